@@ -1,0 +1,130 @@
+"""What a workload, a contender and a goal are, and the check that a contender computes what it claims to.
+
+The records themselves are in `workloads/`; measuring them is for `timing.py` and `memory.py`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .peers import Unsupported
+
+
+class WrongResult(Exception):
+    """A contender's value or gradient is not the reference's: its time would mean nothing."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure to reach: `faster` (at least `limit` times faster than `against`), `within` (at most `limit` times the
+    time of `against`) or `below` (at most `limit` of the workload's quantity, `against` unused).
+    """
+
+    kind: str
+    limit: float
+    against: str = ""
+
+    def measured(self, ours, ratios):
+        """The figure this goal speaks of, or None where one side was not measured.
+
+        `ours` is what dezero_c was measured at, `ratios` has per contender how many times that it was measured at.
+        """
+        if self.kind == "below":
+            return ours
+        ratio = ratios.get(self.against)
+        return 1 / ratio if ratio and self.kind == "within" else ratio
+
+    def met(self, measured):
+        return measured >= self.limit if self.kind == "faster" else measured <= self.limit
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of a workload: a peer at a size. `key` is the peer's name, with `@size` where a peer comes twice."""
+
+    key: str
+    peer: str
+    label: str
+    n: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thorough a run is."""
+
+    quick: bool = False
+    slow: bool = False
+    rounds: int = 45
+    sample_seconds: float = 0.013
+    budget_seconds: float = 6.0  # a contender joins no further round once it has used this much
+
+
+QUICK = {"quick": True, "rounds": 5, "sample_seconds": 0.003, "budget_seconds": 0.5}
+
+
+def standard_contenders(workload, peers, settings):
+    """Every peer once, at the workload's size."""
+    n = workload.quick_n if settings.quick and workload.quick_n else workload.n
+    return [Contender(peer.name, peer.name, workload.labels.get(peer.name, peer.label), n) for peer in peers]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One thing to measure. `build(adapter, n)` returns a callable that does all of the work once and returns
+    `(value, gradients)`; `reference(n)` returns what these must be, found without any of the peers."""
+
+    name: str
+    title: str
+    unit: str
+    build: Callable
+    reference: Callable
+    n: int = 1
+    quick_n: int = 0
+    units: Callable = field(default=lambda n: n)  # how many units one call does at size n
+    goals: tuple = ()
+    contenders: Callable = standard_contenders
+    labels: dict = field(default_factory=dict)
+    quantity: str = "time"
+
+
+def gradient_of(function, *point):
+    """A builder for the usual case: value and gradient at `point` of `function(adapter, n)`, in each peer's own
+    idiom.
+    """
+    return lambda adapter, n: adapter.gradient(function(adapter, n), *point)
+
+
+def by_family(**builders):
+    """A builder for work that each family of peers spells in its own way; families left out do not take part."""
+
+    def build(adapter, n):
+        if adapter.family not in builders:
+            raise Unsupported(f"not written for {adapter.family}")
+        return builders[adapter.family](adapter, n)
+
+    return build
+
+
+def verify(name, adapter, result, reference):
+    """Raise WrongResult unless value and gradients are the reference's; only forward-only peers may leave gradients
+    out.
+    """
+    value, gradients = result
+    expected, expected_gradients = reference
+    compare(name, "value", adapter.numpy(value), expected)
+    if gradients is None:
+        if not getattr(adapter, "forward_only", False):
+            raise WrongResult(f"{name}: no gradient")
+        return
+    if len(gradients) != len(expected_gradients):
+        raise WrongResult(f"{name}: {len(gradients)} gradients instead of {len(expected_gradients)}")
+    for index, (gradient, correct) in enumerate(zip(gradients, expected_gradients, strict=True)):
+        compare(name, f"gradient {index}", adapter.numpy(gradient), correct)
+
+
+def compare(name, what, measured, expected):
+    # No absolute tolerance: it would pass anything where a long chain's gradient is small.
+    if np.shape(measured) != np.shape(expected) or not np.allclose(measured, expected, rtol=1e-6, atol=0):
+        raise WrongResult(f"{name}: {what} is {measured!r}, must be {expected!r}")

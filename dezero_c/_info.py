@@ -1,0 +1,73 @@
+"""`python -m dezero_c info`: what a bug report or a benchmark has to say about the installation.
+
+Owns the page; the facts come from the compiled core (`build_info`), NumPy and the operating system. A fact that its
+source does not give is an error if the source is ours, and is named as not stated if it is not.
+"""
+
+import os
+import platform
+import sys
+
+import numpy as np
+
+import dezero_c
+from dezero_c import _core
+
+THREAD_VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
+
+
+def rows():
+    """The page as (label, value) pairs, all strings."""
+    build = _core.build_info()
+    loops = build["numpy_loops"]
+    return [
+        ("dezero_c", dezero_c.__version__),
+        ("package", os.path.dirname(os.path.abspath(dezero_c.__file__))),
+        ("compiled core", _core.__file__),
+        ("compiler", build["compiler"]),
+        ("SIMD in use", build["simd"]),
+        ("SIMD available", ", ".join(build["simd_available"]) or "none"),
+        ("NumPy's inner loops", _names(loops, True)),
+        ("through the ufunc", _names(loops, False)),
+        ("Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})"),
+        ("NumPy", f"{np.__version__} ({os.path.dirname(np.__file__)})"),
+        ("BLAS of NumPy", _blas()),
+        ("CPUs", _cpus()),
+        ("threads", ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES)),
+        ("platform", f"{platform.platform()}, {platform.machine()}"),
+    ]
+
+
+def _names(loops, direct):
+    names = sorted(name for name, is_direct in loops.items() if bool(is_direct) is direct)
+    return f"{', '.join(names)} ({len(names)} of {len(loops)})" if names else f"none (of {len(loops)})"
+
+
+def _blas():
+    """Name, version and build of the BLAS that NumPy carries, which does the matrix products."""
+    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    parts = [blas.get(key) for key in ("name", "version", "openblas configuration")]
+    return " ".join(part for part in parts if part and part != "unknown") or "not stated by NumPy"
+
+
+def _cpus():
+    """How many there are, and how many this process may use where the system says so."""
+    total = os.cpu_count() or "number not stated by the system"
+    if not hasattr(os, "sched_getaffinity"):
+        return str(total)
+    return f"{total}, usable by this process: {len(os.sched_getaffinity(0))}"
+
+
+def main():
+    """Print the page; the exit status is 0."""
+    page = rows()
+    width = max(len(label) for label, _ in page)
+    for label, value in page:
+        print(f"{label:<{width}}  {value}")
+    return 0

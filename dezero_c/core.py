@@ -1,0 +1,31 @@
+"""The engine under the names of `dezero.core`: Variable, Function, the four operations, and the modes."""
+
+from dezero_c._core import (
+    Config,
+    Function,
+    Parameter,
+    Variable,
+    as_array,
+    as_variable,
+    no_grad,
+    setup_variable,
+    test_mode,
+    using_config,
+)
+from dezero_c._ops import Add, Div, Mul, Neg, Pow, Sub, add, div, mul, neg, pow, sub
+
+__all__ = [
+    "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "as_array",
+    "as_variable", "div", "mul", "neg", "no_grad", "pow", "rdiv", "rsub", "setup_variable", "sub", "test_mode",
+    "using_config",
+]
+
+
+def rsub(x0, x1):
+    """x1 - x0: what `x1 - variable` calls."""
+    return sub(x1, x0)
+
+
+def rdiv(x0, x1):
+    """x1 / x0: what `x1 / variable` calls."""
+    return div(x1, x0)

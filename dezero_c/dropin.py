@@ -1,0 +1,137 @@
+"""The drop-in: `import dezero` and `import chapter1` answered by dezero_c, for unmodified programs.
+
+Owns the import hook and the promise to undo it. What the names mean is decided in the modules that they lead to;
+running whole programs this way is `python -m dezero_c`. Only the standard library is imported, and only what NumPy
+loads anyway, because every `import dezero_c` pays for this file.
+"""
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+
+__all__ = ["install", "load_ipython_extension", "uninstall", "unload_ipython_extension"]
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _target(fullname):
+    """The module of dezero_c that answers for `fullname`, or None where the drop-in has no say."""
+    if fullname == "chapter1":
+        return f"{_PACKAGE}.chapter1"
+    head, _, rest = fullname.partition(".")
+    if head != "dezero":
+        return None
+    return f"{_PACKAGE}.{rest}" if rest else _PACKAGE
+
+
+class _AliasLoader:
+    """Puts the one existing module under a second name.
+
+    The import system fills `__spec__` and friends into whatever `create_module` returns. So it gets an empty module to
+    write on, and `exec_module` swaps the real one into `sys.modules`, from where the import takes its result: the real
+    module is never touched, and reloading and pickling go on under its own name.
+    """
+
+    def __init__(self, finder, target):
+        self._finder = finder
+        self._target = target
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        alias = module.__spec__.name
+        real = importlib.import_module(self._target)
+        self._finder.added[alias] = real
+        sys.modules[alias] = real
+
+
+class _Finder:
+    """Answers for `dezero`, `dezero.<anything>` and `chapter1`; remembers what `uninstall` has to put back."""
+
+    _dezero_c_dropin = True  # recognised by this mark, so that a reloaded module finds the finder of the first load
+
+    def __init__(self):
+        self.added = {}
+        self.displaced = {}
+
+    def find_spec(self, fullname, path=None, target=None):
+        name = _target(fullname)
+        if name is None:
+            return None
+        from importlib.util import find_spec
+
+        real = find_spec(name)
+        if real is None:
+            raise ModuleNotFoundError(
+                f"No module named {fullname!r}: dezero_c, which stands in for dezero here, has no {name}",
+                name=fullname,
+            )
+        is_package = real.submodule_search_locations is not None
+        return ModuleSpec(fullname, _AliasLoader(self, name), origin=real.origin, is_package=is_package)
+
+
+def _installed():
+    """The finder at work, or None."""
+    return next((finder for finder in sys.meta_path if getattr(finder, "_dezero_c_dropin", False)), None)
+
+
+def _is_ours(name, module):
+    return module is not None and module is sys.modules.get(_target(name) or "")
+
+
+def install():
+    """Let `import dezero`, `import dezero.<module>` and `import chapter1` give the modules of dezero_c.
+
+    The very same modules, not copies: `dezero.Variable is dezero_c.Variable`. They win over a `chapter1.py` in the
+    working directory and over a DeZero anywhere on `sys.path`. A `chapter1` that is already imported is set aside until
+    `uninstall`; names taken from it before (`from chapter1 import *`) stay what they were, so run such a line again.
+    Calling twice is harmless.
+
+    Raises ImportError, and changes nothing, if the real `dezero` is already imported: its Variables and those of
+    dezero_c do not mix.
+    """
+    strangers = {}
+    for name, module in list(sys.modules.items()):
+        if (_target(name) or name.startswith("chapter1.")) and not _is_ours(name, module):
+            strangers[name] = module
+    for name in sorted(strangers):
+        if name.startswith("dezero") and strangers[name] is not None:
+            where = getattr(strangers[name], "__file__", None) or "unknown place"
+            raise ImportError(
+                f"another {name!r} is already imported (from {where}), and its Variables do not mix with those of "
+                "dezero_c. Call dezero_c.install() before the first `import dezero`, in a fresh interpreter (in a "
+                "notebook: restart the kernel); or run the program as `python -m dezero_c program.py`",
+                name=name,
+            )
+    finder = _installed() or _Finder()
+    for name, module in strangers.items():
+        finder.displaced.setdefault(name, module)
+        del sys.modules[name]
+    if sys.meta_path[:1] != [finder]:
+        sys.meta_path[:] = [finder, *(other for other in sys.meta_path if other is not finder)]
+
+
+def uninstall():
+    """Undo `install`: `dezero` and `chapter1` mean again what they meant before. Harmless if nothing is installed."""
+    finder = _installed()
+    if finder is None:
+        return
+    sys.meta_path.remove(finder)
+    for name, module in finder.added.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
+    sys.modules.update(finder.displaced)
+
+
+def load_ipython_extension(ip):
+    """`%load_ext dezero_c`: `install()`. Silent, but for a line on stderr if a `chapter1` had been imported before."""
+    before = sys.modules.get("chapter1")
+    install()
+    if before is not None and not _is_ours("chapter1", before):
+        print("dezero_c: takes the place of the chapter1 imported before; import its names again", file=sys.stderr)
+
+
+def unload_ipython_extension(ip):
+    """`%unload_ext dezero_c`: `uninstall()`."""
+    uninstall()

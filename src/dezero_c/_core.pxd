@@ -1,0 +1,185 @@
+# The engine's types as the op families see them. Who may touch what: `data` and `grad` of a Variable only through the
+# functions below (Variable's fields have invariants, written at its definition); a Function's fields are its family's.
+
+from cpython.object cimport PyObject, PyTypeObject
+from libc.stddef cimport ptrdiff_t
+cimport numpy as cnp
+
+cdef extern from "dz_kernels.h":
+    enum:
+        DZ_F32
+        DZ_F64
+        DZ_MAXDIM
+        DZ_X0
+        DZ_Y
+        DZ_GY
+        DZ_NIN
+        DZ_NFN
+
+    ctypedef struct dz_args:
+        ptrdiff_t n
+        const char *in_ "in"[5]
+        ptrdiff_t st[5]
+        char *out
+        ptrdiff_t os
+        int acc
+        const double *p
+
+    ctypedef void (*dz_kernel)(const dz_args *) noexcept nogil
+
+    ctypedef struct dz_op:
+        const char *name
+        int nin
+        int nparam
+        dz_kernel fwd[2]
+        dz_kernel bwd[3][2]
+        unsigned char uses[3]
+        unsigned char passes_gy[3]
+        unsigned char checks[3]
+
+    # In the engine these are functions; elsewhere they go through the table that dz_bind was given.
+    const dz_op *dz_ops
+    void dz_map(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *,
+                const ptrdiff_t *) noexcept nogil
+    void dz_sum_rows(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
+    void dz_sum_cols(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
+    void dz_bind(const void *) noexcept
+    void *dz_table_address "(&dz_table)"
+    int dz_select(const char *) noexcept
+    const char *dz_level() noexcept
+    const char *dz_level_name(int) noexcept
+    int dz_fpe_test() noexcept nogil
+    void dz_fpe_clear() noexcept nogil
+
+cdef extern from "_raw.h":
+    enum:
+        DZ_RAWDIM
+
+    ctypedef struct dz_raw:
+        char *p
+        double one
+        Py_ssize_t size
+        signed char dt
+        signed char nd
+
+    ctypedef struct dz_view:
+        const char *p
+        const cnp.npy_intp *shape
+        const cnp.npy_intp *strides
+        Py_ssize_t size
+        int dt
+        int nd
+
+    ctypedef struct dz_pool:
+        pass
+
+    Py_ssize_t dz_itemsize(int) noexcept nogil
+    int dz_typenum(int) noexcept nogil
+    cnp.npy_intp *dz_raw_shape(const dz_raw *) noexcept nogil
+    void dz_view_raw(const dz_raw *, dz_view *) noexcept nogil
+    int dz_view_object(PyObject *, dz_view *) noexcept
+    int dz_same_shape(const dz_view *, const dz_view *) noexcept nogil
+    int dz_stretch(const dz_view *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
+    int dz_broadcast(int, const cnp.npy_intp *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
+    int dz_raw_new(dz_pool *, dz_raw *, int, int, const cnp.npy_intp *, Py_ssize_t) noexcept
+    void dz_raw_free(dz_pool *, dz_raw *) noexcept
+    void dz_raw_move(dz_raw *, dz_raw *) noexcept nogil
+    int dz_raw_fits(int, int, Py_ssize_t) noexcept nogil
+    void dz_fill_ones(char *, int, Py_ssize_t) noexcept nogil
+
+# How a Variable's gradient is held (Variable.gstate).
+cdef enum:
+    G_NONE      # there is none
+    G_RAW       # in g; nobody else has seen it
+    G_ARRAY     # an ndarray of ours in _grad; nobody else has seen it
+    G_SHOWN     # what the user gave, or was given: _grad is it, and is never changed in place
+
+# The eras of the book (Variable.era, Function.era).
+cdef enum:
+    ERA_CORE        # steps 33 on: gradients are Variables
+    ERA_SIMPLE      # steps 11-32: gradients are ndarrays
+    ERA_CHAPTER1    # steps 1-10: ndarrays, overwritten by each walk, kept; strong outputs
+
+# What a Variable stands for in an operation (Variable.kind).
+cdef enum:
+    K_USER      # anything that the user can hold
+    K_CONST     # wrapped from an ndarray or NumPy scalar for one operation: gets no gradient
+    K_WEAK      # wrapped from a Python number: no gradient, and its dtype gives way
+
+cdef class Function
+
+cdef class Variable:
+    cdef object __weakref__
+    cdef PyObject *attrs        # instance dictionary, made on first use (tp_dictoffset points here)
+    cdef object _data           # the value, unless it is raw: an ndarray, what the user set, or None
+    cdef object _grad           # see gstate
+    cdef public object name
+    cdef Function _creator
+    cdef dz_raw v               # the value while it is raw (v.p is set)
+    cdef dz_raw g
+    cdef PyObject *next         # in the list of nodes to be released
+    cdef Py_ssize_t gen
+    cdef unsigned char gstate, era, kind
+    cdef bint seen              # the garbage collector tracks this node
+
+cdef class Function:
+    cdef object __weakref__
+    cdef PyObject *attrs
+    cdef Variable in0, in1, in2     # up to three inputs
+    cdef tuple rest                 # all inputs, where there are more
+    cdef object outs                # list of outputs' references: several outputs, or somebody asked
+    cdef object saved               # the family's: parameters, what backward needs
+    cdef PyObject *out0             # the single output, not owned; NULL once it is gone
+    cdef Py_ssize_t gen
+    cdef unsigned long long mark    # number of the walk that has seen this node
+    cdef double param[2]
+    cdef short op
+    cdef short nin                  # -1: nothing recorded
+    cdef unsigned char era
+    cdef bint native                # an exact built-in class: its C methods may run
+    cdef bint seen                  # the garbage collector tracks this node
+    cdef bint general_params        # a parameter that kernels cannot take: the general path, always
+
+    cdef Variable arg(self, Py_ssize_t k)
+    cdef int vjp_raw(self, Variable y, bint keep) except -1
+    cdef object vjp_graph(self, list gys)
+
+cdef const void *kernels() noexcept
+cdef bint recording() noexcept
+cdef object clone_function(PyObject *prototype)
+cdef int open_function_class(type cls) except -1
+cdef int open_variable_class(type cls) except -1
+cdef int track(Variable v) except -1
+cdef Variable new_variable(int era)
+cdef Variable wrap(object o, int dt, int era)
+cdef Variable as_operand(object o, object other)
+cdef object data_of(Variable v)
+cdef int set_data_array(Variable v, object a) except -1
+cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL
+cdef int record(Function f, Variable y) except -1
+cdef int grad_view(Variable y, dz_view *w) except -1
+cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL
+cdef bint steal_grad(Variable x, Variable y)
+cdef int drop_grad(Variable x) except -1
+cdef object grad_variable(Variable v)
+cdef int add_grad(Variable x, object gx) except -1
+cdef object function_call(Function f, tuple inputs)
+cdef object call_native(Function f, tuple xs, object value)
+cdef int set_private_grad(Variable x, object a) except -1
+
+cdef inline bint view(Variable v, dz_view *w):
+    """Whether kernels can read v's value; w then shows it for as long as v is not written to."""
+    if v.v.p != NULL:
+        dz_view_raw(&v.v, w)
+        return True
+    return dz_view_object(<PyObject *> v._data, w) != 0
+
+# What Variable's methods reach in higher modules, filled by them at import: op numbers and C entry points for the
+# elementwise operators, Python callables for the rest.
+cdef struct Hooks:
+    object (*apply1)(int, object)
+    object (*apply2)(int, object, object)
+    object (*power)(object, object)
+
+cdef Hooks hooks
+cdef dict methods

@@ -1,0 +1,24 @@
+# What the generated operations (_ops.pyx) are made of.
+
+cimport numpy as cnp
+from libc.stddef cimport ptrdiff_t
+
+from dezero_c._core cimport Function, Variable, dz_args, dz_kernel, dz_view
+
+cdef class Elementwise(Function):
+    cdef object reference(self, tuple xs)
+    cdef object vjp(self, int k, object gy, object y)
+    cdef int set_params(self, tuple params) except -1
+    cdef Variable value(self)
+    cdef object gradient(self, int k, object gy, object y)
+    cdef void map(self, dz_kernel kernel, dz_args a, unsigned used, const dz_view *w, const ptrdiff_t *const *sts,
+                  const cnp.npy_intp *so) noexcept
+
+cdef object apply1(int op, object a)
+cdef object apply2(int op, object a, object b)
+cdef object apply3(int op, object a, object b, object c)
+cdef object power_any(type cls, object x, object c)
+cdef object powm1(object x, object c)
+cdef object mask(int sign, object a, object b)
+cdef object zeros_like(object x)
+cdef int register(int op, type cls) except -1

@@ -1,0 +1,525 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+"""How an elementwise operation runs: the C kernels where they can, NumPy everywhere else, forward and backward.
+
+The operations themselves (classes, formulas, kernels) are generated from src/ops.toml into _ops.pyx, which registers its
+classes here. A kernel runs when every operand is float32, or every one float64, in an ndarray that is aligned and in
+native byte order; integers, bool, float16, complex, object, mixed dtypes and ndarray subclasses take the general path:
+forward the operation's NumPy expression, backward its graph rule over Variables.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.object cimport PyObject
+from libc.string cimport memset
+
+from dezero_c._core cimport (DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_USER,
+                             K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear,
+                             dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op, dz_ops, dz_same_shape, dz_stretch,
+                             dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target,
+                             grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
+                             steal_grad, view, wrap)
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "generated/dz_enum.h":
+    enum:
+        DZ_NOPS
+        DZ_OP_POW
+        DZ_OP_POWER
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
+cdef list classes = [None] * DZ_NOPS
+cdef list prototypes = [None] * DZ_NOPS
+cdef PyObject *prototype[DZ_NOPS]       # an instance of each class, to be copied and to be asked for its reference; not owned
+
+
+cdef int register(int op, type cls) except -1:
+    """Makes `cls` the class of operation number `op`."""
+    cdef Elementwise f
+    open_function_class(cls)
+    f = cls.__new__(cls)
+    f.native = True
+    classes[op] = cls
+    prototypes[op] = f
+    prototype[op] = <PyObject *> f
+    return 0
+
+
+# ---- forward ----------------------------------------------------------------------------------------------------------
+
+cdef object shapes_error(Elementwise f, tuple xs):
+    cdef str shapes = " and ".join([str(np.shape(x)) for x in xs])
+    return ValueError(f"{name(f)}: shapes {shapes} do not broadcast together; make them equal, or 1, axis by axis from the "
+                      "right (reshape, transpose, broadcast_to)")
+
+
+cdef str name(Elementwise f):
+    return (<bytes> dz_ops[f.op].name).decode()
+
+
+cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
+    """The operation's NumPy expression on the operands. A Python number stays one: its dtype gives way."""
+    cdef tuple xs
+    cdef Variable x
+    cdef list values = []
+    for x in (x0, x1, x2)[:n]:
+        if x.v.p == NULL and x._data is None:
+            raise TypeError(f"{name(f)}: an operand has no data (Variable(None)); give it data first")
+        values.append(data_of(x).item() if x.kind == K_WEAK else data_of(x))
+    xs = tuple(values)
+    try:
+        return f.reference(xs)
+    except ValueError as error:
+        if "broadcast" in str(error):
+            raise shapes_error(f, xs) from None
+        raise
+    except TypeError as error:
+        kinds = ", ".join([str(getattr(v, "dtype", type(v).__name__)) for v in xs])
+        raise TypeError(f"{name(f)}: not defined for {kinds}: {error}; convert with astype, or pass numbers") from error
+
+
+cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
+    """The operation's value, without a graph."""
+    cdef dz_view w[3]
+    cdef dz_args a
+    cdef cnp.npy_intp shape[DZ_MAXDIM]
+    cdef cnp.npy_intp st[3][DZ_MAXDIM]
+    cdef cnp.npy_intp so[DZ_MAXDIM]
+    cdef const cnp.npy_intp *sts[DZ_NIN]
+    cdef const dz_op *op = &dz_ops[f.op]
+    cdef Variable y
+    cdef int era = x0.era, nd, i, k, big = 0
+    cdef Py_ssize_t item, step
+    cdef bint flat
+    cdef object r
+    if n > 1 and x1.era > era:
+        era = x1.era
+    if n > 2 and x2.era > era:
+        era = x2.era
+    if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
+            or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
+        return value_of(by_numpy(f, n, x0, x1, x2), era)
+    item = dz_itemsize(w[0].dt)
+    a.p = f.param
+    a.acc = 0
+    a.os = item
+    y = new_variable(era)
+    if w[0].nd == 0 and (n == 1 or (n == 2 and w[1].nd == 0)):      # scalars, without looking at shapes
+        a.in_[0] = w[0].p
+        a.in_[1] = w[1].p
+        a.st[0] = a.st[1] = item
+        a.n = 1
+        a.out = new_value(y, w[0].dt, 0, NULL, 1)
+        op.fwd[w[0].dt](&a)
+        if dz_fpe_test():
+            dz_fpe_clear()
+            by_numpy(f, n, x0, x1, x2)
+        return y
+    # Flat: one call over all elements. The largest operand has the result's shape when the others have it too or are
+    # single values of no more axes.
+    flat = w[0].strides == NULL
+    for i in range(1, n):
+        if w[i].nd > w[big].nd or (w[i].nd == w[big].nd and w[i].size > w[big].size):
+            big = i
+        flat = flat and w[i].strides == NULL
+    if flat:
+        for i in range(n):
+            a.in_[i] = w[i].p
+            if i == big or dz_same_shape(&w[i], &w[big]):
+                a.st[i] = item
+            elif w[i].size == 1:
+                a.st[i] = 0
+            else:
+                flat = False
+                break
+    if flat:
+        a.n = w[big].size
+        a.out = new_value(y, w[0].dt, w[big].nd, w[big].shape, a.n)
+        op.fwd[w[0].dt](&a)
+    else:
+        nd = w[0].nd
+        for k in range(nd):
+            shape[k] = w[0].shape[k]
+        for i in range(1, n):
+            nd = dz_broadcast(nd, shape, w[i].nd, w[i].shape, shape)
+            if nd < 0:
+                raise shapes_error(f, tuple([data_of(x) for x in (x0, x1, x2)[:n]]))
+        step = item
+        for k in range(nd - 1, -1, -1):
+            so[k] = step
+            if shape[k] > 0 and step > PY_SSIZE_T_MAX // shape[k]:
+                raise ValueError(f"{name(f)}: a result of shape {tuple([shape[i] for i in range(nd)])} is larger than memory "
+                                 "can be; look at the operands' shapes")
+            step *= shape[k]
+        a.out = new_value(y, w[0].dt, nd, shape, step // item)
+        for i in range(n):
+            dz_stretch(&w[i], nd, shape, st[i])
+            a.in_[i] = w[i].p
+            sts[i] = st[i]
+        dz_map(op.fwd[w[0].dt], &a, (1 << n) - 1, nd, <const ptrdiff_t *> shape, <const ptrdiff_t *const *> sts,
+               <const ptrdiff_t *> so)
+    if dz_fpe_test():
+        # NumPy decides whether that is worth a warning, or an error (np.errstate); the value stays ours
+        dz_fpe_clear()
+        by_numpy(f, n, x0, x1, x2)
+    return y
+
+
+cdef Variable value_of(object r, int era):
+    cdef Variable y = new_variable(era)
+    set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
+    return y
+
+
+cdef inline Elementwise new_function(int op):
+    return <Elementwise> clone_function(prototype[op])
+
+
+cdef object apply1(int op, object a):
+    cdef Variable x0 = as_operand(a, None)
+    cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None)
+    cdef Elementwise f
+    if recording():
+        f = new_function(op)
+        f.in0 = x0
+        f.nin = 1
+        record(f, y)
+    return y
+
+
+cdef object apply2(int op, object a, object b):
+    cdef Variable x0 = as_operand(a, b)
+    cdef Variable x1 = as_operand(b, x0)
+    cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None)
+    cdef Elementwise f
+    if recording():
+        f = new_function(op)
+        f.in0 = x0
+        f.in1 = x1
+        f.nin = 2
+        record(f, y)
+    return y
+
+
+cdef object apply3(int op, object a, object b, object c):
+    """a is a condition: it takes the dtype of b and c, where 0 is false."""
+    cdef dz_view w
+    cdef Variable x0, x1, x2, y
+    cdef Elementwise f
+    cdef object values
+    x1 = as_operand(b, c)
+    x2 = as_operand(c, x1)
+    x0 = as_operand(a, x1)
+    if not view(x0, &w) and view(x1, &w) and data_of(x0) is not None:
+        values = np.not_equal(data_of(x0), 0).astype(x1.dtype)
+        x0 = new_variable(x0.era)
+        x0.kind = K_CONST
+        set_data_array(x0, values)
+    y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2)
+    if recording():
+        f = new_function(op)
+        f.in0 = x0
+        f.in1 = x1
+        f.in2 = x2
+        f.nin = 3
+        record(f, y)
+    return y
+
+
+cdef object run(Elementwise f, tuple inputs):
+    """A call of an instance of an exact built-in class."""
+    cdef int n = dz_ops[f.op].nin
+    cdef Variable x0, x1 = None, x2 = None, y
+    if len(inputs) != n:
+        raise TypeError(f"{type(f).__name__} takes {n} inputs, not {len(inputs)}")
+    x0 = as_operand(inputs[0], inputs[1] if n > 1 else None)
+    if n > 1:
+        x1 = as_operand(inputs[1], x0)
+    if n > 2:
+        x2 = as_operand(inputs[2], x1)
+    y = evaluate(f, n, x0, x1, x2)
+    if f.era > y.era:
+        y = value_of(data_of(y), f.era)
+    if recording():
+        f.in0 = x0
+        f.in1 = x1
+        f.in2 = x2
+        f.nin = <short> n
+        f.outs = None
+        f.native = True
+        record(f, y)
+    return y
+
+
+# ---- what graph rules name --------------------------------------------------------------------------------------------
+
+COMPARE = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
+
+
+cdef object mask(int sign, object a, object b):
+    """A comparison as a constant of 0 and 1 in the operands' floating dtype (bool where they have none)."""
+    cdef object x = data_of(<Variable> a) if isinstance(a, Variable) else a
+    cdef object z = data_of(<Variable> b) if isinstance(b, Variable) else b
+    cdef object m = COMPARE[sign](x, z)
+    cdef object dtype = np.result_type(x, z)
+    return wrap(np.asarray(m, dtype if dtype.kind == "f" else None), -1, ERA_CORE)
+
+
+cdef object zeros_like(object x):
+    return wrap(np.zeros_like(data_of(<Variable> x)), -1, ERA_CORE)
+
+
+cdef object powm1(object x, object c):
+    """x ** (c - 1); 0 where c is 0, so that c * powm1(x, c) is the derivative of x ** c at 0 too."""
+    if c == 0:
+        return zeros_like(x)
+    return power_any(<type> classes[DZ_OP_POW], x, c - 1)
+
+
+cdef object power_any(type cls, object x, object c):
+    """x ** c: Pow (cls) for a number c, Power where c is a Variable or an array."""
+    cdef Elementwise f
+    if isinstance(c, (Variable, np.ndarray, list, tuple)):
+        return apply2(DZ_OP_POWER, x, c)
+    if not isinstance(c, (int, float, complex, np.generic)):
+        raise TypeError(f"pow: exponent {type(c).__name__!r} is not supported: pass a number, an ndarray or a Variable")
+    f = new_function(DZ_OP_POW)
+    f.set_params((c,))
+    return run(f, (x,))
+
+
+cdef object power_hook(object x, object c):
+    return power_any(<type> classes[DZ_OP_POW], x, c)
+
+
+# ---- backward ---------------------------------------------------------------------------------------------------------
+
+cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv) except -1:
+    """Adds the sum of `full` (a C-contiguous array of ours, seen by fv) over the axes that were stretched from x's shape."""
+    cdef Py_ssize_t rows = 1, cols = 1, value
+    cdef int lead = fv.nd - xv.nd, i, k
+    cdef bint acc
+    cdef char *p = grad_target(x, xv, &acc)
+    cdef object axes, r
+    if xv.size == 1:
+        dz_sum_cols(fv.dt, fv.p, 1, fv.size, p, acc)
+        return 0
+    k = lead        # leading axes that are summed
+    while k < fv.nd and xv.shape[k - lead] == 1:
+        k += 1
+    for i in range(k):
+        rows *= fv.shape[i]
+    for i in range(k, fv.nd):
+        if xv.shape[i - lead] != fv.shape[i]:
+            break
+    else:
+        dz_sum_rows(fv.dt, fv.p, rows, xv.size, p, acc)
+        return 0
+    axes = tuple([i for i in range(fv.nd) if i < lead or xv.shape[i - lead] != fv.shape[i]])
+    r = np.add.reduce(full, axis=axes, keepdims=True)
+    cdef object target = cnp.PyArray_SimpleNewFromData(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), p)
+    r = r.reshape(target.shape)
+    if acc:
+        np.add(target, r, out=target)
+    else:
+        target[...] = r
+    return 0
+
+
+
+cdef int flags_raised() except -1:
+    """Lets NumPy warn, or raise, as np.errstate says, for flags that a backward kernel left behind."""
+    cdef int flags = dz_fpe_test()
+    dz_fpe_clear()
+    if flags & 4:
+        np.divide(np.ones(1), np.zeros(1))
+    if flags & 1:
+        np.divide(np.zeros(1), np.zeros(1))
+    if flags & 8:
+        np.multiply(np.full(1, 1e300), np.full(1, 1e300))
+    return 0
+
+
+cdef class Elementwise(Function):
+    """The base of the operations that are computed element by element."""
+
+    def __call__(self, *inputs):
+        if classes[self.op] is type(self):
+            return run(self, inputs)
+        return function_call(self, inputs)
+
+    cdef int set_params(self, tuple params) except -1:
+        cdef int i
+        self.saved = params
+        for i, p in enumerate(params):
+            if p is None:       # a bound of clip that is none
+                self.param[i] = float("-inf") if i == 0 else float("inf")
+            elif type(p) is float or type(p) is int or type(p) is bool:
+                self.param[i] = p
+            else:
+                self.general_params = True
+        return 0
+
+    @property
+    def params(self):
+        """The scalar parameters, in the order of the class's arguments."""
+        return self.saved or ()
+
+    cdef object reference(self, tuple xs):
+        raise NotImplementedError
+
+    cdef object vjp(self, int k, object gy, object y):
+        raise NotImplementedError
+
+    def forward(self, *xs):
+        """The value as an ndarray, from ndarrays."""
+        cdef Variable x
+        cdef list vs = [as_operand(x, xs[0]) for x in xs]
+        vs += [None] * (3 - len(vs))
+        return data_of(evaluate(self, dz_ops[self.op].nin, vs[0], vs[1], vs[2]))
+
+    def backward(self, gy):
+        """The gradients of the inputs from that of the output, by operations on Variables (ndarrays in the early modules)."""
+        cdef list gxs
+        cdef bint plain = not isinstance(gy, Variable)
+        cdef Variable g = as_operand(gy, self.in0)
+        cdef int k, n = dz_ops[self.op].nin
+        if self.nin < 0:
+            raise RuntimeError(f"{type(self).__name__}.backward: the function has no inputs; call it on a Variable first")
+        g.kind = K_USER
+        gxs = [self.gradient(k, g, self.value()) for k in range(n)]
+        if plain and self.in0.era != ERA_CORE:
+            gxs = [None if g_ is None else data_of(<Variable> g_) for g_ in gxs]
+        return gxs[0] if n == 1 else tuple(gxs)
+
+    cdef object vjp_graph(self, list gys):
+        cdef int k
+        cdef object y
+        if classes[self.op] is not type(self):
+            return Function.vjp_graph(self, gys)
+        y = self.value()
+        return [self.gradient(k, gys[0], y) if self.arg(k).kind == K_USER else None for k in range(self.nin)]
+
+    cdef Variable value(self):
+        """The output, computed again if nobody holds it any more."""
+        if self.out0 != NULL:
+            return <Variable> self.out0
+        return evaluate(self, self.nin, self.in0, self.in1, self.in2)
+
+    cdef object gradient(self, int k, object gy, object y):
+        """One input's gradient in that input's shape."""
+        cdef object g = self.vjp(k, gy, y)
+        cdef dz_view a, b
+        cdef Variable x = self.arg(k)
+        if g is None or (view(<Variable> g, &a) and view(x, &b) and dz_same_shape(&a, &b)) or g.shape == x.shape:
+            return g
+        return methods["sum_to"](g, x.shape)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef dz_view w[DZ_NIN]
+        cdef cnp.npy_intp st[DZ_NIN][DZ_MAXDIM]
+        cdef cnp.npy_intp so[DZ_MAXDIM]
+        cdef const cnp.npy_intp *sts[DZ_NIN]
+        cdef dz_args a
+        cdef dz_view full
+        cdef Variable x
+        cdef object temp
+        cdef int n = self.nin, i, k, last = -1, dt, nd
+        cdef unsigned used
+        cdef bint flat, scalar, checks = False, acc, owned
+        cdef Py_ssize_t item, step
+        if self.general_params or not grad_view(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
+            return 0
+        dt = w[DZ_Y].dt
+        if w[DZ_GY].dt != dt:
+            return 0
+        item = dz_itemsize(dt)
+        nd = w[DZ_Y].nd
+        X = nd == 0 and w[DZ_GY].nd == 0       # no shapes to look at
+        a.in_[DZ_Y] = w[DZ_Y].p
+        a.in_[DZ_GY] = w[DZ_GY].p
+        a.st[DZ_Y] = a.st[DZ_GY] = item
+        for i in range(n):
+            x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
+            if not view(x, &w[i]) or w[i].dt != dt:
+                return 0
+            a.in_[i] = w[i].p
+            a.st[i] = item
+            if scalar and w[i].nd == 0:
+                pass
+            elif w[i].strides != NULL:
+                scalar = flat = False
+            elif not dz_same_shape(&w[i], &w[DZ_Y]):
+                a.st[i] = 0
+                scalar = False
+                if w[i].size != 1 or w[i].nd > nd:
+                    flat = False
+            if op.bwd[i][dt] != NULL and x.kind == K_USER:
+                last = i
+        if not flat:
+            step = item
+            for k in range(nd - 1, -1, -1):
+                so[k] = step
+                step *= w[DZ_Y].shape[k]
+            for i in range(DZ_NIN):
+                if (i < n or i >= DZ_Y) and not dz_stretch(&w[i], nd, w[DZ_Y].shape, st[i]):
+                    return 0
+                sts[i] = st[i]
+        a.p = self.param
+        for k in range(last + 1):
+            x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
+            if op.bwd[k][dt] == NULL or x.kind != K_USER:
+                continue
+            used = op.uses[k]
+            checks = checks or op.checks[k]
+            owned = k == last and not keep and flat and x.gstate == G_NONE and (y.gstate == G_RAW or y.gstate == G_ARRAY)
+            if scalar or dz_same_shape(&w[k], &w[DZ_Y]):
+                if owned and steal_grad(x, y):
+                    # nobody reads y's gradient after this: x's takes its place, written over it
+                    if op.passes_gy[k]:
+                        continue
+                    grad_view(x, &w[DZ_GY])
+                    a.in_[DZ_GY] = w[DZ_GY].p
+                    a.out = <char *> w[DZ_GY].p
+                    a.acc = 0
+                else:
+                    a.out = grad_target(x, &w[k], &acc)
+                    a.acc = acc
+                if flat:
+                    a.n = w[DZ_Y].size
+                    a.os = item
+                    op.bwd[k][dt](&a)
+                else:
+                    self.map(op.bwd[k][dt], a, used, w, <const ptrdiff_t *const *> sts, so)
+            else:
+                temp = cnp.PyArray_EMPTY(nd, <cnp.npy_intp *> w[DZ_Y].shape, dz_typenum(dt), 0)
+                full = w[DZ_Y]
+                full.p = cnp.PyArray_BYTES(temp)
+                full.strides = NULL
+                a.out = <char *> full.p
+                a.acc = 0
+                if flat:
+                    a.n = full.size
+                    a.os = item
+                    op.bwd[k][dt](&a)
+                else:
+                    self.map(op.bwd[k][dt], a, used, w, <const ptrdiff_t *const *> sts, so)
+                sum_into(x, &w[k], temp, &full)
+        if checks and dz_fpe_test():
+            flags_raised()
+        return 1
+
+    cdef void map(self, dz_kernel kernel, dz_args a, unsigned used, const dz_view *w, const ptrdiff_t *const *sts,
+                  const cnp.npy_intp *so) noexcept:
+        """`a` is a copy: the loop over several axes moves its pointers."""
+        dz_map(kernel, &a, used, w[DZ_Y].nd, <const ptrdiff_t *> w[DZ_Y].shape, sts, <const ptrdiff_t *> so)
+
+
+hooks.apply1 = apply1
+hooks.apply2 = apply2
+hooks.power = power_hook

@@ -1,0 +1,93 @@
+/* Takes NumPy's inner loops out of its ufunc objects, once, at import.
+ *
+ * Only `functions`, `types`, `data`, `ntypes` and `nargs` of the ufunc structure are read, and the type codes are checked;
+ * a loop that is not found is replaced by one that calls the ufunc on arrays laid over the buffers.
+ * DEZERO_C_LOOPS=ufunc in the environment asks for those everywhere (the tests do).
+ */
+#ifndef DZ_TAKE_LOOPS_H
+#define DZ_TAKE_LOOPS_H
+
+#include "dz_kernels.h"
+#include <Python.h>
+#include <numpy/arrayobject.h>
+#include <numpy/ufuncobject.h>
+
+static const char *const dz_fn_names[DZ_NFN] = {"exp",  "log",  "log1p", "expm1",  "sin",    "cos",    "tan", "tanh",
+                                                "sinh", "cosh", "arcsin", "arccos", "arctan", "power", "add"};
+
+static PyObject *dz_fn_ufuncs[DZ_NFN]; /* owned for the life of the process */
+static char dz_fn_direct[DZ_NFN][2];
+
+/* data packs the function's number and the dtype. */
+static void dz_ufunc_loop(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data)
+{
+    const int fn = (int)((intptr_t)data / 2), dt = (int)((intptr_t)data % 2);
+    const int nin = fn == DZ_FN_POWER || fn == DZ_FN_ADD ? 2 : 1;
+    PyObject *a[3] = {NULL, NULL, NULL}, *r = NULL;
+    PyObject *type, *value, *trace;
+    npy_intp len = *n, st;
+    int i;
+    PyErr_Fetch(&type, &value, &trace);
+    for (i = 0; i <= nin; i++) {
+        st = strides[i];
+        a[i] = PyArray_New(&PyArray_Type, 1, &len, dt == DZ_F64 ? NPY_DOUBLE : NPY_FLOAT, &st, args[i], 0,
+                           NPY_ARRAY_WRITEABLE, NULL);
+        if (!a[i])
+            goto done;
+    }
+    if (fn == DZ_FN_ADD && strides[2] == 0) { /* a reduction: out = out + the sum of the rest */
+        PyObject *s = PyObject_CallMethod(a[1], "sum", NULL);
+        if (s) {
+            if (dt == DZ_F64)
+                *(double *)args[2] += PyFloat_AsDouble(s);
+            else
+                *(float *)args[2] += (float)PyFloat_AsDouble(s);
+            Py_DECREF(s);
+        }
+    } else {
+        r = nin == 2 ? PyObject_CallFunctionObjArgs(dz_fn_ufuncs[fn], a[0], a[1], a[2], NULL)
+                     : PyObject_CallFunctionObjArgs(dz_fn_ufuncs[fn], a[0], a[1], NULL);
+    }
+done:
+    if (PyErr_Occurred())
+        PyErr_WriteUnraisable(dz_fn_ufuncs[fn]);
+    Py_XDECREF(r);
+    for (i = 0; i < 3; i++)
+        Py_XDECREF(a[i]);
+    PyErr_Restore(type, value, trace);
+}
+
+static int dz_take_loops(PyObject *numpy, int by_ufunc)
+{
+    static const int typenum[2] = {NPY_FLOAT, NPY_DOUBLE};
+    int fn, dt, i, k;
+    for (fn = 0; fn < DZ_NFN; fn++) {
+        PyObject *o = PyObject_GetAttrString(numpy, dz_fn_names[fn]);
+        if (!o)
+            return -1;
+        dz_fn_ufuncs[fn] = o;
+        for (dt = 0; dt < 2; dt++) {
+            dz_np.loop[fn][dt] = dz_ufunc_loop;
+            dz_np.data[fn][dt] = (void *)(intptr_t)(2 * fn + dt);
+            dz_fn_direct[fn][dt] = 0;
+            if (by_ufunc || strcmp(Py_TYPE(o)->tp_name, "numpy.ufunc") != 0)
+                continue;
+            PyUFuncObject *u = (PyUFuncObject *)o;
+            if (u->nargs != (fn == DZ_FN_POWER || fn == DZ_FN_ADD ? 3 : 2) || !u->functions || !u->types)
+                continue;
+            for (i = 0; i < u->ntypes; i++) {
+                for (k = 0; k < u->nargs && u->types[i * u->nargs + k] == typenum[dt]; k++)
+                    ;
+                if (k == u->nargs && u->functions[i]) {
+                    dz_np.loop[fn][dt] = (dz_np_loop)u->functions[i];
+                    dz_np.data[fn][dt] = u->data ? (void *)u->data[i] : NULL;
+                    dz_fn_direct[fn][dt] = 1;
+                    break;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+#endif

@@ -1,0 +1,112 @@
+# The modes: `enable_backprop` and `train`. A process default (Config.train = False) lies under overrides that hold for one
+# thread (using_config, no_grad, test_mode). The two are C variables, because every operation asks; a name that a
+# program adds to Config itself goes through a threading.local. Part of _core.pyx.
+
+cdef bint[2] default_mode
+default_mode[0] = default_mode[1] = True
+cdef dict mode_index = {"enable_backprop": 0, "train": 1}
+cdef object own_modes = threading.local()       # {name: value} of names that programs added
+
+
+cdef inline bint mode(int i) noexcept:
+    return default_mode[i] if dz_mode[i] < 0 else dz_mode[i] != 0
+
+
+cdef bint recording() noexcept:
+    """Whether operations of this thread record the graph."""
+    return mode(0)
+
+
+class _ConfigType(type):
+    """Reads and writes Config's attributes as the calling thread sees them."""
+
+    def __getattribute__(cls, name):
+        i = mode_index.get(name)
+        if i is not None:
+            return mode(i)
+        own = getattr(own_modes, "values", None)
+        if own and name in own:
+            return own[name]
+        return type.__getattribute__(cls, name)
+
+    def __setattr__(cls, name, value):
+        cdef int i
+        if name in mode_index:
+            i = mode_index[name]
+            if dz_mode[i] >= 0:     # within using_config: until it ends, as in DeZero
+                dz_mode[i] = bool(value)
+            else:
+                default_mode[i] = bool(value)
+            return
+        own = getattr(own_modes, "values", None)
+        if own and name in own:
+            own[name] = value
+        else:
+            type.__setattr__(cls, name, value)
+
+    def __dir__(cls):
+        return sorted({*type.__dir__(cls), *mode_index})
+
+
+class Config(metaclass=_ConfigType):
+    """The process-wide defaults: `enable_backprop` (record graphs) and `train` (dropout and batch_norm learn).
+
+    Assigning here is seen by every thread; `using_config`, `no_grad` and `test_mode` override it for their own.
+    """
+
+
+class using_config:
+    """Context manager and decorator: `name` of Config is `value` for this thread until the end of the block.
+
+    Raises AttributeError where Config has no such name.
+    """
+
+    __slots__ = ("_name", "_value", "_old")
+
+    def __init__(self, name, value):
+        if name not in mode_index:
+            getattr(Config, name)
+        self._name = name
+        self._value = value
+        self._old = []
+
+    def __enter__(self):
+        cdef int i
+        if self._name in mode_index:
+            i = mode_index[self._name]
+            self._old.append(dz_mode[i])
+            dz_mode[i] = bool(self._value)
+            return
+        own = own_modes.__dict__.setdefault("values", {})
+        self._old.append(own.get(self._name, GONE))
+        own[self._name] = self._value
+
+    def __exit__(self, *exc):
+        old = self._old.pop()
+        if self._name in mode_index:
+            dz_mode[<int> mode_index[self._name]] = old
+        elif old is GONE:
+            del own_modes.values[self._name]
+        else:
+            own_modes.values[self._name] = old
+        return False
+
+    def __call__(self, function):
+        """As a decorator: every call of the function runs in its own block."""
+        import functools
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            with using_config(self._name, self._value):
+                return function(*args, **kwargs)
+        return wrapper
+
+
+def no_grad():
+    """No graph is recorded in the block, or in the decorated function (`@no_grad()`), by this thread."""
+    return using_config("enable_backprop", False)
+
+
+def test_mode():
+    """Config.train is False in the block, or in the decorated function, for this thread."""
+    return using_config("train", False)

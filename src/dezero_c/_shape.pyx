@@ -1,0 +1,388 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+"""Operations that move values about: reshape, transpose, indexing, broadcasting and its opposite, and the sum.
+
+One class each. `forward` and `backward` are the definition, over ndarrays and Variables; `vjp_raw` is the same backward
+without a graph, for float32 and float64: a copy (the kernel of add's gradient, which is the identity) over the right strides.
+reshape, transpose and basic indexing give views, as NumPy does.
+"""
+
+import builtins
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.object cimport PyObject
+
+from dezero_c._core cimport (DZ_GY, DZ_MAXDIM, DZ_NIN, K_USER, Function, Variable, as_operand, call_native, data_of, dz_args, dz_bind,
+                             dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_cols,
+                             dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view, kernels, new_value, new_variable,
+                             ptrdiff_t, steal_grad, view)
+
+from dezero_c import _core
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "generated/dz_enum.h":
+    enum:
+        DZ_OP_ADD
+
+
+cdef Variable arg_of(object x, str op):
+    """The argument of a public function as a Variable with data."""
+    cdef Variable v = as_operand(x, None)
+    if v.v.p == NULL and v._data is None:
+        raise TypeError(f"{op}: the Variable has no data (Variable(None)); give it data first")
+    return v
+
+
+cdef int copy_into(Variable x, const dz_view *xv, const char *p, const cnp.npy_intp *strides) except -1:
+    """x's gradient gets, or grows by, the values at p with those byte strides along x's axes."""
+    cdef dz_args a
+    cdef cnp.npy_intp so[DZ_MAXDIM]
+    cdef const cnp.npy_intp *sts[DZ_NIN]
+    cdef bint acc
+    cdef Py_ssize_t step = dz_itemsize(xv.dt)
+    cdef int k
+    for k in range(xv.nd - 1, -1, -1):
+        so[k] = step
+        step *= xv.shape[k]
+    sts[DZ_GY] = strides
+    a.out = grad_target(x, xv, &acc)
+    a.acc = acc
+    a.in_[DZ_GY] = p
+    dz_map(dz_ops[DZ_OP_ADD].bwd[0][xv.dt], &a, 1 << DZ_GY, xv.nd, <const ptrdiff_t *> xv.shape,
+           <const ptrdiff_t *const *> sts, <const ptrdiff_t *> so)
+    return 0
+
+
+cdef bint views_agree(Variable x, Variable y, dz_view *xv, dz_view *gv):
+    """Whether x's value and y's gradient can be read by kernels in one dtype."""
+    return view(x, xv) and grad_view(y, gv) and xv.dt == gv.dt
+
+
+cdef class Reshape(Function):
+    """The class behind `reshape`: `Reshape(shape)(x)`."""
+
+    cdef readonly object shape
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return x.reshape(self.shape)
+
+    def backward(self, gy):
+        return reshape(gy, self.in0.shape)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef dz_view xv, gv
+        cdef dz_args a
+        cdef bint acc
+        if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL or gv.size != xv.size:
+            return 0
+        a.out = grad_target(self.in0, &xv, &acc)
+        a.acc = acc
+        a.n = xv.size
+        a.in_[DZ_GY] = gv.p
+        a.st[DZ_GY] = a.os = dz_itemsize(xv.dt)
+        dz_ops[DZ_OP_ADD].bwd[0][xv.dt](&a)
+        return 1
+
+
+def reshape(x, shape):
+    """The same values in another shape, a view where NumPy gives one.
+
+    shape: int or tuple; one length may be -1. Returns x itself where it has that shape. Raises ValueError when the number of
+    elements differs.
+    """
+    cdef Variable v = arg_of(x, "reshape")
+    cdef object a = data_of(v), r
+    if type(shape) is not tuple:
+        shape = tuple(shape) if isinstance(shape, (list, np.ndarray)) else (shape,)
+    if a.shape == shape:
+        return v
+    try:
+        r = a.reshape(shape)
+    except ValueError as error:
+        raise ValueError(f"reshape: an array of shape {a.shape} has {a.size} elements, which do not fill shape {shape}; "
+                         "one length may be -1") from error
+    return call_native(Reshape(shape), (v,), r)
+
+
+cdef class Transpose(Function):
+    """The class behind `transpose`: `Transpose(axes)(x)`."""
+
+    cdef readonly object axes
+
+    def __init__(self, axes=None):
+        self.axes = axes
+
+    def forward(self, x):
+        return x.transpose(self.axes)
+
+    cdef list inverse(self, int nd):
+        """axes[i] of x went to i; where did axis j go?"""
+        cdef list back = list(range(nd))
+        if self.axes is None:
+            back.reverse()
+        else:
+            for i, axis in enumerate(self.axes):
+                back[axis % nd] = i
+        return back
+
+    def backward(self, gy):
+        return transpose(gy, tuple(self.inverse(self.in0.ndim)))
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef dz_view xv, gv
+        cdef cnp.npy_intp sg[DZ_MAXDIM]
+        cdef cnp.npy_intp st[DZ_MAXDIM]
+        cdef list back
+        cdef int j
+        if not views_agree(self.in0, y, &xv, &gv) or gv.nd != xv.nd:
+            return 0
+        back = self.inverse(xv.nd)
+        for j in range(xv.nd):
+            if gv.shape[<int> back[j]] != xv.shape[j]:
+                return 0
+        dz_stretch(&gv, gv.nd, gv.shape, sg)
+        for j in range(xv.nd):
+            st[j] = sg[<int> back[j]]
+        copy_into(self.in0, &xv, gv.p, st)
+        return 1
+
+
+def transpose(x, axes=None):
+    """The axes in another order, a view.
+
+    axes: a permutation of the axes (negative ones count from the end), or None to reverse them. Raises ValueError when it is
+    no permutation.
+    """
+    cdef Variable v = arg_of(x, "transpose")
+    cdef object a = data_of(v), r
+    try:
+        r = a.transpose(axes)
+    except ValueError as error:
+        raise ValueError(f"transpose: axes {axes} are no permutation of the {a.ndim} axes of shape {a.shape}") from error
+    return call_native(Transpose(None if axes is None else tuple(axes)), (v,), r)
+
+
+cdef class GetItem(Function):
+    """The class behind `get_item` and `x[…]`: `GetItem(slices)(x)`."""
+
+    cdef readonly object slices
+
+    def __init__(self, slices):
+        self.slices = slices
+
+    def forward(self, x):
+        return x[self.slices]
+
+    def backward(self, gy):
+        return call_native(GetItemGrad(self.slices, self.in0.shape), (gy,),
+                           scatter(self.slices, self.in0.shape, data_of(<Variable> gy)))
+
+
+cdef class GetItemGrad(Function):
+    """The gradient of indexing, an operation itself: gy's values at `slices` of zeros in shape `in_shape`."""
+
+    cdef readonly object slices, in_shape
+
+    def __init__(self, slices, in_shape):
+        self.slices = slices
+        self.in_shape = in_shape
+
+    def forward(self, gy):
+        return scatter(self.slices, self.in_shape, gy)
+
+    def backward(self, ggx):
+        return get_item(ggx, self.slices)
+
+
+cdef bint is_basic(object index):
+    """Whether NumPy gives a view for this index, where no element can be named twice."""
+    if isinstance(index, tuple):
+        for i in index:
+            if not (i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) and not isinstance(i, bool)):
+                return False
+        return True
+    return index is None or index is Ellipsis or isinstance(index, (int, slice, np.integer)) and not isinstance(index, bool)
+
+
+cdef object scatter(object slices, object shape, object gy):
+    cdef object gx = np.zeros(shape, gy.dtype)
+    if is_basic(slices):
+        gx[slices] = gy
+    else:
+        np.add.at(gx, slices, gy)
+    return gx
+
+
+def get_item(x, slices):
+    """x[slices], with every index that NumPy has; elements that are named twice get both gradients.
+
+    Raises IndexError as NumPy does, with the shape in its text.
+    """
+    cdef Variable v = arg_of(x, "get_item")
+    cdef object a = data_of(v), r
+    if isinstance(slices, Variable):
+        slices = data_of(<Variable> slices)
+    elif isinstance(slices, tuple):
+        slices = tuple([data_of(<Variable> s) if isinstance(s, Variable) else s for s in slices])
+    try:
+        r = a[slices]
+    except IndexError as error:
+        raise IndexError(f"get_item: {error} (the array has shape {a.shape})") from error
+    return call_native(GetItem(slices), (v,), r)
+
+
+cdef class BroadcastTo(Function):
+    """The class behind `broadcast_to`: `BroadcastTo(shape)(x)`."""
+
+    cdef readonly object shape
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return np.broadcast_to(x, self.shape)
+
+    def backward(self, gy):
+        return sum_to(gy, self.in0.shape)
+
+
+def broadcast_to(x, shape):
+    """x's values repeated to `shape` (a tuple) by NumPy's rules, a read-only view. Returns x itself where it has that
+    shape. Raises ValueError when it does not broadcast."""
+    cdef Variable v = arg_of(x, "broadcast_to")
+    cdef object r
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if v.shape == shape:
+        return v
+    try:
+        r = np.broadcast_to(data_of(v), shape)
+    except ValueError as error:
+        raise ValueError(f"broadcast_to: shape {v.shape} does not broadcast to {shape}; axes must be equal or 1 from the "
+                         "right") from error
+    return call_native(BroadcastTo(shape), (v,), r)
+
+
+cdef class SumTo(Function):
+    """The class behind `sum_to`: `SumTo(shape)(x)`."""
+
+    cdef readonly object shape
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def forward(self, x):
+        return sum_to_array(x, self.shape)
+
+    def backward(self, gy):
+        return broadcast_to(gy, self.in0.shape)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef dz_view xv, gv
+        cdef cnp.npy_intp st[DZ_MAXDIM]
+        if not views_agree(self.in0, y, &xv, &gv) or not dz_stretch(&gv, xv.nd, xv.shape, st):
+            return 0
+        copy_into(self.in0, &xv, gv.p, st)
+        return 1
+
+
+cdef object sum_to_array(object x, tuple shape):
+    cdef int lead = x.ndim - len(shape), i
+    cdef tuple axes = tuple([i for i in range(x.ndim)
+                             if i < lead or (shape[i - lead] == 1 and x.shape[i] != 1)])
+    if lead < 0 or np.broadcast_shapes(shape, x.shape) != x.shape:
+        raise ValueError(f"sum_to: an array of shape {x.shape} cannot be summed to {shape}; {shape} must broadcast to it")
+    return x.sum(axis=axes, keepdims=True).reshape(shape)
+
+
+def sum_to(x, shape):
+    """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
+    Returns x itself where it has that shape. Raises ValueError when `shape` does not broadcast to x's."""
+    cdef Variable v = arg_of(x, "sum_to")
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if v.shape == shape:
+        return v
+    return call_native(SumTo(shape), (v,), sum_to_array(data_of(v), shape))
+
+
+cdef class Sum(Function):
+    """The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+
+    cdef readonly object axis
+    cdef readonly bint keepdims
+
+    def __init__(self, axis=None, keepdims=False):
+        self.axis = axis
+        self.keepdims = keepdims
+
+    def forward(self, x):
+        return x.sum(axis=self.axis, keepdims=self.keepdims)
+
+    cdef tuple kept_shape(self):
+        """y's shape as it would be with keepdims."""
+        cdef tuple shape = self.in0.shape
+        cdef int nd = len(shape), i
+        if self.axis is None:
+            return (1,) * nd
+        axes = [a % nd for a in (self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,))] if nd else ()
+        return tuple([1 if i in axes else shape[i] for i in range(nd)])
+
+    def backward(self, gy):
+        return broadcast_to(reshape(gy, self.kept_shape()), self.in0.shape)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef dz_view xv, gv
+        cdef cnp.npy_intp st[DZ_MAXDIM]
+        cdef cnp.npy_intp kept[DZ_MAXDIM]
+        cdef Py_ssize_t n = 1
+        cdef int k
+        cdef tuple shape
+        if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL:
+            return 0
+        if gv.size == 1:
+            for k in range(xv.nd):
+                st[k] = 0
+        else:
+            shape = self.kept_shape()
+            for k in range(xv.nd):
+                kept[k] = shape[k]
+                n *= kept[k]
+            if n != gv.size:
+                return 0
+            gv.nd = xv.nd
+            gv.shape = kept
+            if not dz_stretch(&gv, xv.nd, xv.shape, st):
+                return 0
+        copy_into(self.in0, &xv, gv.p, st)
+        return 1
+
+
+def sum(x, axis=None, keepdims=False):
+    """Sum of the elements over the axes given.
+
+    axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
+    Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
+    """
+    cdef Variable v = arg_of(x, "sum"), y
+    cdef dz_view w
+    cdef char *p
+    if axis is None and not keepdims and view(v, &w) and w.strides == NULL:
+        y = new_variable(v.era)
+        p = new_value(y, w.dt, 0, NULL, 1)
+        dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
+        if dz_fpe_test():
+            dz_fpe_clear()
+            data_of(v).sum()
+        return call_native(Sum(None, False), (v,), y)
+    if isinstance(axis, list):
+        axis = tuple(axis)
+    return call_native(Sum(axis, keepdims), (v,), data_of(v).sum(axis=axis, keepdims=keepdims))
+
+
+_core.register_methods(reshape=reshape, transpose=transpose, get_item=get_item, broadcast_to=broadcast_to, sum_to=sum_to,
+                       sum=sum)

@@ -1,0 +1,288 @@
+# The walk backwards. Functions wait in a heap by generation; among equals the one added last comes first, which is the
+# order of DeZero's stable sort. A mark on the node says that it has been added; while another walk is under way (a
+# backward inside a user's backward, or another thread while a callback runs) a set does, since there is one mark only.
+# Part of _core.pyx.
+
+cdef struct Entry:
+    Py_ssize_t gen
+    unsigned long long seq
+    PyObject *f         # owned
+
+cdef unsigned long long epochs = 0
+cdef int walks_active = 0
+cdef int create_graph_depth = 0
+
+
+cdef inline bint before(const Entry *a, const Entry *b) noexcept nogil:
+    return a.gen > b.gen or (a.gen == b.gen and a.seq > b.seq)
+
+
+@cython.final
+cdef class Walk:
+    """One walk: its heap of Functions, and what it has seen."""
+    cdef Entry *heap
+    cdef Entry first[16]    # enough for most graphs: no allocation then
+    cdef Py_ssize_t n, room
+    cdef unsigned long long seq, epoch
+    cdef set seen           # None: marks are used
+    cdef set fresh          # chapter 1: Variables whose old gradient was overwritten by this walk; else None
+
+    def __cinit__(self):
+        self.heap = self.first
+        self.room = 16
+
+    def __dealloc__(self):
+        while self.n > 0:
+            self.n -= 1
+            Py_DECREF(<object> self.heap[self.n].f)
+        if self.heap != self.first:
+            PyMem_Free(self.heap)
+
+    cdef int grow(self) except -1:
+        cdef Entry *bigger = <Entry *> PyMem_Malloc(<size_t> self.room * 2 * sizeof(Entry))
+        if bigger == NULL:
+            raise MemoryError()
+        memcpy(bigger, self.heap, <size_t> self.n * sizeof(Entry))
+        if self.heap != self.first:
+            PyMem_Free(self.heap)
+        self.heap = bigger
+        self.room *= 2
+        return 0
+
+    cdef int add(self, Variable x) except -1:
+        """Adds x's creator, once."""
+        cdef Function f = x._creator
+        cdef Py_ssize_t i, up
+        cdef Entry e
+        if self.seen is None:
+            if f.mark == self.epoch:
+                return 0
+            f.mark = self.epoch
+        else:
+            if f in self.seen:
+                return 0
+            self.seen.add(f)
+        if f.out0 != <PyObject *> x and f.outs is None:
+            raise RuntimeError(f"{type(f).__name__} was called again after it had computed a Variable of this graph, and has "
+                               "forgotten those inputs; use a new instance for each call")
+        if self.n == self.room:
+            self.grow()
+        e.gen = f.gen
+        self.seq += 1
+        e.seq = self.seq
+        e.f = <PyObject *> f
+        Py_INCREF(f)
+        i = self.n
+        self.n += 1
+        while i > 0:
+            up = (i - 1) >> 1
+            if not before(&e, &self.heap[up]):
+                break
+            self.heap[i] = self.heap[up]
+            i = up
+        self.heap[i] = e
+        return 0
+
+    cdef PyObject *pop(self) noexcept:
+        """The next Function; the caller owns it."""
+        cdef PyObject *f = self.heap[0].f
+        cdef Entry e
+        cdef Py_ssize_t i = 0, down
+        self.n -= 1
+        if self.n > 0:
+            e = self.heap[self.n]
+            while True:
+                down = 2 * i + 1
+                if down >= self.n:
+                    break
+                if down + 1 < self.n and before(&self.heap[down + 1], &self.heap[down]):
+                    down += 1
+                if not before(&self.heap[down], &e):
+                    break
+                self.heap[i] = self.heap[down]
+                i = down
+            self.heap[i] = e
+        return f
+
+    cdef int step(self, Function f, bint keep, bint create_graph) except -1:
+        """Gives f's inputs their gradients and adds their creators."""
+        cdef Variable x, y = None
+        cdef Py_ssize_t k
+        cdef bint done = False
+        if self.fresh is not None:
+            for x in function_inputs(f):
+                if x not in self.fresh:
+                    self.fresh.add(x)
+                    drop_grad(x)
+        if f.out0 != NULL:
+            y = <Variable> f.out0
+            if f.native and not create_graph:
+                done = f.vjp_raw(y, keep)
+        if not done:
+            self.step_general(f)
+        if not keep:
+            if y is not None:
+                drop_grad(y)
+            else:
+                for y in output_variables(f):
+                    if y is not None:
+                        drop_grad(y)
+        if f.rest is None:
+            for k in range(f.nin):
+                x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
+                if x._creator is not None and x.kind == K_USER:
+                    self.add(x)
+        else:
+            for x in f.rest:
+                if x._creator is not None:
+                    self.add(x)
+        return 0
+
+    cdef int step_general(self, Function f) except -1:
+        """Through operations on Variables, or a backward written in Python."""
+        cdef list gys = output_gradients(f)
+        cdef object gxs = f.vjp_graph(gys)
+        cdef Py_ssize_t k
+        if len(gxs) < f.nin:
+            raise ValueError(f"{describe(f)}.backward returned {len(gxs)} gradients for {f.nin} inputs; return one for each, "
+                             "None where there is none")
+        for k in range(f.nin):
+            check_fits(f, f.arg(k), gxs[k])
+        for k in range(f.nin):
+            add_grad(f.arg(k), gxs[k])
+        return 0
+
+    cdef int abandon(self) except -1:
+        """After an exception: half-summed gradients of intermediate results go, so that the next walk starts clean."""
+        cdef Variable y
+        while self.n > 0:
+            f = <Function> self.pop()
+            Py_DECREF(f)
+            for y in output_variables(f):
+                if y is not None:
+                    drop_grad(y)
+        return 0
+
+
+cdef list output_variables(Function f):
+    """f's outputs, None for one that is gone."""
+    if f.out0 != NULL:
+        return [<Variable> f.out0]
+    if f.outs is None:
+        return [None]
+    return [r() for r in f.outs]
+
+
+cdef list output_gradients(Function f):
+    """The gradients of f's outputs as f's backward wants them: Variables, or ndarrays for a user's Function of the early
+    modules; zeros for an output that the walk did not reach or that was dropped."""
+    cdef list ys = output_variables(f), gys = []
+    cdef Variable y
+    cdef object g, shape, dtype
+    cdef Py_ssize_t i
+    for i, y in enumerate(ys):
+        if y is not None and y.gstate != G_NONE:
+            g = grad_variable(y)
+        elif y is not None:
+            g = np.zeros_like(data_of(y))
+        else:
+            shape, dtype = f.saved[i] if len(ys) > 1 else ((), F64)
+            g = np.zeros(shape, dtype)
+        if f.native or f.era == ERA_CORE and (y is None or y.era == ERA_CORE):
+            if not isinstance(g, Variable):
+                g = as_variable(as_array(g))
+            if f.native and y is not None and g.shape != y.shape:
+                g = methods["broadcast_to"](g, y.shape)
+        elif isinstance(g, Variable):
+            g = data_of(<Variable> g)
+        gys.append(g)
+    return gys
+
+
+cdef int check_fits(Function f, Variable x, object gx) except -1:
+    """A gradient must broadcast to its data. As in DeZero it need not have the very shape."""
+    cdef object gs, xs
+    cdef Py_ssize_t i
+    if gx is None or x.kind != K_USER:
+        return 0
+    xs = np.shape(data_of(x))
+    gs = np.shape(plain(gx))
+    if gs == xs:
+        return 0
+    for i in range(1, len(gs) + 1):
+        if gs[-i] != 1 and (i > len(xs) or gs[-i] != xs[-i]):
+            raise ValueError(f"{describe(f)}.backward returned a gradient of shape {gs} for an input of shape {xs}; sum it to "
+                             "the input's shape (sum_to), or look whether the data was rebound since forward")
+    return 0
+
+
+cdef int seed(Variable root) except -1:
+    """Ones where the root has no gradient; otherwise looks whether what the user set can be one."""
+    cdef dz_view w
+    cdef char *p
+    cdef bint acc
+    cdef object g
+    if root.v.p == NULL and root._data is None:
+        raise ValueError("backward: this Variable has no data (Variable(None)); give it data, or call backward on a result")
+    if root.gstate == G_NONE:
+        if view(root, &w):
+            p = grad_target(root, &w, &acc)
+            dz_fill_ones(p, w.dt, w.size)
+        else:
+            g = np.ones_like(data_of(root))
+            root._grad = g if root.era != ERA_CORE else as_variable(g)
+            root.gstate = G_SHOWN
+        return 1
+    if root.gstate == G_SHOWN:
+        g = np.asarray(plain(root._grad))
+        if g.dtype.kind not in "biufcO":
+            raise TypeError(f"backward: the gradient set on the root has dtype {g.dtype}, which is no number")
+        try:
+            if np.broadcast_shapes(g.shape, root.shape) == root.shape:
+                return 0
+        except ValueError:
+            pass
+        raise ValueError(f"backward: the gradient set on the root has shape {g.shape}, which does not broadcast to the data's "
+                         f"shape {root.shape}; set y.grad to an array of that shape")
+    return 0
+
+
+cdef int walk(Variable root, bint keep, bint create_graph) except -1:
+    global walks_active, epochs, create_graph_depth
+    cdef Walk w
+    cdef Function f
+    cdef signed char mode_before
+    cdef bint seeded = seed(root)
+    if root._creator is None:
+        return 0
+    w = Walk.__new__(Walk)
+    if root.era == ERA_CHAPTER1:
+        w.fresh = {root}
+    epochs += 1
+    w.epoch = epochs
+    if walks_active > 0:
+        w.seen = set()
+    mode_before = dz_mode[0]
+    walks_active += 1
+    create_graph_depth += create_graph
+    dz_mode[0] = create_graph
+    try:
+        if create_graph:
+            track(root)
+        w.add(root)
+        while w.n > 0:
+            f = <Function> w.pop()
+            Py_DECREF(f)
+            try:
+                w.step(f, keep, create_graph)
+            except BaseException:
+                for y in output_variables(f):
+                    if y is not None and (seeded or y is not root):
+                        drop_grad(y)
+                w.abandon()
+                raise
+    finally:
+        dz_mode[0] = mode_before
+        create_graph_depth -= create_graph
+        walks_active -= 1
+    return 0

@@ -1,0 +1,120 @@
+/* What the kernels show to the engine: the call convention, the table of elementwise operations, the loops over
+ * several axes, reductions, and the choice of SIMD level.
+ *
+ * Nothing below this header knows Python. A kernel works on raw buffers that the engine keeps alive, never allocates,
+ * never fails, and may run without the interpreter's lock.
+ */
+#ifndef DZ_KERNELS_H
+#define DZ_KERNELS_H
+
+#include <stddef.h>
+
+#define DZ_MAXDIM 64 /* NumPy's own limit */
+#define DZ_F32 0
+#define DZ_F64 1
+
+/* The places of dz_args.in: the arguments of the operation, the value that it gave, the gradient of that value. */
+enum { DZ_X0, DZ_X1, DZ_X2, DZ_Y, DZ_GY, DZ_NIN };
+
+typedef struct {
+    ptrdiff_t n;              /* elements */
+    const char *in[DZ_NIN];   /* only the places that the kernel's `uses` mask names are read */
+    ptrdiff_t st[DZ_NIN];     /* their strides in bytes; 0 repeats one value */
+    char *out;
+    ptrdiff_t os;
+    int acc;                  /* 0: out = e; 1: out = out + e (backward kernels only) */
+    const double *p;          /* the scalar parameters of the operation, in its class's order */
+} dz_args;
+
+typedef void (*dz_kernel)(const dz_args *);
+
+typedef struct {
+    const char *name;
+    int nin;
+    int nparam;
+    dz_kernel fwd[2];                 /* by dtype: DZ_F32, DZ_F64 */
+    dz_kernel bwd[3][2];              /* by argument and dtype; NULL: that argument has no gradient */
+    unsigned char uses[3];            /* places that bwd[k] reads, a bit each */
+    unsigned char passes_gy[3];       /* bwd[k] is the identity: gx may be gy itself */
+    unsigned char checks[3];          /* floating-point flags after bwd[k] mean what NumPy would warn of */
+} dz_op;
+
+#ifndef DZ_CLIENT
+
+/* Runs a kernel over an array of nd axes; st[j] are the byte strides of in[j], os those of out. Axes that lie
+ * contiguously in every operand are merged first. `a` holds the pointers, acc and p; its n and strides are scratch. */
+void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *shape,
+            const ptrdiff_t *const st[DZ_NIN], const ptrdiff_t *os);
+
+/* NumPy's inner loops, set once when the engine is imported. fn is one of the DZ_FN_ codes below; a loop has NumPy's
+ * signature. Every entry is set: where NumPy's own loop cannot be taken the engine gives one that calls the ufunc. */
+typedef void (*dz_np_loop)(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data);
+
+enum {
+    DZ_FN_EXP, DZ_FN_LOG, DZ_FN_LOG1P, DZ_FN_EXPM1, DZ_FN_SIN, DZ_FN_COS, DZ_FN_TAN, DZ_FN_TANH, DZ_FN_SINH,
+    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_POWER, DZ_FN_ADD, DZ_NFN
+};
+
+typedef struct {
+    dz_np_loop loop[DZ_NFN][2];
+    void *data[DZ_NFN][2];
+} dz_np_table;
+
+extern dz_np_table dz_np;
+
+/* Sum of n values with stride st, in NumPy's pairwise order. */
+double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st);
+float dz_sum_f32(const char *x, ptrdiff_t n, ptrdiff_t st);
+/* out[j] (+)= sum over i of x[i, j], x C-contiguous (rows, cols): row after row, as NumPy adds along a leading axis. */
+void dz_sum_rows(int dtype, const char *x, ptrdiff_t rows, ptrdiff_t cols, char *out, int acc);
+/* out[i] (+)= sum over j of x[i, j], each row pairwise. */
+void dz_sum_cols(int dtype, const char *x, ptrdiff_t rows, ptrdiff_t cols, char *out, int acc);
+
+/* SIMD levels: the table's ops are those of the chosen one. dz_select returns 0, or -1 for a level that this build
+ * or this processor does not have; dz_level_name(i) is NULL past the last that can be chosen. */
+int dz_select(const char *name);
+const char *dz_level(void);
+const char *dz_level_name(int i);
+
+#endif /* DZ_CLIENT */
+
+/* The kernels are linked into the engine's module alone. The other modules, compiled with DZ_CLIENT, reach them through
+ * this table, which they get from the engine when they are imported (dz_bind). */
+typedef struct {
+    const dz_op *ops;
+    void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
+    void (*sum_rows)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
+    void (*sum_cols)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
+} dz_api;
+
+#ifdef DZ_CLIENT
+#ifdef __GNUC__
+__attribute__((unused))
+#endif
+static const dz_api *dz_client;
+#define dz_bind(api) (dz_client = (const dz_api *)(api))
+#define dz_ops (dz_client->ops)
+#define dz_map (dz_client->map)
+#define dz_sum_rows (dz_client->sum_rows)
+#define dz_sum_cols (dz_client->sum_cols)
+#else
+extern dz_api dz_table; /* its ops are those of the level in use */
+#endif
+
+/* Floating-point exceptions raised since the last clear: 1 invalid, 4 divide by zero, 8 overflow. */
+#if defined(__x86_64__) || defined(_M_X64)
+#include <xmmintrin.h>
+/* Loops on x86-64 use SSE and AVX alone, so this control word tells all; fetestexcept would read the x87 unit too. */
+static inline int dz_fpe_test(void) { return (int)(_mm_getcsr() & 0x0du); }
+static inline void dz_fpe_clear(void) { _mm_setcsr(_mm_getcsr() & ~0x0du); }
+#else
+#include <fenv.h>
+static inline int dz_fpe_test(void)
+{
+    const int f = fetestexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID);
+    return (f & FE_INVALID ? 1 : 0) | (f & FE_DIVBYZERO ? 4 : 0) | (f & FE_OVERFLOW ? 8 : 0);
+}
+static inline void dz_fpe_clear(void) { feclearexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID); }
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+/* What generated kernels are built from: portability macros, inline arithmetic with NumPy's rules for nan, and the
+ * "passes": whole loops for functions that are too large to inline. A pass reads x with a stride and writes y, and may
+ * work in place. Most are NumPy's own inner loops, so that results have NumPy's bits; float64 sine and cosine are our
+ * own (dz_sincos.h), because NumPy's take ten nanoseconds an element.
+ *
+ * Included once per SIMD level, after the level's target is set.
+ */
+#ifndef DZ_LOOPS_H
+#define DZ_LOOPS_H
+
+#include "dz_kernels.h"
+#include <math.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#define DZ_INLINE static __forceinline
+#define DZ_IVDEP __pragma(loop(ivdep))
+#elif defined(__clang__)
+#define DZ_INLINE static inline __attribute__((always_inline, unused))
+#define DZ_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define DZ_INLINE static inline __attribute__((always_inline, unused))
+#define DZ_IVDEP _Pragma("GCC ivdep")
+#else
+#define DZ_INLINE static inline
+#define DZ_IVDEP
+#endif
+
+/* Elements that one pass of a kernel with several stages takes: its temporaries stay in the first-level cache. */
+#define DZ_CHUNK 512
+
+#define DZ_LD(T, p, i, s) (*(const T *)((p) + (i) * (s)))
+#define DZ_ST(T, p, i, s) (*(T *)((p) + (i) * (s)))
+
+#include "dz_sincos.h"
+
+#define DZ_DEFINE_ARITH(T, SFX, FABS, SQRT)                                                                          \
+    DZ_INLINE T dz_abs_##SFX(T a) { return FABS(a); }                                                                \
+    DZ_INLINE T dz_sqrt_##SFX(T a) { return SQRT(a); }                                                               \
+    DZ_INLINE T dz_sign_##SFX(T a) { return a > 0 ? (T)1 : a < 0 ? (T)-1 : a == 0 ? (T)0 : a; }                      \
+    DZ_INLINE T dz_maximum_##SFX(T a, T b) { return (a >= b || a != a) ? a : b; }                                    \
+    DZ_INLINE T dz_minimum_##SFX(T a, T b) { return (a <= b || a != a) ? a : b; }                                    \
+                                                                                                                     \
+    DZ_INLINE void dz_np1_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)     \
+    {                                                                                                                \
+        char *args[2];                                                                                               \
+        ptrdiff_t st[2];                                                                                             \
+        args[0] = (char *)x, args[1] = y;                                                                            \
+        st[0] = sx, st[1] = sy;                                                                                      \
+        dz_np.loop[fn][dt](args, &n, st, dz_np.data[fn][dt]);                                                        \
+    }                                                                                                                \
+                                                                                                                     \
+    /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
+    DZ_INLINE void dz_power_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
+                                  char *y, ptrdiff_t sy)                                                             \
+    {                                                                                                                \
+        char *args[3];                                                                                               \
+        ptrdiff_t st[3], i;                                                                                          \
+        if (se == 0) {                                                                                               \
+            const T c = *(const T *)e;                                                                               \
+            if (c == 2) {                                                                                            \
+                for (i = 0; i < n; i++) {                                                                            \
+                    const T a = DZ_LD(T, x, i, sx);                                                                  \
+                    DZ_ST(T, y, i, sy) = a * a;                                                                      \
+                }                                                                                                    \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == 1) {                                                                                            \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = DZ_LD(T, x, i, sx);                                                         \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == (T)0.5) {                                                                                       \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = SQRT(DZ_LD(T, x, i, sx));                                                   \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == -1) {                                                                                           \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = 1 / DZ_LD(T, x, i, sx);                                                     \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == 0) {                                                                                            \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = 1;                                                                          \
+                return;                                                                                              \
+            }                                                                                                        \
+        }                                                                                                            \
+        args[0] = (char *)x, args[1] = (char *)e, args[2] = y;                                                       \
+        st[0] = sx, st[1] = se, st[2] = sy;                                                                          \
+        dz_np.loop[DZ_FN_POWER][dt](args, &n, st, dz_np.data[DZ_FN_POWER][dt]);                                      \
+    }                                                                                                                \
+                                                                                                                     \
+    DZ_INLINE void dz_powm1_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
+                                  char *y, ptrdiff_t sy)                                                             \
+    {                                                                                                                \
+        const T c = *(const T *)e, m = c - 1;                                                                        \
+        ptrdiff_t i;                                                                                                 \
+        (void)se;                                                                                                    \
+        if (c == 0)                                                                                                  \
+            for (i = 0; i < n; i++)                                                                                  \
+                DZ_ST(T, y, i, sy) = 0;                                                                              \
+        else                                                                                                         \
+            dz_power_##SFX(dt, n, x, sx, (const char *)&m, 0, y, sy);                                                \
+    }
+
+DZ_DEFINE_ARITH(double, f64, fabs, sqrt)
+DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf)
+
+#endif

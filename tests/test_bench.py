@@ -1,0 +1,246 @@
+"""The benchmark itself: that it runs against the installed package, reports what it should, and refuses to time a
+wrong gradient.
+
+No figure is judged here; machines differ. That is for `python -m bench --check`.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def load(name):
+    """A module of the checkout's `bench`, found by its place, so that the checkout's root stays off `sys.path` for
+    other tests.
+    """
+    if "bench" not in sys.modules:
+        folder = ROOT / "bench"
+        spec = importlib.util.spec_from_file_location(
+            "bench", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        sys.modules["bench"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return importlib.import_module(f"bench.{name}")
+
+
+environment, peers, plot, records, report, runner = map(
+    load, ("environment", "peers", "plot", "records", "report", "runner")
+)
+WORKLOADS = load("workloads").WORKLOADS
+TINY = records.Settings(quick=True, rounds=2, sample_seconds=1e-4, budget_seconds=0.1)
+
+
+def bench(*arguments, **environ):
+    command = [sys.executable, "-m", "bench", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def document():
+    done = bench("--quick", "--no-peers", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    assert "goals:" in done.stderr
+    return json.loads(done.stdout)
+
+
+def test_measures_the_installed_core(document, tmp_path):
+    """Found from a neutral folder: pytest itself may have been started with the checkout on its path."""
+    command = [sys.executable, "-c", "import dezero_c._core as core; print(core.__file__)"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    file = Path(document["core"]["file"])
+    if found.returncode == 0:
+        assert file == Path(found.stdout.strip())
+    else:
+        assert file.parent == ROOT / "dezero_c", (
+            "nothing is installed, so only an in-place build can have been measured"
+        )
+    assert document["core"]["build_info"]
+
+
+def test_document_is_complete(document):
+    assert document["quick"] is True
+    assert set(document) >= {"schema", "date", "machine", "versions", "absent", "geometric_means"}
+    assert [each["name"] for each in document["workloads"]] == list(WORKLOADS)
+    assert set(document["versions"]) == {"dezero_c", "numpy"}
+
+
+def test_figures_are_sane(document):
+    for each in document["workloads"]:
+        ours = [row for row in each["rows"] if row["key"] == "dezero_c"]
+        if each["quantity"] == "bytes" and not hasattr(os, "sysconf"):
+            continue
+        assert len(ours) == 1, each["name"]
+        for row in each["rows"]:
+            assert 0 < row["median"] < math.inf, (each["name"], row)
+            if each["quantity"] == "ns":
+                assert 1 < row["median"] < 1e9
+                assert row["min"] <= row["median"]
+
+
+def test_goals_against_absent_peers_are_neither_met_nor_missed(document):
+    goals = {(each["name"], goal["against"]): goal for each in document["workloads"] for goal in each["goals"]}
+    assert goals["chain-scalar", "dezero"]["met"] is None
+    assert goals["chain-scalar", "python"]["met"] in (True, False)
+    assert len(goals) == sum(len(workload.goals) for workload in WORKLOADS.values())
+
+
+def test_plot_is_a_png(document, tmp_path):
+    pytest.importorskip("matplotlib")
+    plot.draw(document, tmp_path / "bench.png")
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def square_workload(gradients):
+    """x^2 at 3 for a hand-made adapter, whose successive gradients are given."""
+    given = iter(gradients)
+    return records.Workload(
+        name="square",
+        title="square",
+        unit="op",
+        build=lambda adapter, n: lambda: (9.0, next(given)),
+        reference=lambda n: (9.0, (6.0,)),
+    )
+
+
+def run_square(gradients, **attributes):
+    adapter = SimpleNamespace(numpy=np.asarray, **attributes)
+    return list(runner.run([square_workload(gradients)], {"dezero_c": adapter}, TINY))
+
+
+@pytest.mark.parametrize(
+    "gradients",
+    [
+        [(6.1,), (6.1,)],
+        [(6.0,), (12.0,)],  # added up over runs: not cleared
+        [(np.array([6.0]),)] * 2,  # of another shape
+        [(6.0, 6.0)] * 2,
+        [()] * 2,
+        [None] * 2,
+        [(math.nan,)] * 2,
+    ],
+)
+def test_wrong_gradient_is_not_timed(gradients):
+    with pytest.raises(records.WrongResult, match="square"):
+        run_square(gradients)
+
+
+def test_right_gradient_is_timed():
+    def forever():
+        while True:
+            yield (6.0,)
+
+    (result,) = run_square(forever())
+    assert result["rows"][0]["median"] > 0
+    assert "square; per op" in report.table(result)
+
+
+def test_wrong_value_is_not_timed_even_without_gradient():
+    workload = replace(WORKLOADS["rosenbrock"], reference=lambda n: (400.0, (-2.0, 400.0)))
+    with pytest.raises(records.WrongResult, match="value"):
+        list(runner.run([workload], {"numpy": peers.NumPyAdapter()}, TINY))
+
+
+def test_a_memory_buffer_used_again_is_noticed():
+    """The first result is compared after the second run, so a gradient that lives in recycled memory shows."""
+    buffer = np.array(6.0)
+
+    def recycled():
+        yield (buffer,)
+        buffer[...] = 5.0
+        yield (np.array(6.0),)
+
+    with pytest.raises(records.WrongResult, match="gradient 0"):
+        run_square(recycled())
+
+
+@pytest.mark.parametrize("name", [name for name, each in WORKLOADS.items() if each.quantity == "time"])
+def test_references_agree_with_plain_numpy(name):
+    """Each reference's value is what NumPy's forward pass gives, and its gradient is finite and not lost in
+    underflow.
+    """
+    workload = WORKLOADS[name]
+    n = min(workload.n, 1000)
+    value, gradients = workload.reference(n)
+    assert all(np.all(np.isfinite(gx)) and np.all(np.abs(gx) > 1e-12) for gx in gradients)
+    try:
+        run = workload.build(peers.NumPyAdapter(), n)
+    except peers.Unsupported:
+        return
+    np.testing.assert_allclose(run()[0], value, rtol=1e-9)
+
+
+def test_goal_kinds():
+    ratios = {"dezero_c": 1.0, "torch": 50.0, "python": 0.5}
+    faster, within = records.Goal("faster", 45, "torch"), records.Goal("within", 1.5, "python")
+    assert (faster.measured(2.0, ratios), faster.met(50.0), faster.met(44.0)) == (50.0, True, False)
+    assert (within.measured(2.0, ratios), within.met(2.0), within.met(1.5)) == (2.0, False, True)
+    assert records.Goal("below", 400).measured(2.0, {}) == 2.0
+    assert records.Goal("faster", 45, "dezero").measured(2.0, ratios) is None
+
+
+def test_list_names_everything():
+    done = bench("--list")
+    assert done.returncode == 0, done.stderr
+    for name in (*WORKLOADS, *peers.PEERS):
+        assert name in done.stdout
+
+
+def test_unknown_names_are_refused():
+    done = bench("--only", "nonsense")
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert "chain-scalar" in done.stderr
+
+
+def test_says_so_when_dezero_c_cannot_be_imported(tmp_path):
+    (tmp_path / "dezero_c").mkdir()
+    (tmp_path / "dezero_c" / "__init__.py").write_text("raise ImportError('the core is not there')\n")
+    path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = bench("--quick", "--no-peers", PYTHONPATH=path)
+    assert done.returncode == 2, done.stderr
+    assert "the core is not there" in done.stderr
+    assert "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_checkout_leaves_the_path(monkeypatch, tmp_path):
+    (tmp_path / "dezero_c").mkdir()
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    monkeypatch.chdir(tmp_path)
+    environment.leave_checkout(tmp_path)
+    assert "" not in sys.path
+    assert str(tmp_path) not in sys.path
+
+
+def test_an_in_place_build_is_used_where_nothing_is_installed(monkeypatch, tmp_path):
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    (tmp_path / "dezero_c").mkdir()
+    (tmp_path / "dezero_c" / f"_core{suffix}").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None)
+    environment.leave_checkout(tmp_path)
+    assert sys.path[-1] == str(tmp_path)
+    assert sys.path.count(str(tmp_path)) == 1
+
+
+def test_ratio_is_taken_within_rounds():
+    """A machine that is slow in some rounds: the medians fall into different moods, neighbours' ratios do not."""
+    timing = load("timing")
+    ours = timing.Job("dezero_c", None, 1, samples=[1.0, 1.0, 3.0, 3.0, 3.1])
+    peer = timing.Job("torch", None, 1, samples=[2.0, 2.0, 6.0, 6.0])
+    assert timing.ratio(peer, ours) == 2.0
