@@ -261,11 +261,15 @@ COMPARE = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.no
 
 
 cdef object mask(int sign, object a, object b):
-    """A comparison as a constant of 0 and 1 in the operands' floating dtype (bool where they have none)."""
+    """A comparison as a constant of 0 and 1 in the operands' floating dtype (bool where they have none); all 1 for a
+    bound of None."""
     cdef object x = data_of(<Variable> a) if isinstance(a, Variable) else a
     cdef object z = data_of(<Variable> b) if isinstance(b, Variable) else b
-    cdef object m = COMPARE[sign](x, z)
-    cdef object dtype = np.result_type(x, z)
+    cdef object m, dtype
+    if z is None:
+        return wrap(np.ones_like(x), -1, ERA_CORE)
+    m = COMPARE[sign](x, z)
+    dtype = np.result_type(x, z)
     return wrap(np.asarray(m, dtype if dtype.kind == "f" else None), -1, ERA_CORE)
 
 

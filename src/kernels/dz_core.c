@@ -63,17 +63,13 @@ void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *sha
     }
 }
 
-/* NumPy's add loop, called with an output of stride 0, adds pairwise: its bits are the definition here. */
+/* NumPy's add loop, called with an output of stride 0, adds pairwise: its bits are the definition here. np.add.reduce
+ * starts from 0 as this does. */
 double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st)
 {
     double y = 0.0;
     char *args[3] = {(char *)&y, (char *)x, (char *)&y};
     ptrdiff_t strides[3] = {0, st, 0};
-    if (n > 0) { /* as np.add.reduce does: the first value starts the sum, so that a sum of -0.0 stays -0.0 */
-        y = *(const double *)x;
-        args[1] += st;
-        n--;
-    }
     if (n > 0)
         dz_np.loop[DZ_FN_ADD][DZ_F64](args, &n, strides, dz_np.data[DZ_FN_ADD][DZ_F64]);
     return y;
@@ -84,11 +80,6 @@ float dz_sum_f32(const char *x, ptrdiff_t n, ptrdiff_t st)
     float y = 0.0f;
     char *args[3] = {(char *)&y, (char *)x, (char *)&y};
     ptrdiff_t strides[3] = {0, st, 0};
-    if (n > 0) {
-        y = *(const float *)x;
-        args[1] += st;
-        n--;
-    }
     if (n > 0)
         dz_np.loop[DZ_FN_ADD][DZ_F32](args, &n, strides, dz_np.data[DZ_FN_ADD][DZ_F32]);
     return y;

@@ -1,0 +1,301 @@
+"""Every elementwise operation, from the table that is compiled in: an operation without these tests cannot exist.
+
+Forward against its NumPy expression (both dtypes, every layout, special values); the same bits in scalar, vector body and
+tail, and at every SIMD level; the fused backward kernel against the graph rule; finite differences at orders 1 and 2;
+the general path for other dtypes.
+"""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable, _core, _ops
+
+OPS = {op["name"]: op for op in _ops.TABLE}
+PARAMS = {"pow": [(2,), (3,), (0.5,), (-1,), (1,), (0,), (2.5,), (-2,)], "leaky_relu": [(0.2,), (0.01,)],
+          "clip": [(-0.7, 0.9), (None, 0.5), (-0.5, None)]}
+CASES = [(name, params) for name in OPS for params in PARAMS.get(name, [()])]
+cases = pytest.mark.parametrize(("name", "params"), CASES, ids=[f"{n}{list(p) if p else ''}" for n, p in CASES])
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+
+
+def call(name, params, *xs):
+    return getattr(F, name)(*xs, *params)
+
+
+def reference(name, params, *xs):
+    """The table's NumPy expression, quietly."""
+    names = dict(zip([*OPS[name]["args"], *OPS[name]["params"]], [*xs, *params], strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return np.asarray(eval(OPS[name]["numpy"], {"np": np}, names))
+
+
+def quiet(name, params, *xs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call(name, params, *xs)
+
+
+def points(name, shape, dtype, seed=0):
+    """Points in the operation's domain, an array for each argument."""
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(low, high, shape).astype(dtype) for low, high in OPS[name]["domain"]]
+
+
+def assert_ulp(actual, expected, ulp):
+    """Equal up to `ulp` units in the last place and the sign of zero; nan equals nan."""
+    assert actual.dtype == expected.dtype
+    assert actual.shape == expected.shape
+    same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
+    if not np.all(same):
+        assert ulp > 0, f"{actual[~same]} is not {expected[~same]}"
+        a, e = actual[~same], expected[~same]
+        assert np.all(np.abs(a - e) <= ulp * np.spacing(np.maximum(np.abs(a), np.abs(e)))), (a, e)
+
+
+def test_the_table_is_the_issue_s_list():
+    wanted = """add sub mul div neg pow square sqrt exp log log1p expm1 sin cos tan tanh sinh cosh arcsin arccos arctan
+                sigmoid relu leaky_relu softplus abs sign maximum minimum clip where""".split()
+    assert set(wanted) <= set(OPS)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_public_function_and_class(name):
+    op = OPS[name]
+    cls = getattr(F, op["class"])
+    assert issubclass(cls, F.Function if hasattr(F, "Function") else _core.Function)
+    xs = [Variable(x) for x in points(name, (3,), np.float64)]
+    params = PARAMS.get(name, [()])[0]
+    y = cls(*params)(*xs)
+    assert type(y.creator) is cls
+    assert_ulp(y.data, call(name, params, *xs).data, 0)
+    assert all(a is b for a, b in zip(y.creator.inputs, xs, strict=True))
+    for p, value in zip(op["params"], params, strict=True):
+        assert getattr(y.creator, p) == value
+    assert cls.__doc__
+    assert getattr(F, name).__doc__
+
+
+@cases
+@dtypes
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (64,), (1003,), (0,), (3, 4), (2, 3, 4)], ids=str)
+def test_forward_is_numpys(name, params, dtype, shape):
+    xs = points(name, shape, dtype)
+    assert_ulp(call(name, params, *[Variable(x) for x in xs]).data, reference(name, params, *xs), OPS[name]["ulp"])
+
+
+@cases
+@dtypes
+def test_special_values(name, params, dtype):
+    op = OPS[name]
+    rows = op["special"] or [[0.0, 1.0, -1.0]] * len(op["args"])
+    if len(rows) == 1:
+        xs = [np.array([*rows[0], np.nan, np.inf, -np.inf, -0.0], dtype)]
+    else:
+        extra = [np.nan, 1.0, np.inf, -np.inf, 0.5]
+        xs = [np.array([*row, *(extra if i == 0 else extra[::-1])]).astype(dtype) for i, row in enumerate(rows)]
+    expected = reference(name, params, *xs)
+    assert_ulp(quiet(name, params, *[Variable(x) for x in xs]).data, expected, op["ulp"])
+    for i in range(len(expected)):      # one by one: the scalar path
+        one = quiet(name, params, *[Variable(np.array(x[i])) for x in xs]).data
+        assert_ulp(one, expected[i].reshape(()), op["ulp"])
+
+
+@cases
+@dtypes
+def test_same_bits_everywhere(name, params, dtype):
+    """Scalar, vector body and tail, strided, and every SIMD level: a value does not depend on its neighbours."""
+    xs = points(name, (1003,), dtype)
+    levels = _core.build_info()["simd_available"]
+    start = _core.build_info()["simd"]
+    results, gradients = [], []
+    try:
+        for level in levels:
+            _core.select_simd(level)
+            vs = [Variable(x) for x in xs]
+            y = call(name, params, *vs)
+            y.backward()
+            results.append(y.data)
+            gradients.append([v.grad.data for v in vs if v.grad is not None])
+    finally:
+        _core.select_simd(start)
+    for level_result, level_gradients in zip(results[1:], gradients[1:], strict=True):
+        assert_ulp(level_result, results[0], 0)
+        for a, b in zip(level_gradients, gradients[0], strict=True):
+            assert_ulp(a, b, 0)
+    ulp = OPS[name]["ulp"] and name not in ("sin", "cos")   # NumPy's own loops may differ between body and tail
+    spread = [np.repeat(x, 3)[::3] for x in xs]
+    assert_ulp(call(name, params, *[Variable(x) for x in spread]).data, results[0], ulp)
+    for i in (0, 1, 500, 1000, 1001, 1002):
+        one = call(name, params, *[Variable(np.array(x[i])) for x in xs]).data
+        assert_ulp(one, results[0][i].reshape(()), ulp)
+
+
+@cases
+@dtypes
+def test_fused_backward_agrees_with_the_graph_rule(name, params, dtype):
+    for shape in ((), (5,), (600,), (3, 4)):
+        xs = points(name, shape, dtype)
+        gy = np.random.default_rng(1).uniform(0.5, 1.5, shape).astype(dtype)
+        found = []
+        for create_graph in (False, True):
+            vs = [Variable(x) for x in xs]
+            y = call(name, params, *vs)
+            y.grad = Variable(gy)
+            y.backward(create_graph=create_graph)
+            found.append([v.grad for v in vs])
+            assert y.grad is None
+        for fused, rule, x, arg in zip(*found, xs, OPS[name]["args"], strict=True):
+            if arg not in OPS[name]["backward"]:
+                assert fused is None
+                assert rule is None
+                continue
+            assert fused.dtype == dtype
+            assert fused.shape == x.shape
+            np.testing.assert_allclose(fused.data, rule.data, rtol=20 * np.finfo(dtype).eps, atol=1e-30)
+
+
+def numerical(f, xs, k, eps):
+    """Central differences of sum(f) for argument k, element by element; f acts elementwise on equal shapes."""
+    plus = [x + eps if i == k else x for i, x in enumerate(xs)]
+    minus = [x - eps if i == k else x for i, x in enumerate(xs)]
+    return (f(*plus) - f(*minus)) / (2 * eps)
+
+
+@cases
+def test_finite_differences(name, params):
+    """Orders 1 and 2 of every argument, mixed ones too; the fused kernels first, then through create_graph."""
+    op = OPS[name]
+    differentiable = [i for i, a in enumerate(op["args"]) if a in op["backward"]]
+    xs = points(name, (6,), np.float64, seed=3)
+    if name == "clip":
+        xs = [np.array([-1.5, -0.3, 0.1, 0.4, 1.2, 1.9])]
+
+    def first(k, create_graph=False):
+        def gradient(*arrays):
+            vs = [Variable(a) for a in arrays]
+            y = call(name, params, *vs)
+            y.backward(create_graph=create_graph)
+            return vs[k].grad.data
+        return gradient
+
+    for k in differentiable:
+        expected = numerical(lambda *a: call(name, params, *map(Variable, a)).data, xs, k, 1e-6)
+        np.testing.assert_allclose(first(k)(*xs), expected, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(first(k, True)(*xs), expected, rtol=1e-6, atol=1e-8)
+    for k in differentiable:
+        for j in differentiable:
+            vs = [Variable(a) for a in xs]
+            y = call(name, params, *vs)
+            y.backward(create_graph=True)
+            g = vs[k].grad
+            for v in vs:
+                v.cleargrad()
+            g.backward()
+            expected = numerical(first(k), xs, j, 1e-5)
+            found = np.zeros(6) if vs[j].grad is None else vs[j].grad.data
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+SHAPES = {1: [[(3, 4)]],
+          2: [[(3, 4), (4,)], [(3, 1), (1, 4)], [(), (3, 4)], [(2, 3, 4), (3, 1)], [(1,), (5,)], [(2, 0), (1,)]],
+          3: [[(3, 4), (4,), (3, 1)], [(4,), (2, 1, 4), ()], [(), (3,), (3,)]]}
+
+
+@cases
+@dtypes
+def test_broadcasting_and_strides(name, params, dtype):
+    """Operands that broadcast, are transposed, reversed or sliced: values as NumPy's, gradients in the operand's shape."""
+    op = OPS[name]
+    for shapes in SHAPES[len(op["args"])]:
+        for layout in (lambda x: x, lambda x: np.asfortranarray(x), lambda x: x[..., ::-1] if x.ndim else x):
+            xs = [layout(points(name, s, dtype, seed=i)[i]) for i, s in enumerate(shapes)]
+            vs = [Variable(x) for x in xs]
+            y = call(name, params, *vs)
+            expected = reference(name, params, *xs)
+            assert_ulp(y.data, expected, op["ulp"])
+            y.backward()
+            full = [Variable(np.array(np.broadcast_to(x, expected.shape))) for x in xs]
+            call(name, params, *full).backward()
+            for v, f, arg in zip(vs, full, op["args"], strict=True):
+                if arg in op["backward"]:
+                    assert v.grad.shape == v.shape
+                    assert v.grad.dtype == dtype
+                    g = f.grad.data
+                    lead = tuple(range(g.ndim - v.ndim))
+                    ones = tuple(i + len(lead) for i, n in enumerate(v.shape) if n == 1 and g.shape[i + len(lead)] != 1)
+                    np.testing.assert_allclose(v.grad.data, g.sum(axis=lead + ones, keepdims=True).reshape(v.shape),
+                                               rtol=1e-4 if dtype == np.float32 else 1e-12, atol=1e-6)
+
+
+@cases
+def test_gradients_add_up(name, params):
+    """Use in two places, and a second walk: sums, each as long as the user's view of the first one is not touched."""
+    xs = points(name, (5,), np.float64)
+    vs = [Variable(x) for x in xs]
+    call(name, params, *vs).backward()
+    once = [None if v.grad is None else v.grad.data.copy() for v in vs]
+    held = [v.grad for v in vs]
+    (call(name, params, *vs) + call(name, params, *vs)).backward()
+    for v, o, h in zip(vs, once, held, strict=True):
+        if o is not None:
+            np.testing.assert_allclose(v.grad.data, 3 * o, rtol=1e-13)
+            np.testing.assert_array_equal(h.data, o)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, np.longdouble, ">f8", bool], ids=str)
+def test_other_dtypes_take_the_general_path(name, params, dtype):
+    xs = [np.array([1, 1, 0]), np.array([1, 2, 1]), np.array([3, 1, 2])][:len(OPS[name]["args"])]
+    xs = [x.astype(dtype) for x in xs]
+    try:
+        expected = reference(name, params, *xs)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(TypeError if isinstance(error, TypeError) else ValueError):
+            quiet(name, params, *[Variable(x) for x in xs])
+        return
+    y = quiet(name, params, *[Variable(x) for x in xs])
+    assert_ulp(y.data, expected, 0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 8, 9, 127, 128, 129, 1000, 5000])
+@dtypes
+def test_sum_has_numpys_bits(n, dtype):
+    x = np.random.default_rng(n).standard_normal(n).astype(dtype)
+    assert_ulp(F.sum(Variable(x)).data, np.asarray(x.sum()), 0)
+    b = Variable(np.zeros((), dtype))
+    (Variable(x) + b).backward()
+    assert b.grad.data == n
+
+
+def test_sine_and_cosine_near_multiples_of_half_pi():
+    """Where the reduction cancels: within 1 unit in the last place of NumPy's, up to a million and beyond."""
+    k = np.concatenate([np.arange(-2000, 2000), np.arange(636000, 637000), np.arange(10**7, 10**7 + 100)])
+    x = np.concatenate([np.nextafter(k * (np.pi / 2), d) for d in (-np.inf, np.inf)] + [k * (np.pi / 2)])
+    for f, g in ((F.sin, np.sin), (F.cos, np.cos)):
+        assert_ulp(f(Variable(x)).data, g(x), 1)
+    assert np.signbit(F.sin(Variable(np.array(-0.0))).data)
+
+
+def test_numpys_warnings_appear():
+    """np.errstate decides what happens on division by zero, overflow and invalid values, forward and backward."""
+    zero = Variable(np.zeros(3))
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        F.log(zero)
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        F.exp(Variable(np.array([1000.0])))
+    with pytest.warns(RuntimeWarning, match="invalid"):
+        F.sqrt(Variable(np.array(-1.0)))
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        F.log(zero)
+    y = F.sqrt(zero)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        y.backward()
+    assert np.all(np.isinf(zero.grad.data))
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        F.log(zero)
+        F.relu(Variable(np.array([np.nan, 1.0]))).backward()    # a comparison with nan is no invalid operation
