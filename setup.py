@@ -1,8 +1,8 @@
 """The extension modules of dezero_c. Everything else is in pyproject.toml.
 
-The sources of elementwise operations are made from src/ops.toml first, so that a clean checkout and an sdist hold none of
-them. DZ_DEBUG=1 builds without optimisation and with debug information; DZ_WERROR=1 makes compiler warnings errors;
-DZ_ANNOTATE=1 writes Cython's annotated pages beside the sources.
+The sources of elementwise operations are made from src/ops.toml first, so that a clean checkout and an sdist hold
+none of them. DZ_DEBUG=1 builds without optimisation and with debug information; DZ_WERROR=1 makes compiler warnings
+errors; DZ_ANNOTATE=1 writes Cython's annotated pages beside the sources.
 """
 
 import os
@@ -15,7 +15,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
-from codegen import generate  # noqa: E402
+from codegen import generate
 
 generate()
 
@@ -41,7 +41,8 @@ else:
 
 KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_ops_base.c", "src/kernels/dz_ops_avx2.c"]
 HEADERS = ["src/kernels/dz_kernels.h", "src/kernels/dz_loops.h", "src/kernels/dz_sincos.h", "src/dezero_c/_raw.h",
-           "src/dezero_c/_types.h", "src/dezero_c/_loops.h", "src/kernels/generated/dz_ops.inc", "src/kernels/generated/dz_enum.h"]
+           "src/dezero_c/_types.h", "src/dezero_c/_loops.h",
+           "src/kernels/generated/dz_ops.inc", "src/kernels/generated/dz_enum.h"]
 
 
 def extension(name, extra=()):
@@ -52,6 +53,6 @@ def extension(name, extra=()):
 
 
 setup(options={"build_ext": {"parallel": os.cpu_count()}}, ext_modules=cythonize(
-    [extension("_core", KERNELS), extension("_elementwise"), extension("_ops"), extension("_shape"), extension("_linalg"), extension("_simple")],
+    [extension("_core", KERNELS), *map(extension, ("_elementwise", "_ops", "_shape", "_linalg", "_simple"))],
     include_path=["src"], build_dir="build/cython", annotate=os.environ.get("DZ_ANNOTATE") == "1",
     compiler_directives={"initializedcheck": DEBUG, "cdivision": True}))

@@ -4,15 +4,36 @@ The define-by-run automatic differentiation of the book Deep Learning from Scrat
 DeZero's: `Variable`, `Function`, `functions as F`; `install()` makes `import dezero` resolve here.
 """
 
+import os as _os
+import sys as _sys
+
+
+def _installed():
+    """Where on sys.path the installed package lies, if this is a source checkout that hides it; else None."""
+    for entry in _sys.path:
+        folder = _os.path.join(_os.path.abspath(entry or "."), "dezero_c")
+        try:
+            if any(name.startswith("_core.") and name.endswith((".so", ".pyd")) for name in _os.listdir(folder)):
+                return folder
+        except OSError:
+            pass
+    return None
+
+
 try:
     from dezero_c import _core
 except ModuleNotFoundError as _error:
     if _error.name != "dezero_c._core":
         raise
-    raise ImportError(
-        f"the compiled engine is missing from {__path__[0]}: this looks like a source checkout. Install it "
-        "(`pip install .`) and start Python in another directory, so that the installed package is found."
-    ) from None
+    # `python -m pytest` or `python -m dezero_c` in a checkout: the working directory comes first on sys.path, and the
+    # folder here has no compiled engine. All submodules come from the installed package then.
+    if (_folder := _installed()) is None:
+        raise ImportError(
+            f"the compiled engine is missing from {__path__[0]}, and no installed dezero_c was found either; "
+            "install it with `python -m pip install .` in the checkout"
+        ) from None
+    __path__[:] = [_folder]
+    from dezero_c import _core
 
 from dezero_c import _ops, _protocols, chapter1, core, core_simple, functions
 from dezero_c.core import (

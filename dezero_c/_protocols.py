@@ -24,6 +24,7 @@ def _ufunc_table():
 
 
 _UFUNCS = _ufunc_table()
+_OPERANDS = (_core.Variable, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
 def _plain(x):
@@ -41,8 +42,9 @@ def array_ufunc(ufunc, method, inputs, kwargs):
                         f"take the function of dezero_c.functions, or {what}(v.data) for its value alone")
     # `a += v` arrives as np.add(a, v, out=(a,)): a new Variable is the answer, and a stays as it is
     if out is not None and not any(o is x for o in out for x in inputs):
-        raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; assign the result")
-    if not all(isinstance(x, (_core.Variable, np.ndarray, np.generic, int, float, complex, list, tuple)) for x in inputs):
+        raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; "
+                        "assign the result")
+    if not all(isinstance(x, _OPERANDS) for x in inputs):
         return NotImplemented
     return _UFUNCS[ufunc](*inputs)
 

@@ -126,8 +126,8 @@ def add(x0, x1):
 def numerical_diff(f, x, eps=1e-4):
     """The derivative of f at x by central differences: (f(x + eps) - f(x - eps)) / (2 eps).
 
-    f: a function of one Variable; x: Variable. Returns an ndarray or NumPy number. The error falls with eps squared until
-    rounding, which grows with 1 / eps, takes over.
+    f: a function of one Variable; x: Variable. Returns an ndarray or NumPy number. The error falls with eps
+    squared until rounding, which grows with 1 / eps, takes over.
     """
     x0 = Variable(as_array(x.data - eps))
     x1 = Variable(as_array(x.data + eps))

@@ -34,8 +34,8 @@ class TableError(Exception):
 class Op:
     """One entry of the table, checked; formulas are kept as syntax trees."""
 
-    FIELDS = {"name", "class", "args", "params", "dispatch", "forward", "backward", "numpy", "domain", "special", "ulp",
-              "doc", "math"}
+    FIELDS = frozenset(("name", "class", "args", "params", "dispatch", "forward", "backward", "numpy", "domain",
+                        "special", "ulp", "doc", "math"))
 
     def __init__(self, entry):
         self.name = entry.get("name", "?")
@@ -124,7 +124,7 @@ class CFormula(Formula):
         return f"({self.ctype}){float(value)!r}"
 
     def array(self, name):
-        return self.scope[name] if name in self.scope else f"{name}_"
+        return self.scope.get(name, f"{name}_")
 
     def param(self, name):
         return f"{name}_p"
@@ -357,7 +357,8 @@ def c_source(table):
             quiet = any(isinstance(n, ast.Compare) for n in ast.walk(node))
             checks.append(str(int(not quiet and ast.unparse(node) not in ("gy", "-gy"))))
         rows.append(f'    {{"{op.name}", {len(op.args)}, {len(op.params)}, {{{", ".join(fwd)}}},\n'
-                    f"     {{{', '.join(bwd)}}}, {{{', '.join(uses)}}}, {{{', '.join(passes)}}}, {{{', '.join(checks)}}}}},")
+                    f"     {{{', '.join(bwd)}}},\n"
+                    f"     {{{', '.join(uses)}}}, {{{', '.join(passes)}}}, {{{', '.join(checks)}}}}},")
     out.append("extern const dz_op DZ_OPS[];\nconst dz_op DZ_OPS[] = {\n" + "\n".join(rows) + "\n};")
     return "\n".join(out) + "\n"
 
@@ -418,8 +419,9 @@ def docstring(op, cls=False):
         lines += [f"The class behind `{op.name}`: `{op.cls}({', '.join(op.param_names)})(x)` records the operation."]
     else:
         lines += [f"{', '.join(op.args)}: Variable, ndarray or number, {SHAPES[len(op.args)]}; float32 and float64 run",
-                  "in C, every other dtype through NumPy. Returns a Variable in NumPy's result dtype. Raises ValueError",
-                  f"for shapes that do not broadcast, TypeError for what is no number. {op.name}({signature})."]
+                  "in C, every other dtype through NumPy. Returns a Variable in NumPy's result dtype. Raises",
+                  "ValueError for shapes that do not broadcast, TypeError for what is no number.",
+                  f"{op.name}({signature})."]
     return lines
 
 
@@ -432,7 +434,6 @@ def cython_source(table):
            "# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True",
            '"""The elementwise operations: classes, functions and the rules of their gradients."""\n',
            "import numpy as np",
-           "from dezero_c._core cimport Variable",
            "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, mask, powm1, power_any, register, "
            "zeros_like",
            '\ncdef extern from "generated/dz_enum.h":\n    enum:']

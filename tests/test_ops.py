@@ -1,8 +1,8 @@
 """Every elementwise operation, from the table that is compiled in: an operation without these tests cannot exist.
 
-Forward against its NumPy expression (both dtypes, every layout, special values); the same bits in scalar, vector body and
-tail, and at every SIMD level; the fused backward kernel against the graph rule; finite differences at orders 1 and 2;
-the general path for other dtypes.
+Forward against its NumPy expression (both dtypes, every layout, special values); the same bits in scalar, vector body
+and tail, and at every SIMD level; the fused backward kernel against the graph rule; finite differences at orders 1
+and 2; the general path for other dtypes.
 """
 
 import warnings
@@ -208,7 +208,7 @@ SHAPES = {1: [[(3, 4)]],
 @cases
 @dtypes
 def test_broadcasting_and_strides(name, params, dtype):
-    """Operands that broadcast, are transposed, reversed or sliced: values as NumPy's, gradients in the operand's shape."""
+    """Operands that broadcast, are transposed, reversed or sliced: values as NumPy's, gradients in operands' shapes."""
     op = OPS[name]
     for shapes in SHAPES[len(op["args"])]:
         for layout in (lambda x: x, lambda x: np.asfortranarray(x), lambda x: x[..., ::-1] if x.ndim else x):

@@ -237,15 +237,15 @@ cdef int track(Variable v) except -1:
 cdef void attribute_set(PyObject *o, PyObject *value) noexcept:
     """A node got an instance attribute: from now on it, what it was computed from, and the nodes in the value (to one
     level of list, tuple or dict) are the collector's."""
-    cdef object x, v = <object> value if value != NULL else None
+    cdef object x, i, v = <object> value if value != NULL else None
     if PyObject_GC_IsTracked(o) and not isinstance(v, (Variable, Function, list, tuple, dict)):
         return
     try:
         for x in [<object> o, v, *(v if isinstance(v, (list, tuple)) else v.values() if isinstance(v, dict) else ())]:
             if isinstance(x, Function):
                 show_function(<Function> x)
-                for x in function_inputs(<Function> x):
-                    track(<Variable> x)
+                for i in function_inputs(<Function> x):
+                    track(<Variable> i)
             elif isinstance(x, Variable):
                 track(<Variable> x)
     except MemoryError:

@@ -11,14 +11,13 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.object cimport PyObject
-from libc.string cimport memset
 
-from dezero_c._core cimport (DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_USER,
-                             K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear,
-                             dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op, dz_ops, dz_same_shape, dz_stretch,
-                             dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target,
-                             grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
-                             steal_grad, view, wrap)
+from dezero_c._core cimport (
+    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_USER, K_WEAK, Function, Variable, as_operand,
+    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op,
+    dz_ops, dz_same_shape, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view,
+    hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
+    steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -95,7 +94,6 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int era = x0.era, nd, i, k, big = 0
     cdef Py_ssize_t item, step
     cdef bint flat
-    cdef object r
     if n > 1 and x1.era > era:
         era = x1.era
     if n > 2 and x2.era > era:
@@ -304,11 +302,11 @@ cdef object power_hook(object x, object c):
 
 cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv) except -1:
     """Adds the sum of `full` (a C-contiguous array of ours, seen by fv) over the axes that were stretched from x's shape."""
-    cdef Py_ssize_t rows = 1, cols = 1, value
+    cdef Py_ssize_t rows = 1
     cdef int lead = fv.nd - xv.nd, i, k
     cdef bint acc
     cdef char *p = grad_target(x, xv, &acc)
-    cdef object axes, r
+    cdef object axes, r, target
     if xv.size == 1:
         dz_sum_cols(fv.dt, fv.p, 1, fv.size, p, acc)
         return 0
@@ -325,14 +323,13 @@ cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv)
         return 0
     axes = tuple([i for i in range(fv.nd) if i < lead or xv.shape[i - lead] != fv.shape[i]])
     r = np.add.reduce(full, axis=axes, keepdims=True)
-    cdef object target = cnp.PyArray_SimpleNewFromData(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), p)
+    target = cnp.PyArray_SimpleNewFromData(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), p)
     r = r.reshape(target.shape)
     if acc:
         np.add(target, r, out=target)
     else:
         target[...] = r
     return 0
-
 
 
 cdef int flags_raised() except -1:
@@ -444,7 +441,8 @@ cdef class Elementwise(Function):
             return 0
         item = dz_itemsize(dt)
         nd = w[DZ_Y].nd
-        X = nd == 0 and w[DZ_GY].nd == 0       # no shapes to look at
+        flat = w[DZ_Y].strides == NULL and w[DZ_GY].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y])
+        scalar = nd == 0 and w[DZ_GY].nd == 0       # no shapes to look at
         a.in_[DZ_Y] = w[DZ_Y].p
         a.in_[DZ_GY] = w[DZ_GY].p
         a.st[DZ_Y] = a.st[DZ_GY] = item

@@ -42,7 +42,7 @@ cdef class MatMul(Function):
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef Variable x = self.in0, W = self.in1
         cdef dz_view xv, wv
-        cdef object g, gy, xa, wa
+        cdef object g, gy
         if not view(x, &xv) or not view(W, &wv) or xv.nd != 2 or wv.nd != 2 or xv.dt != wv.dt:
             return 0
         g = grad_variable(y)

@@ -49,8 +49,14 @@ static void dz_ufunc_loop(char **args, const ptrdiff_t *n, const ptrdiff_t *stri
                      : PyObject_CallFunctionObjArgs(dz_fn_ufuncs[fn], a[0], a[1], NULL);
     }
 done:
-    if (PyErr_Occurred())
-        PyErr_WriteUnraisable(dz_fn_ufuncs[fn]);
+    if (PyErr_Occurred()) {
+        /* A kernel cannot raise. With a floating-point flag up, the engine computes the operation again by NumPy's own
+         * function after the kernel, and that raises where it can be caught. */
+        volatile double zero = 0.0;
+        zero = 1.0 / zero;
+        (void)zero;
+        PyErr_Clear();
+    }
     Py_XDECREF(r);
     for (i = 0; i < 3; i++)
         Py_XDECREF(a[i]);

@@ -6,17 +6,14 @@ without a graph, for float32 and float64: a copy (the kernel of add's gradient, 
 reshape, transpose and basic indexing give views, as NumPy does.
 """
 
-import builtins
-
 import numpy as np
 
 cimport numpy as cnp
-from cpython.object cimport PyObject
 
-from dezero_c._core cimport (DZ_GY, DZ_MAXDIM, DZ_NIN, K_USER, Function, Variable, as_operand, call_native, data_of, dz_args, dz_bind,
-                             dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_cols,
-                             dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view, kernels, new_value, new_variable,
-                             ptrdiff_t, steal_grad, view)
+from dezero_c._core cimport (
+    DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_itemsize, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable,
+    ptrdiff_t, view)
 
 from dezero_c import _core
 

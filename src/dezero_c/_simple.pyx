@@ -1,8 +1,6 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
 """The classes of the book's steps 11 to 32, where gradients are ndarrays: `dezero_c.core_simple` shows them."""
 
-from cpython.object cimport PyTypeObject
-
 from dezero_c._core cimport ERA_SIMPLE, open_function_class, open_variable_class
 from dezero_c._core cimport Function as CoreFunction
 from dezero_c._core cimport Variable as CoreVariable

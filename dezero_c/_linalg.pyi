@@ -1,0 +1,7 @@
+from typing import Any
+
+from ._core import Function, Variable
+
+class MatMul(Function): ...
+
+def matmul(x: Any, W: Any) -> Variable: ...
