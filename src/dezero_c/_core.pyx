@@ -216,12 +216,21 @@ cdef inline void show_function(Function f) noexcept:
         PyObject_GC_Track(<PyObject *> f)
 
 
+cdef inline bint hidden(Variable x) noexcept:
+    """Whether there is something for `track` to do at x."""
+    return not x.seen or (x._creator is not None and not x._creator.seen) or (
+        x.gstate == G_SHOWN and isinstance(x._grad, Variable) and not (<Variable> x._grad).seen)
+
+
 cdef int track(Variable v) except -1:
     """Shows v and all that it was computed from to the garbage collector: a cycle is possible now. A tracked Function has
     tracked inputs, so the search stops at one."""
-    cdef list todo = [v]
+    cdef list todo
     cdef Variable x
     cdef Function f
+    if not hidden(v):
+        return 0
+    todo = [v]
     while todo:
         x = todo.pop()
         show_variable(x)
@@ -282,8 +291,12 @@ cdef int record(Function f, Variable y) except -1:
         y._creator = f
         y.gen = gen + 1
     if seen:
-        for x in function_inputs(f):
-            track(x)
+        if f.rest is None:
+            for k in range(f.nin):
+                track(f.in0 if k == 0 else f.in1 if k == 1 else f.in2)
+        else:
+            for x in f.rest:
+                track(x)
         show_function(f)
         if y is not None:
             show_variable(y)

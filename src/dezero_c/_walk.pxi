@@ -191,7 +191,7 @@ cdef list output_gradients(Function f):
         if f.native or f.era == ERA_CORE and (y is None or y.era == ERA_CORE):
             if not isinstance(g, Variable):
                 g = as_variable(as_array(g))
-            if f.native and y is not None and g.shape != y.shape:
+            if f.native and y is not None and not same_shape(<Variable> g, y):
                 g = methods["broadcast_to"](g, y.shape)
         elif isinstance(g, Variable):
             g = data_of(<Variable> g)
@@ -199,11 +199,18 @@ cdef list output_gradients(Function f):
     return gys
 
 
+cdef bint same_shape(Variable a, Variable b):
+    cdef dz_view v, w
+    if view(a, &v) and view(b, &w):
+        return dz_same_shape(&v, &w) != 0
+    return np.shape(data_of(a)) == np.shape(data_of(b))
+
+
 cdef int check_fits(Function f, Variable x, object gx) except -1:
     """A gradient must broadcast to its data. As in DeZero it need not have the very shape."""
     cdef object gs, xs
     cdef Py_ssize_t i
-    if gx is None or x.kind != K_USER:
+    if gx is None or x.kind != K_USER or (isinstance(gx, Variable) and same_shape(<Variable> gx, x)):
         return 0
     xs = np.shape(data_of(x))
     gs = np.shape(plain(gx))
