@@ -36,6 +36,7 @@ cdef extern from *:
     #define DZ_WEAKREFS_V(o) (((struct __pyx_obj_8dezero_c_5_core_Variable *)(o))->__weakref__)
     #define DZ_WEAKREFS_F(o) (((struct __pyx_obj_8dezero_c_5_core_Function *)(o))->__weakref__)
     #define dz_free(o) (Py_TYPE(o)->tp_free(o))
+    #define dz_destructor(o) (Py_TYPE(o)->tp_dealloc)
     #if defined(_MSC_VER)
     #define DZ_THREAD static __declspec(thread)
     #else
@@ -51,6 +52,7 @@ cdef extern from *:
     PyObject *weakrefs_of_variable "DZ_WEAKREFS_V" (PyObject *)
     PyObject *weakrefs_of_function "DZ_WEAKREFS_F" (PyObject *)
     void dz_free(PyObject *) noexcept
+    void (*dz_destructor(PyObject *) noexcept)(PyObject *) noexcept
     signed char dz_mode[2]
 
 cdef extern from "Python.h":
@@ -345,7 +347,7 @@ cdef void release_all() noexcept:
 # the field owned.
 
 cdef void variable_dealloc(PyObject *o) noexcept:
-    if (<Variable> o).seen:
+    if (<Variable> o).seen or dz_destructor(o) != variable_dealloc:
         PyObject_GC_UnTrack(o)
     if weakrefs_of_variable(o) != NULL:
         PyObject_ClearWeakRefs(o)
@@ -362,7 +364,7 @@ cdef void variable_dealloc(PyObject *o) noexcept:
 
 
 cdef void function_dealloc(PyObject *o) noexcept:
-    if (<Function> o).seen:
+    if (<Function> o).seen or dz_destructor(o) != function_dealloc:
         PyObject_GC_UnTrack(o)
     if weakrefs_of_function(o) != NULL:
         PyObject_ClearWeakRefs(o)

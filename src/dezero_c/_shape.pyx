@@ -290,10 +290,10 @@ cdef class SumTo(Function):
 
 cdef object sum_to_array(object x, tuple shape):
     cdef int lead = x.ndim - len(shape), i
-    cdef tuple axes = tuple([i for i in range(x.ndim)
-                             if i < lead or (shape[i - lead] == 1 and x.shape[i] != 1)])
-    if lead < 0 or np.broadcast_shapes(shape, x.shape) != x.shape:
-        raise ValueError(f"sum_to: an array of shape {x.shape} cannot be summed to {shape}; {shape} must broadcast to it")
+    cdef tuple full = x.shape, axes
+    if lead < 0 or any([shape[i] != 1 and shape[i] != full[lead + i] for i in range(len(shape))]):
+        raise ValueError(f"sum_to: an array of shape {full} cannot be summed to {shape}; {shape} must broadcast to it")
+    axes = tuple([i for i in range(len(full)) if i < lead or (shape[i - lead] == 1 and full[i] != 1)])
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 
 
