@@ -216,7 +216,8 @@ def test_the_users_seed_is_not_changed():
     assert y.grad is seed
 
 
-@pytest.mark.parametrize("seed", [np.array(2.0), np.array([2.0]), np.array(2.0, "f4"), np.array(2), np.array([[2.0, 2.0]])])
+@pytest.mark.parametrize("seed", [np.array(2.0), np.array([2.0]), np.array(2.0, "f4"), np.array(2),
+                                  np.array([[2.0, 2.0]])])
 def test_a_seed_that_broadcasts_is_accepted(seed):
     x = var([[1.0, 2.0], [3.0, 4.0]])
     y = x * 3.0
@@ -471,7 +472,8 @@ def test_with_create_graph_they_do():
 def test_walks_with_and_without_graph_give_the_same_numbers():
     rng = np.random.default_rng(1)
     a = rng.uniform(0.5, 1.5, (3, 4))
-    for function in (lambda x: F.exp(F.sin(x)) / (x + 1.0), lambda x: F.tanh(x * x).sum() * F.log(x), lambda x: x ** 3 - 2 / x):
+    for function in (lambda x: F.exp(F.sin(x)) / (x + 1.0), lambda x: F.tanh(x * x).sum() * F.log(x),
+                     lambda x: x ** 3 - 2 / x):
         grads = []
         for create_graph in (False, True):
             x = Variable(a.copy())
@@ -508,7 +510,8 @@ def test_higher_derivatives_of_tanh():
     t = math.tanh(v)
     x = var(v)
     F.tanh(x).backward(create_graph=True)
-    expected = [1 - t ** 2, -2 * t * (1 - t ** 2), (6 * t ** 2 - 2) * (1 - t ** 2), (16 * t - 24 * t ** 3) * (1 - t ** 2)]
+    s = 1 - t ** 2
+    expected = [s, -2 * t * s, (6 * t ** 2 - 2) * s, (16 * t - 24 * t ** 3) * s]
     for value in expected:
         assert close(x.grad.data, value, 1e-12)
         gx = x.grad
@@ -734,7 +737,8 @@ def test_classic_functions(function, point, value, gradient, dtype):
     rel = 1e-12 if dtype == "f8" else 1e-4
     assert z.dtype == x.grad.dtype == y.grad.dtype == dtype
     assert z.data == pytest.approx(value, rel=rel, abs=1e-12)
-    assert (float(x.grad.data), float(y.grad.data)) == pytest.approx(gradient, rel=rel, abs=1e-10 if dtype == "f8" else 1e-2)
+    found = (float(x.grad.data), float(y.grad.data))
+    assert found == pytest.approx(gradient, rel=rel, abs=1e-10 if dtype == "f8" else 1e-2)
 
 
 def test_composition_of_square_and_exp():

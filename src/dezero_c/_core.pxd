@@ -113,7 +113,7 @@ cdef class Variable:
     cdef PyObject *attrs        # instance dictionary, made on first use (tp_dictoffset points here)
     cdef object _data           # the value, unless it is raw: an ndarray, what the user set, or None
     cdef object _grad           # see gstate
-    cdef public object name
+    cdef object _name
     cdef Function _creator
     cdef dz_raw v               # the value while it is raw (v.p is set)
     cdef dz_raw g
@@ -150,6 +150,7 @@ cdef object clone_function(PyObject *prototype)
 cdef int open_function_class(type cls) except -1
 cdef int open_variable_class(type cls) except -1
 cdef int track(Variable v) except -1
+cdef int show(object node) except -1
 cdef Variable new_variable(int era)
 cdef Variable wrap(object o, int dt, int era)
 cdef Variable as_operand(object o, object other)

@@ -11,7 +11,10 @@ Variable owns its creator, a Function owns its inputs, and the way from a Functi
 cut by whichever of __dealloc__, tp_clear and set_creator comes first.
 """
 
+import gc
+import numbers
 import threading
+import types
 import weakref
 
 import numpy as np
@@ -59,6 +62,7 @@ cdef extern from "Python.h":
     void Py_CLEAR(PyObject *)
     Py_ssize_t Py_REFCNT(PyObject *)
     int PyObject_GC_IsTracked(PyObject *)
+    int PyObject_IS_GC(PyObject *)
     void PyObject_GC_Track(PyObject *)
     void PyObject_GC_UnTrack(PyObject *)
     void PyObject_ClearWeakRefs(PyObject *)
@@ -100,7 +104,7 @@ def register_era(int era, type cls):
 
 
 cdef enum:      # object fields, each None in a new node
-    VARIABLE_NONES = 4      # _data, _grad, name, _creator
+    VARIABLE_NONES = 4      # _data, _grad, _name, _creator
     FUNCTION_NONES = 6      # in0, in1, in2, rest, outs, saved
 
 
@@ -139,7 +143,11 @@ cdef object data_of(Variable v):
     return v._data
 
 
+# Fields are replaced through a local variable that holds the old value until the new one is in place: letting go of it may
+# run somebody's code, which may look at this node.
+
 cdef int set_data_array(Variable v, object a) except -1:
+    cdef object old = v._data
     dz_raw_free(&pool, &v.v)
     v._data = a
     return 0
@@ -177,7 +185,7 @@ cdef Variable wrap(object o, int dt, int era):
     if isinstance(o, np.ndarray):
         v._data = o
         return v
-    if isinstance(o, (np.generic, complex)):
+    if isinstance(o, (np.generic, numbers.Number)):
         v.kind = K_WEAK if type(o) is complex else K_CONST
         v._data = np.array(o)
         return v
@@ -197,6 +205,8 @@ cdef Variable as_operand(object o, object other):
     cdef dz_view w
     if isinstance(o, Variable):
         return <Variable> o
+    if type(o) is bool and getattr(other, "dtype", None) != bool:
+        o = int(o)      # a number among numbers, or the sign rules of bool would follow
     if isinstance(other, Variable):
         return wrap(o, w.dt if view(<Variable> other, &w) else -1, (<Variable> other).era)
     return wrap(o, w.dt if dz_view_object(<PyObject *> other, &w) else -1, ERA_CORE)
@@ -246,21 +256,49 @@ cdef int track(Variable v) except -1:
 
 
 cdef void attribute_set(PyObject *o, PyObject *value) noexcept:
-    """A node got an instance attribute: from now on it, what it was computed from, and the nodes in the value (to one
-    level of list, tuple or dict) are the collector's."""
-    cdef object x, i, v = <object> value if value != NULL else None
-    if PyObject_GC_IsTracked(o) and not isinstance(v, (Variable, Function, list, tuple, dict)):
+    """A node got an instance attribute: from now on it, what it was computed from, and the nodes that can be reached from
+    the value are the collector's."""
+    cdef object v = <object> value if value != NULL else None
+    if PyObject_GC_IsTracked(o) and not PyObject_IS_GC(<PyObject *> v):
         return
     try:
-        for x in [<object> o, v, *(v if isinstance(v, (list, tuple)) else v.values() if isinstance(v, dict) else ())]:
-            if isinstance(x, Function):
-                show_function(<Function> x)
-                for i in function_inputs(<Function> x):
-                    track(<Variable> i)
-            elif isinstance(x, Variable):
-                track(<Variable> x)
+        show(<object> o)
+        if PyObject_IS_GC(<PyObject *> v):
+            show_reachable(v)
     except MemoryError:
-        pass    # not tracked: at worst a cycle is not found
+        pass    # not shown: at worst a cycle is not found
+
+
+cdef int show(object node) except -1:
+    cdef Variable x
+    if isinstance(node, Variable):
+        track(<Variable> node)
+    elif isinstance(node, Function):
+        show_function(<Function> node)
+        for x in function_inputs(<Function> node):
+            track(x)
+    return 0
+
+
+cdef int show_reachable(object value) except -1:
+    """Shows the nodes that `value` refers to, through containers, objects and closures; a search of bounded length."""
+    cdef list todo = [value]
+    cdef set found = {id(value)}
+    cdef object o, r
+    while todo:
+        o = todo.pop()
+        if isinstance(o, (Variable, Function)):
+            show(o)
+            continue
+        for r in gc.get_referents(o):
+            if not PyObject_IS_GC(<PyObject *> r) or id(r) in found or isinstance(r, (type, types.ModuleType)) \
+                    or (isinstance(r, dict) and "__builtins__" in r):
+                continue
+            if len(found) > 10000:
+                return 0
+            found.add(id(r))
+            todo.append(r)
+    return 0
 
 
 cdef list function_inputs(Function f):
@@ -274,7 +312,7 @@ cdef int record(Function f, Variable y) except -1:
     """Links y to f, whose inputs are set, as its single output; y becomes visible to the collector where a cycle is
     possible: an input is visible already, f is, or gradients are being given a graph."""
     cdef Py_ssize_t k, gen = 0
-    cdef bint seen = f.native == 0 or create_graph_depth > 0
+    cdef bint seen = f.seen or f.native == 0 or create_graph_depth > 0
     cdef Variable x
     if f.rest is None:
         for k in range(f.nin):
@@ -349,16 +387,16 @@ cdef void release_all() noexcept:
 cdef void variable_dealloc(PyObject *o) noexcept:
     if (<Variable> o).seen or dz_destructor(o) != variable_dealloc:
         PyObject_GC_UnTrack(o)
+    if (<Variable> o)._creator is not None and (<Variable> o)._creator.out0 == o:
+        (<Variable> o)._creator.out0 = NULL     # before a weak reference's callback can look for this node
     if weakrefs_of_variable(o) != NULL:
         PyObject_ClearWeakRefs(o)
-    if (<Variable> o)._creator is not None and (<Variable> o)._creator.out0 == o:
-        (<Variable> o)._creator.out0 = NULL
     dz_raw_free(&pool, &(<Variable> o).v)
     dz_raw_free(&pool, &(<Variable> o).g)
     Py_CLEAR((<Variable> o).attrs)
     Py_DECREF((<Variable> o)._data)
     Py_DECREF((<Variable> o)._grad)
-    Py_DECREF((<Variable> o).name)
+    Py_DECREF((<Variable> o)._name)
     Py_DECREF((<Variable> o)._creator)
     dz_free(o)
 
@@ -401,6 +439,18 @@ cdef class Variable:
         set_data_array(self, data)
         self.name = name
 
+    @property
+    def name(self):
+        """A label, for messages and pictures."""
+        return self._name
+
+    @name.setter
+    def name(self, value):
+        old = self._name
+        self._name = value
+        if PyObject_IS_GC(<PyObject *> value):
+            attribute_set(<PyObject *> self, <PyObject *> value)
+
     # -- value
 
     @property
@@ -411,7 +461,7 @@ cdef class Variable:
     @data.setter
     def data(self, value):
         if value is not None and not isinstance(value, (np.ndarray, np.generic)):
-            if not isinstance(value, (int, float, complex)):
+            if not isinstance(value, numbers.Number):
                 raise TypeError(f"{type(value)} is not supported as data: assign an ndarray, a number or None")
             value = np.array(value)
         set_data_array(self, value)
@@ -482,7 +532,7 @@ cdef class Variable:
         if value is not None:
             self._grad = value
             self.gstate = G_SHOWN
-            if isinstance(value, Variable) and ((<Variable> value)._creator is not None or (<Variable> value).seen):
+            if isinstance(value, Variable):
                 track(<Variable> value)
                 track(self)
 
@@ -662,7 +712,7 @@ cdef class Variable:
         self.era = <unsigned char> era
 
     def __reduce__(self):
-        return rebuild_variable, (type(self), data_of(self), self.name, grad_variable(self),
+        return rebuild_variable, (type(self), data_of(self), self._name, grad_variable(self),
                                   dict(self.__dict__) if self.attrs != NULL else None)
 
 
@@ -689,7 +739,7 @@ cdef class Parameter(Variable):
 cdef inline bint operand(object o):
     """Whether an operator of Variable takes `o`; otherwise the other object's operator gets its turn."""
     return (isinstance(o, Variable) or type(o) is float or type(o) is int or
-            isinstance(o, (np.ndarray, np.generic, int, float, complex, list, tuple)))
+            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)))
 
 
 cdef inline object binary(int op, object a, object b):
@@ -718,11 +768,14 @@ cdef int replace_creator(Variable v, Function func) except -1:
 # ---- gradients --------------------------------------------------------------------------------------------------------
 
 cdef int drop_grad(Variable x) except -1:
+    cdef object old
     if x.gstate == G_RAW:
         dz_raw_free(&pool, &x.g)
+        x.gstate = G_NONE
     elif x.gstate != G_NONE:
+        old = x._grad
+        x.gstate = G_NONE
         x._grad = None
-    x.gstate = G_NONE
     return 0
 
 
@@ -759,15 +812,22 @@ cdef char *new_grad(Variable x, const dz_view *xv) except NULL:
             raise MemoryError()
         x.gstate = G_RAW
         return x.g.p
-    x._grad = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    cdef object array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    x._grad = array
     x.gstate = G_ARRAY
     return cnp.PyArray_BYTES(x._grad)
 
 
+# Gradients that the step under way has replaced. They go after it: letting go of one may run somebody's code, which must not
+# find a kernel half way.
+cdef list replaced = []
+
+
 cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     """Where a kernel writes (acc False) or adds (acc True) x's gradient, C-contiguous in the shape of x's value, which is
-    xv. A gradient that somebody has seen is copied first: theirs stays as it is."""
-    cdef object old
+    xv. A gradient that somebody has seen is copied first: theirs stays as it is. Raises ValueError, having changed nothing,
+    when an old gradient does not broadcast to the data."""
+    cdef object old, array
     cdef dz_view gv
     cdef char *p
     if x.gstate == G_RAW and x.g.size == xv.size and x.g.dt == xv.dt:
@@ -779,14 +839,24 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     acc[0] = True
     if x.gstate == G_ARRAY and cnp.PyArray_SIZE(x._grad) == xv.size and cnp.PyArray_TYPE(x._grad) == dz_typenum(xv.dt):
         return cnp.PyArray_BYTES(x._grad)
-    old = plain(grad_variable(x))
-    drop_grad(x)
-    p = new_grad(x, xv)
-    if dz_view_object(<PyObject *> old, &gv) and gv.strides == NULL and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+    grad_variable(x)
+    old = x._grad
+    if grad_view(x, &gv) and gv.strides == NULL and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+        replaced.append(old)
+        x._grad = None
+        p = new_grad(x, xv)
         memcpy(p, gv.p, xv.size * dz_itemsize(xv.dt))
-    else:
-        raw_array(x)[...] = old
-    return p
+        return p
+    array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    try:
+        array[...] = plain(old)
+    except ValueError as error:
+        raise ValueError(f"backward: the gradient that a Variable of shape {array.shape} already has is of shape "
+                         f"{np.shape(plain(old))}; call cleargrad() before backward") from error
+    replaced.append(old)
+    x._grad = array
+    x.gstate = G_ARRAY
+    return cnp.PyArray_BYTES(array)
 
 
 cdef int set_private_grad(Variable x, object a) except -1:
@@ -797,8 +867,9 @@ cdef int set_private_grad(Variable x, object a) except -1:
         np.add(old, a, out=old)
         return 0
     if x.gstate == G_SHOWN:
-        a = np.add(plain(grad_variable(x)), a)
-        drop_grad(x)
+        old = x._grad
+        a = np.add(plain(old), a)
+        replaced.append(old)
     x._grad = a
     x.gstate = G_ARRAY
     return 0
@@ -840,8 +911,9 @@ cdef int add_grad(Variable x, object gx) except -1:
     old = grad_variable(x)
     if old is not None:
         gx = as_array(old + gx) if x.era != ERA_CORE else old + gx
-    drop_grad(x)
-    x._grad = gx
+    if x.gstate == G_RAW:
+        dz_raw_free(&pool, &x.g)
+    x._grad = gx        # `old` still holds what was there
     x.gstate = G_SHOWN
     if create_graph_depth > 0 or (isinstance(gx, Variable) and (<Variable> gx).seen):
         track(x)
@@ -901,6 +973,7 @@ cdef class Function:
     @inputs.setter
     def inputs(self, value):
         set_inputs(self, tuple([as_variable(x) for x in value]))
+        show(self)
 
     @property
     def outputs(self):
@@ -939,6 +1012,7 @@ GONE = weakref.ref(_Gone())     # what a dead output's reference looks like
 
 cdef int set_inputs(Function f, tuple xs) except -1:
     cdef Py_ssize_t n = len(xs)
+    cdef tuple old = (f.in0, f.in1, f.in2, f.rest)
     f.rest = xs if n > 3 else None
     f.in0 = xs[0] if 0 < n <= 3 else None
     f.in1 = xs[1] if 1 < n <= 3 else None

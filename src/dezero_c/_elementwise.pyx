@@ -17,7 +17,7 @@ from dezero_c._core cimport (
     clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op,
     dz_ops, dz_same_shape, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view,
     hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
-    steal_grad, view, wrap)
+    set_private_grad, show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -305,10 +305,9 @@ cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv)
     cdef Py_ssize_t rows = 1
     cdef int lead = fv.nd - xv.nd, i, k
     cdef bint acc
-    cdef char *p = grad_target(x, xv, &acc)
-    cdef object axes, r, target
+    cdef tuple axes
     if xv.size == 1:
-        dz_sum_cols(fv.dt, fv.p, 1, fv.size, p, acc)
+        dz_sum_cols(fv.dt, fv.p, 1, fv.size, grad_target(x, xv, &acc), acc)
         return 0
     k = lead        # leading axes that are summed
     while k < fv.nd and xv.shape[k - lead] == 1:
@@ -319,16 +318,11 @@ cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv)
         if xv.shape[i - lead] != fv.shape[i]:
             break
     else:
-        dz_sum_rows(fv.dt, fv.p, rows, xv.size, p, acc)
+        dz_sum_rows(fv.dt, fv.p, rows, xv.size, grad_target(x, xv, &acc), acc)
         return 0
     axes = tuple([i for i in range(fv.nd) if i < lead or xv.shape[i - lead] != fv.shape[i]])
-    r = np.add.reduce(full, axis=axes, keepdims=True)
-    target = cnp.PyArray_SimpleNewFromData(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), p)
-    r = r.reshape(target.shape)
-    if acc:
-        np.add(target, r, out=target)
-    else:
-        target[...] = r
+    shape = tuple([xv.shape[i] for i in range(xv.nd)])
+    set_private_grad(x, np.add.reduce(full, axis=axes, keepdims=True).reshape(shape))
     return 0
 
 
@@ -350,6 +344,7 @@ cdef class Elementwise(Function):
 
     def __call__(self, *inputs):
         if classes[self.op] is type(self):
+            show(self)      # whoever holds it can call it on its own output
             return run(self, inputs)
         return function_call(self, inputs)
 
@@ -378,8 +373,7 @@ cdef class Elementwise(Function):
 
     def forward(self, *xs):
         """The value as an ndarray, from ndarrays."""
-        cdef Variable x
-        cdef list vs = [as_operand(x, xs[0]) for x in xs]
+        cdef list vs = [as_operand(o, xs[0]) for o in xs]
         vs += [None] * (3 - len(vs))
         return data_of(evaluate(self, dz_ops[self.op].nin, vs[0], vs[1], vs[2]))
 

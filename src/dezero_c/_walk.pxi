@@ -120,6 +120,10 @@ cdef class Walk:
                 done = f.vjp_raw(y, keep)
         if not done:
             self.step_general(f)
+            if dz_fpe_test():       # not ours: the next kernel's flags are to be its own
+                dz_fpe_clear()
+        if replaced:
+            let_go()
         if not keep:
             if y is not None:
                 drop_grad(y)
@@ -162,6 +166,13 @@ cdef class Walk:
                 if y is not None:
                     drop_grad(y)
         return 0
+
+
+cdef int let_go() except -1:
+    global replaced
+    cdef list old = replaced
+    replaced = []
+    return 0
 
 
 cdef list output_variables(Function f):
@@ -269,6 +280,8 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     w.epoch = epochs
     if walks_active > 0:
         w.seen = set()
+    if dz_fpe_test():       # what others left behind is not ours to report
+        dz_fpe_clear()
     mode_before = dz_mode[0]
     walks_active += 1
     create_graph_depth += create_graph
@@ -286,6 +299,9 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
                 for y in output_variables(f):
                     if y is not None and (seeded or y is not root):
                         drop_grad(y)
+                for x in function_inputs(f):
+                    if (<Variable> x)._creator is not None:
+                        drop_grad(<Variable> x)
                 w.abandon()
                 raise
     finally:
