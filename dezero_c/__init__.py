@@ -35,7 +35,7 @@ except ModuleNotFoundError as _error:
     __path__[:] = [_folder]
     from dezero_c import _core
 
-from dezero_c import _ops, _protocols, chapter1, core, core_simple, functions
+from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions
 from dezero_c.core import (
     Config,
     Function,

@@ -27,16 +27,8 @@ class Variable(_core.Variable):
         self._set_era(2)
         return self
 
-    def __reduce__(self):
-        return _rebuild, _core.Variable.__reduce__(self)[1][1:]
-
 
 _core.register_era(2, Variable)
-
-
-def _rebuild(*parts):
-    """For pickle, which could not find a class of the module name `chapter1` without the drop-in."""
-    return _core.rebuild_variable(Variable, *parts)
 
 
 class Function(_core.Function):

@@ -416,6 +416,8 @@ def docstring(op, cls=False):
     signature = ", ".join([*op.args, *[" = ".join(p) for p in op.params]])
     lines = [f"{op.entry['doc']}", "", f"y = {op.entry['math']}; gradient: {'; '.join(gradients)}.", ""]
     if cls:
+        init = ", ".join(" = ".join(p) for p in op.params).replace(" = ", "=")
+        lines = [f"{op.cls}({init})\\n--\\n", *lines]    # where inspect.signature looks
         lines += [f"The class behind `{op.name}`: `{op.cls}({', '.join(op.param_names)})(x)` records the operation."]
     else:
         lines += [f"{', '.join(op.args)}: Variable, ndarray or number, {SHAPES[len(op.args)]}; float32 and float64 run",

@@ -419,7 +419,8 @@ cdef void function_dealloc(PyObject *o) noexcept:
 
 
 cdef class Variable:
-    """A value that remembers how it was computed.
+    """Variable(data=None, name=None)\n--\n
+    A value that remembers how it was computed.
 
     data: ndarray or None (any shape and dtype); name: a label for messages and pictures. Raises TypeError for anything else:
     wrap numbers as np.array(1.0), or let `as_variable` do it.
@@ -526,7 +527,7 @@ cdef class Variable:
     @grad.setter
     def grad(self, value):
         if value is not None and not isinstance(value, Variable):
-            if isinstance(value, (list, tuple, str, bytes)) or np.asarray(value).dtype.kind not in "biufcO":
+            if not is_gradient(value):
                 raise TypeError(f"grad: {type(value)} is not supported; assign a Variable, an ndarray, a number or None")
         drop_grad(self)
         if value is not None:
@@ -712,24 +713,64 @@ cdef class Variable:
         self.era = <unsigned char> era
 
     def __reduce__(self):
-        return rebuild_variable, (type(self), data_of(self), self._name, grad_variable(self),
-                                  dict(self.__dict__) if self.attrs != NULL else None)
+        return methods["reduce_variable"](self)
+
+    def __copy__(self):
+        return methods["copy_variable"](self)
+
+    def __setstate__(self, state):
+        restore_variable(self, state)
 
 
 cdef object F32 = np.dtype(np.float32)
 cdef object F64 = np.dtype(np.float64)
 
 
-def rebuild_variable(cls, data, name, grad, attributes):
-    """A Variable from its parts, without calling __init__: for pickle and copy."""
-    cdef Variable v = cls.__new__(cls)
+def variable_state(Variable v not None):
+    """All of a Variable but its place in a graph: for _copying."""
+    return (data_of(v), v._name, grad_variable(v), dict(v.__dict__) if v.attrs != NULL else None, v.kind, v.era)
+
+
+def restore_variable(Variable v not None, tuple state):
+    """The opposite of variable_state."""
+    data, name, grad, attributes, v.kind, v.era = state
     set_data_array(v, data)
     v.name = name
-    if grad is not None:
-        v.grad = grad
+    v.grad = grad
     if attributes:
         v.__dict__.update(attributes)
-    return v
+
+
+def is_native(Function f not None):
+    """Whether f runs its class's C methods."""
+    return bool(f.native)
+
+
+def set_native(Function f not None, bint native):
+    """For _copying."""
+    f.native = native
+
+
+def multiple_outputs(Function f not None):
+    """Shapes and dtypes of f's outputs where it has several, else None."""
+    return f.saved if f.outs is not None and len(f.outs) > 1 else None
+
+
+def link(Function f not None, tuple inputs, list outputs, shapes):
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did."""
+    cdef Variable y
+    set_inputs(f, inputs)
+    if shapes is None:
+        record(f, <Variable?> outputs[0] if outputs[0] is not None else None)
+        return
+    record(f, None)
+    f.outs = [GONE if y is None else weakref.ref(y) for y in outputs]
+    f.saved = shapes
+    for y in outputs:
+        if y is not None:
+            y._creator = f
+            y.gen = f.gen + 1
+            track(y)
 
 
 cdef class Parameter(Variable):
@@ -750,6 +791,11 @@ cdef inline object binary(int op, object a, object b):
 
 cdef inline object plain(object o):
     return data_of(<Variable> o) if isinstance(o, Variable) else o
+
+
+cdef bint is_gradient(object o):
+    """Whether an object that is no Variable can be a gradient: numbers, or an array of them (of objects too)."""
+    return isinstance(o, numbers.Number) or (isinstance(o, (np.ndarray, np.generic)) and o.dtype.kind in "biufcO")
 
 
 cdef int replace_creator(Variable v, Function func) except -1:
@@ -998,6 +1044,13 @@ cdef class Function:
     def generation(self, Py_ssize_t value):
         self.gen = value
 
+    def _arguments(self):
+        """What the built-in class's constructor was called with."""
+        return ()
+
+    def __reduce__(self):
+        return methods["reduce_function"](self)
+
     def _set_era(self, int era):
         """The era whose Variables this function gives; for the classes of the early modules."""
         self.era = <unsigned char> era
@@ -1046,10 +1099,10 @@ cdef object function_call(Function f, tuple inputs):
     ys = f.forward(*[data_of(x) for x in xs])
     if not isinstance(ys, tuple):
         ys = (ys,)
+    if not ys or None in [None if o is None else 0 for o in ys]:
+        raise TypeError(f"{type(f).__name__}.forward returned {'None' if ys else 'an empty tuple'}; it must return an ndarray, "
+                        "or a tuple of them (is a return statement missing?)")
     for o in ys:
-        if o is None:
-            raise TypeError(f"{type(f).__name__}.forward returned None; it must return an ndarray, or a tuple of them "
-                            "(is a return statement missing?)")
         y = new_variable(era)
         y._data = as_array(o)
         if not isinstance(y._data, np.ndarray):

@@ -75,7 +75,7 @@ cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2
     except ValueError as error:
         if "broadcast" in str(error):
             raise shapes_error(f, xs) from None
-        raise
+        raise ValueError(f"{name(f)}: {error}") from error
     except TypeError as error:
         kinds = ", ".join([str(getattr(v, "dtype", type(v).__name__)) for v in xs])
         raise TypeError(f"{name(f)}: not defined for {kinds}: {error}; convert with astype, or pass numbers") from error
@@ -94,18 +94,22 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int era = x0.era, nd, i, k, big = 0
     cdef Py_ssize_t item, step
     cdef bint flat
+    cdef object r
     if n > 1 and x1.era > era:
         era = x1.era
     if n > 2 and x2.era > era:
         era = x2.era
+    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
+    y = new_variable(era)
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
-        return value_of(by_numpy(f, n, x0, x1, x2), era)
+        r = by_numpy(f, n, x0, x1, x2)
+        set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
+        return y
     item = dz_itemsize(w[0].dt)
     a.p = f.param
     a.acc = 0
     a.os = item
-    y = new_variable(era)
     if w[0].nd == 0 and (n == 1 or (n == 2 and w[1].nd == 0)):      # scalars, without looking at shapes
         a.in_[0] = w[0].p
         a.in_[1] = w[1].p
@@ -177,8 +181,20 @@ cdef inline Elementwise new_function(int op):
     return <Elementwise> clone_function(prototype[op])
 
 
+cdef Variable wrapped(int op, object o, object other):
+    try:
+        return as_operand(o, other)
+    except TypeError as error:
+        raise TypeError(f"{name(<Elementwise> prototype[op])}: {error}") from error
+
+
+cdef inline Variable argument(int op, object o, object other):
+    """`o` as a Variable; the operation's name is in the message when it cannot be one."""
+    return <Variable> o if isinstance(o, Variable) else wrapped(op, o, other)
+
+
 cdef object apply1(int op, object a):
-    cdef Variable x0 = as_operand(a, None)
+    cdef Variable x0 = argument(op, a, None)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None)
     cdef Elementwise f
     if recording():
@@ -190,8 +206,8 @@ cdef object apply1(int op, object a):
 
 
 cdef object apply2(int op, object a, object b):
-    cdef Variable x0 = as_operand(a, b)
-    cdef Variable x1 = as_operand(b, x0)
+    cdef Variable x0 = argument(op, a, b)
+    cdef Variable x1 = argument(op, b, x0)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None)
     cdef Elementwise f
     if recording():
@@ -209,9 +225,9 @@ cdef object apply3(int op, object a, object b, object c):
     cdef Variable x0, x1, x2, y
     cdef Elementwise f
     cdef object values
-    x1 = as_operand(b, c)
-    x2 = as_operand(c, x1)
-    x0 = as_operand(a, x1)
+    x1 = argument(op, b, c)
+    x2 = argument(op, c, x1)
+    x0 = argument(op, a, x1)
     if not view(x0, &w) and view(x1, &w) and data_of(x0) is not None:
         values = np.not_equal(data_of(x0), 0).astype(x1.dtype)
         x0 = new_variable(x0.era)
@@ -233,12 +249,12 @@ cdef object run(Elementwise f, tuple inputs):
     cdef int n = dz_ops[f.op].nin
     cdef Variable x0, x1 = None, x2 = None, y
     if len(inputs) != n:
-        raise TypeError(f"{type(f).__name__} takes {n} inputs, not {len(inputs)}")
-    x0 = as_operand(inputs[0], inputs[1] if n > 1 else None)
+        raise TypeError(f"{type(f).__name__} takes {n} input{'s' if n > 1 else ''}, not {len(inputs)}")
+    x0 = argument(f.op, inputs[0], inputs[1] if n > 1 else None)
     if n > 1:
-        x1 = as_operand(inputs[1], x0)
+        x1 = argument(f.op, inputs[1], x0)
     if n > 2:
-        x2 = as_operand(inputs[2], x1)
+        x2 = argument(f.op, inputs[2], x1)
     y = evaluate(f, n, x0, x1, x2)
     if f.era > y.era:
         y = value_of(data_of(y), f.era)
@@ -304,8 +320,9 @@ cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv)
     """Adds the sum of `full` (a C-contiguous array of ours, seen by fv) over the axes that were stretched from x's shape."""
     cdef Py_ssize_t rows = 1
     cdef int lead = fv.nd - xv.nd, i, k
+    cdef cnp.npy_intp xs[DZ_MAXDIM]
     cdef bint acc
-    cdef tuple axes
+    cdef tuple axes, shape
     if xv.size == 1:
         dz_sum_cols(fv.dt, fv.p, 1, fv.size, grad_target(x, xv, &acc), acc)
         return 0
@@ -320,8 +337,10 @@ cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv)
     else:
         dz_sum_rows(fv.dt, fv.p, rows, xv.size, grad_target(x, xv, &acc), acc)
         return 0
-    axes = tuple([i for i in range(fv.nd) if i < lead or xv.shape[i - lead] != fv.shape[i]])
-    shape = tuple([xv.shape[i] for i in range(xv.nd)])
+    for i in range(xv.nd):      # a copy: making tuples may start a collection, see evaluate
+        xs[i] = xv.shape[i]
+    axes = tuple([i for i in range(fv.nd) if i < lead or xs[i - lead] != fv.shape[i]])
+    shape = tuple([xs[i] for i in range(fv.nd - lead)])
     set_private_grad(x, np.add.reduce(full, axis=axes, keepdims=True).reshape(shape))
     return 0
 
@@ -364,6 +383,9 @@ cdef class Elementwise(Function):
     def params(self):
         """The scalar parameters, in the order of the class's arguments."""
         return self.saved or ()
+
+    def _arguments(self):
+        return self.params
 
     cdef object reference(self, tuple xs):
         raise NotImplementedError

@@ -59,12 +59,16 @@ cdef bint views_agree(Variable x, Variable y, dz_view *xv, dz_view *gv):
 
 
 cdef class Reshape(Function):
-    """The class behind `reshape`: `Reshape(shape)(x)`."""
+    """Reshape(shape)\n--\n
+    The class behind `reshape`: `Reshape(shape)(x)`."""
 
     cdef readonly object shape
 
     def __init__(self, shape):
         self.shape = shape
+
+    def _arguments(self):
+        return (self.shape,)
 
     def forward(self, x):
         return x.reshape(self.shape)
@@ -108,12 +112,16 @@ def reshape(x, shape):
 
 
 cdef class Transpose(Function):
-    """The class behind `transpose`: `Transpose(axes)(x)`."""
+    """Transpose(axes=None)\n--\n
+    The class behind `transpose`: `Transpose(axes)(x)`."""
 
     cdef readonly object axes
 
     def __init__(self, axes=None):
         self.axes = axes
+
+    def _arguments(self):
+        return (self.axes,)
 
     def forward(self, x):
         return x.transpose(self.axes)
@@ -137,9 +145,9 @@ cdef class Transpose(Function):
         cdef cnp.npy_intp st[DZ_MAXDIM]
         cdef list back
         cdef int j
-        if not views_agree(self.in0, y, &xv, &gv) or gv.nd != xv.nd:
+        back = self.inverse(self.in0.ndim)      # before the views: making a list may start a garbage collection
+        if not views_agree(self.in0, y, &xv, &gv) or gv.nd != xv.nd or len(back) != xv.nd:
             return 0
-        back = self.inverse(xv.nd)
         for j in range(xv.nd):
             if gv.shape[<int> back[j]] != xv.shape[j]:
                 return 0
@@ -166,12 +174,16 @@ def transpose(x, axes=None):
 
 
 cdef class GetItem(Function):
-    """The class behind `get_item` and `x[…]`: `GetItem(slices)(x)`."""
+    """GetItem(slices)\n--\n
+    The class behind `get_item` and `x[…]`: `GetItem(slices)(x)`."""
 
     cdef readonly object slices
 
     def __init__(self, slices):
         self.slices = slices
+
+    def _arguments(self):
+        return (self.slices,)
 
     def forward(self, x):
         return x[self.slices]
@@ -182,13 +194,17 @@ cdef class GetItem(Function):
 
 
 cdef class GetItemGrad(Function):
-    """The gradient of indexing, an operation itself: gy's values at `slices` of zeros in shape `in_shape`."""
+    """GetItemGrad(slices, in_shape)\n--\n
+    The gradient of indexing, an operation itself: gy's values at `slices` of zeros in shape `in_shape`."""
 
     cdef readonly object slices, in_shape
 
     def __init__(self, slices, in_shape):
         self.slices = slices
         self.in_shape = in_shape
+
+    def _arguments(self):
+        return (self.slices, self.in_shape)
 
     def forward(self, gy):
         return scatter(self.slices, self.in_shape, gy)
@@ -209,10 +225,14 @@ cdef bint is_basic(object index):
 
 cdef object scatter(object slices, object shape, object gy):
     cdef object gx = np.zeros(shape, gy.dtype)
-    if is_basic(slices):
-        gx[slices] = gy
-    else:
-        np.add.at(gx, slices, gy)
+    try:
+        if is_basic(slices):
+            gx[slices] = gy
+        else:
+            np.add.at(gx, slices, gy)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"get_item: a gradient of shape {gy.shape} does not fit the index in an array of shape {shape}; was "
+                         "the data rebound to another shape since forward?") from error
     return gx
 
 
@@ -235,12 +255,16 @@ def get_item(x, slices):
 
 
 cdef class BroadcastTo(Function):
-    """The class behind `broadcast_to`: `BroadcastTo(shape)(x)`."""
+    """BroadcastTo(shape)\n--\n
+    The class behind `broadcast_to`: `BroadcastTo(shape)(x)`."""
 
     cdef readonly object shape
 
     def __init__(self, shape):
         self.shape = shape
+
+    def _arguments(self):
+        return (self.shape,)
 
     def forward(self, x):
         return np.broadcast_to(x, self.shape)
@@ -266,12 +290,16 @@ def broadcast_to(x, shape):
 
 
 cdef class SumTo(Function):
-    """The class behind `sum_to`: `SumTo(shape)(x)`."""
+    """SumTo(shape)\n--\n
+    The class behind `sum_to`: `SumTo(shape)(x)`."""
 
     cdef readonly object shape
 
     def __init__(self, shape):
         self.shape = shape
+
+    def _arguments(self):
+        return (self.shape,)
 
     def forward(self, x):
         return sum_to_array(x, self.shape)
@@ -308,7 +336,8 @@ def sum_to(x, shape):
 
 
 cdef class Sum(Function):
-    """The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+    """Sum(axis=None, keepdims=False)\n--\n
+    The class behind `sum`: `Sum(axis, keepdims)(x)`."""
 
     cdef readonly object axis
     cdef readonly bint keepdims
@@ -316,6 +345,9 @@ cdef class Sum(Function):
     def __init__(self, axis=None, keepdims=False):
         self.axis = axis
         self.keepdims = keepdims
+
+    def _arguments(self):
+        return (self.axis, self.keepdims)
 
     def forward(self, x):
         return x.sum(axis=self.axis, keepdims=self.keepdims)
@@ -338,14 +370,17 @@ cdef class Sum(Function):
         cdef cnp.npy_intp kept[DZ_MAXDIM]
         cdef Py_ssize_t n = 1
         cdef int k
-        cdef tuple shape
+        cdef tuple shape = None
+        if self.axis is not None:
+            shape = self.kept_shape()       # before the views, as above
         if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL:
             return 0
         if gv.size == 1:
             for k in range(xv.nd):
                 st[k] = 0
+        elif shape is None or len(shape) != xv.nd:
+            return 0
         else:
-            shape = self.kept_shape()
             for k in range(xv.nd):
                 kept[k] = shape[k]
                 n *= kept[k]
@@ -365,11 +400,12 @@ def sum(x, axis=None, keepdims=False):
     axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
     Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
     """
-    cdef Variable v = arg_of(x, "sum"), y
+    cdef Variable v = arg_of(x, "sum"), y = None
     cdef dz_view w
     cdef char *p
-    if axis is None and not keepdims and view(v, &w) and w.strides == NULL:
-        y = new_variable(v.era)
+    if axis is None and not keepdims:
+        y = new_variable(v.era)     # before the view: making a node may start a garbage collection
+    if y is not None and view(v, &w) and w.strides == NULL:
         p = new_value(y, w.dt, 0, NULL, 1)
         dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
         if dz_fpe_test():
@@ -378,7 +414,11 @@ def sum(x, axis=None, keepdims=False):
         return call_native(Sum(None, False), (v,), y)
     if isinstance(axis, list):
         axis = tuple(axis)
-    return call_native(Sum(axis, keepdims), (v,), data_of(v).sum(axis=axis, keepdims=keepdims))
+    try:
+        total = data_of(v).sum(axis=axis, keepdims=keepdims)
+    except np.exceptions.AxisError as error:
+        raise np.exceptions.AxisError(f"sum: axis {axis} is not one of the {v.ndim} axes of shape {v.shape}") from error
+    return call_native(Sum(axis, keepdims), (v,), total)
 
 
 _core.register_methods(reshape=reshape, transpose=transpose, get_item=get_item, broadcast_to=broadcast_to, sum_to=sum_to,

@@ -223,6 +223,8 @@ cdef int check_fits(Function f, Variable x, object gx) except -1:
     cdef Py_ssize_t i
     if gx is None or x.kind != K_USER or (isinstance(gx, Variable) and same_shape(<Variable> gx, x)):
         return 0
+    if not isinstance(gx, Variable) and not is_gradient(gx):
+        raise TypeError(f"{describe(f)}.backward returned {type(gx)} as a gradient; return Variables, arrays or None")
     xs = np.shape(data_of(x))
     gs = np.shape(plain(gx))
     if gs == xs:
@@ -234,7 +236,7 @@ cdef int check_fits(Function f, Variable x, object gx) except -1:
     return 0
 
 
-cdef int seed(Variable root) except -1:
+cdef int seed(Variable root, bint keep) except -1:
     """Ones where the root has no gradient; otherwise looks whether what the user set can be one."""
     cdef dz_view w
     cdef char *p
@@ -257,6 +259,8 @@ cdef int seed(Variable root) except -1:
             raise TypeError(f"backward: the gradient set on the root has dtype {g.dtype}, which is no number")
         try:
             if np.broadcast_shapes(g.shape, root.shape) == root.shape:
+                if g.dtype != root.dtype and g.dtype.kind == "f" and root.dtype.kind == "f" and not keep:
+                    root._grad = as_variable(g.astype(root.dtype)) if root.era == ERA_CORE else g.astype(root.dtype)
                 return 0
         except ValueError:
             pass
@@ -270,7 +274,7 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef Walk w
     cdef Function f
     cdef signed char mode_before
-    cdef bint seeded = seed(root)
+    cdef bint seeded = seed(root, keep)
     if root._creator is None:
         return 0
     w = Walk.__new__(Walk)

@@ -1,0 +1,125 @@
+"""pickle, copy and deepcopy of Variables and Functions, without recursion along the graph.
+
+A leaf is stored on its own. A Variable that was computed is stored as a place in a `_Graph`: the flat list of all computed
+Variables before it, so that depth costs no stack. While a `_Graph` lives, which a pickler's memo sees to, Variables that are
+in it are stored as places in it, and so what two results share stays shared.
+"""
+
+import weakref
+
+from dezero_c import _core
+
+_graphs = weakref.WeakKeyDictionary()   # computed Variable -> weak reference to the _Graph that lists it
+
+
+class _Graph:
+    """The computed Variables that lead to a root and lie in no living _Graph, and the Functions between them."""
+
+    def __init__(self, nodes):
+        self.nodes = nodes
+        self.places = {id(v): i for i, v in enumerate(nodes)}
+        here = weakref.ref(self)
+        for node in nodes:
+            _graphs[node] = here
+
+    def __reduce__(self):
+        return _blank_graph, (tuple(type(v) for v in self.nodes),), self._state()
+
+    def _state(self):
+        def stored(v):
+            """A Variable of this graph as its place, any other as itself."""
+            return self.places.get(id(v), v)
+
+        functions, seen = [], set()
+        for node in self.nodes:
+            f = node.creator
+            if id(f) not in seen:
+                seen.add(id(f))
+                outputs = [r() for r in f.outputs]
+                functions.append((
+                    _function_state(f), [stored(x) for x in f.inputs],
+                    [None if y is None or y.creator is not f else stored(y) for y in outputs],
+                    f.generation, _core.multiple_outputs(f)))
+        functions.sort(key=lambda record: record[3])
+        return [_core.variable_state(v) for v in self.nodes], functions
+
+    def __setstate__(self, state):
+        variables, functions = state
+
+        def restored(v):
+            return self.nodes[v] if isinstance(v, int) else v
+
+        for node, own in zip(self.nodes, variables, strict=True):
+            _core.restore_variable(node, own)
+        for own, inputs, outputs, _, shapes in functions:
+            _core.link(_restore_function(*own), tuple(restored(x) for x in inputs),
+                       [restored(y) for y in outputs], shapes)
+
+
+def _blank_graph(classes):
+    return _Graph([cls.__new__(cls) for cls in classes])
+
+
+def _blank_variable(cls):
+    return cls.__new__(cls)
+
+
+def _place(graph, i):
+    return graph.nodes[i]
+
+
+def _collect(root):
+    """The computed Variables before `root`, and itself, that no living _Graph lists."""
+    nodes, todo, seen = [], [root], set()
+    while todo:
+        v = todo.pop()
+        if v.creator is None or id(v) in seen or _living(v) is not None:
+            continue
+        seen.add(id(v))
+        nodes.append(v)
+        todo.extend(v.creator.inputs)
+        todo.extend(y for r in v.creator.outputs if (y := r()) is not None)
+    return nodes
+
+
+def _living(v):
+    reference = _graphs.get(v)
+    return reference and reference()
+
+
+def reduce_variable(v):
+    """What `Variable.__reduce__` gives."""
+    if v.creator is None:
+        return _blank_variable, (type(v),), _core.variable_state(v)
+    graph = _living(v)
+    if graph is None:
+        graph = _Graph(_collect(v))
+    return _place, (graph, graph.places[id(v)])
+
+
+def copy_variable(v):
+    """copy.copy: a Variable that shares data, gradient and attributes, and is a leaf."""
+    new = type(v).__new__(type(v))
+    _core.restore_variable(new, _core.variable_state(v))
+    return new
+
+
+def _function_state(f):
+    return type(f), f._arguments(), dict(f.__dict__), _core.is_native(f)
+
+
+def _restore_function(cls, arguments, attributes, native):
+    f = cls.__new__(cls)
+    if arguments:   # those of the built-in class below a user's subclass
+        next(c for c in cls.__mro__ if c.__module__.startswith("dezero_c._")).__init__(f, *arguments)
+    f.__dict__.update(attributes)
+    _core.set_native(f, native)
+    return f
+
+
+def reduce_function(f):
+    """What `Function.__reduce__` gives: the function as it was before its call."""
+    return _restore_function, _function_state(f)
+
+
+_core.register_methods(reduce_variable=reduce_variable, reduce_function=reduce_function, copy_variable=copy_variable)
