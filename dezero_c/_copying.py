@@ -1,8 +1,8 @@
 """pickle, copy and deepcopy of Variables and Functions, without recursion along the graph.
 
-A leaf is stored on its own. A Variable that was computed is stored as a place in a `_Graph`: the flat list of all computed
-Variables before it, so that depth costs no stack. While a `_Graph` lives, which a pickler's memo sees to, Variables that are
-in it are stored as places in it, and so what two results share stays shared.
+A leaf is stored on its own. A Variable that was computed is stored as a place in a `_Graph`: the flat list of all
+computed Variables before it, so that depth costs no stack. While a `_Graph` lives, which a pickler's memo sees to,
+Variables that are in it are stored as places in it, and so what two results share stays shared.
 """
 
 import weakref

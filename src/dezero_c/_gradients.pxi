@@ -1,0 +1,153 @@
+# How a gradient is held (Variable.gstate), read, written and handed on. Part of _core.pyx.
+
+cdef int drop_grad(Variable x) except -1:
+    cdef object _old
+    if x.gstate == G_RAW:
+        dz_raw_free(&pool, &x.g)
+        x.gstate = G_NONE
+    elif x.gstate != G_NONE:
+        _old = x._grad
+        x.gstate = G_NONE
+        x._grad = None
+    return 0
+
+
+cdef object grad_variable(Variable v):
+    """The gradient as Python sees it, from now on never changed in place."""
+    cdef Variable g
+    if v.gstate == G_NONE:
+        return None
+    if v.gstate != G_SHOWN:
+        g = new_variable(ERA_CORE)
+        if v.gstate == G_RAW:
+            dz_raw_move(&g.v, &v.g)
+        else:
+            g._data = v._grad
+        v._grad = g if v.era == ERA_CORE else data_of(g)
+        v.gstate = G_SHOWN
+    return v._grad
+
+
+cdef int grad_view(Variable y, dz_view *w) except -1:
+    """1 when kernels can read y's gradient."""
+    if y.gstate == G_RAW:
+        dz_view_raw(&y.g, w)
+        return 1
+    if y.gstate == G_SHOWN and isinstance(y._grad, Variable):
+        return view(<Variable> y._grad, w)
+    return y.gstate != G_NONE and dz_view_object(<PyObject *> y._grad, w) != 0
+
+
+cdef char *new_grad(Variable x, const dz_view *xv) except NULL:
+    """Uninitialised room for a gradient of the shape and dtype of xv; x had none."""
+    if dz_raw_fits(xv.dt, xv.nd, xv.size):
+        if not dz_raw_new(&pool, &x.g, xv.dt, xv.nd, xv.shape, xv.size):
+            raise MemoryError()
+        x.gstate = G_RAW
+        return x.g.p
+    cdef object array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    x._grad = array
+    x.gstate = G_ARRAY
+    return cnp.PyArray_BYTES(x._grad)
+
+
+# Gradients that the step under way has replaced. They go after it: letting go of one may run somebody's code, which must not
+# find a kernel half way.
+cdef list replaced = []
+
+
+cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
+    """Where a kernel writes (acc False) or adds (acc True) x's gradient, C-contiguous in the shape of x's value, which is
+    xv. A gradient that somebody has seen is copied first: theirs stays as it is. Raises ValueError, having changed nothing,
+    when an old gradient does not broadcast to the data."""
+    cdef object old, array
+    cdef dz_view gv
+    cdef char *p
+    if x.gstate == G_RAW and x.g.size == xv.size and x.g.dt == xv.dt:
+        acc[0] = True
+        return x.g.p
+    acc[0] = False
+    if x.gstate == G_NONE:
+        return new_grad(x, xv)
+    acc[0] = True
+    if x.gstate == G_ARRAY and cnp.PyArray_SIZE(x._grad) == xv.size and cnp.PyArray_TYPE(x._grad) == dz_typenum(xv.dt):
+        return cnp.PyArray_BYTES(x._grad)
+    grad_variable(x)
+    old = x._grad
+    if grad_view(x, &gv) and gv.strides == NULL and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+        replaced.append(old)
+        x._grad = None
+        p = new_grad(x, xv)
+        memcpy(p, gv.p, xv.size * dz_itemsize(xv.dt))
+        return p
+    array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    try:
+        array[...] = plain(old)
+    except ValueError as error:
+        raise ValueError(f"backward: the gradient that a Variable of shape {array.shape} already has is of shape "
+                         f"{np.shape(plain(old))}; call cleargrad() before backward") from error
+    replaced.append(old)
+    x._grad = array
+    x.gstate = G_ARRAY
+    return cnp.PyArray_BYTES(array)
+
+
+cdef int set_private_grad(Variable x, object a) except -1:
+    """Adds `a`, a C-contiguous ndarray that nobody else holds, in the dtype and shape of x's value, to x's gradient."""
+    cdef object old
+    if x.gstate == G_RAW or x.gstate == G_ARRAY:
+        old = raw_array(x)
+        np.add(old, a, out=old)
+        return 0
+    if x.gstate == G_SHOWN:
+        old = x._grad
+        a = np.add(plain(old), a)
+        replaced.append(old)
+    x._grad = a
+    x.gstate = G_ARRAY
+    return 0
+
+
+cdef object raw_array(Variable x):
+    """An ndarray that looks at x's private gradient; not to be kept."""
+    if x.gstate == G_ARRAY:
+        return x._grad
+    return cnp.PyArray_SimpleNewFromData(x.g.nd, dz_raw_shape(&x.g), dz_typenum(x.g.dt), x.g.p)
+
+
+cdef bint steal_grad(Variable x, Variable y):
+    """Moves y's gradient to x, which has none, if nobody has seen it. The caller knows that shapes and dtypes agree."""
+    if x.gstate != G_NONE or x is y:
+        return False
+    if y.gstate == G_RAW:
+        dz_raw_move(&x.g, &y.g)
+    elif y.gstate == G_ARRAY:
+        x._grad = y._grad
+        y._grad = None
+    else:
+        return False
+    x.gstate = y.gstate
+    y.gstate = G_NONE
+    return True
+
+
+cdef int add_grad(Variable x, object gx) except -1:
+    """Adds what a backward in Python returned: a Variable, or an array in the early modules."""
+    cdef object old
+    if gx is None or x.kind != K_USER:
+        return 0
+    if x.era == ERA_CORE:
+        if not isinstance(gx, Variable):
+            gx = as_variable(as_array(gx))
+    elif isinstance(gx, Variable):
+        gx = data_of(<Variable> gx)
+    old = grad_variable(x)
+    if old is not None:
+        gx = as_array(old + gx) if x.era != ERA_CORE else old + gx
+    if x.gstate == G_RAW:
+        dz_raw_free(&pool, &x.g)
+    x._grad = gx        # `old` still holds what was there
+    x.gstate = G_SHOWN
+    if create_graph_depth > 0 or (isinstance(gx, Variable) and (<Variable> gx).seen):
+        track(x)
+    return 0

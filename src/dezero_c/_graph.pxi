@@ -1,0 +1,254 @@
+# The graph as objects: linking a Function to its inputs and output, showing nodes to the garbage collector, and freeing
+# them without recursion. Part of _core.pyx.
+
+# `seen` of a node says that the collector tracks it; asking the collector costs a call.
+
+cdef inline void show_variable(Variable v) noexcept:
+    if not v.seen:
+        v.seen = True
+        PyObject_GC_Track(<PyObject *> v)
+
+
+cdef inline void show_function(Function f) noexcept:
+    if not f.seen:
+        f.seen = True
+        PyObject_GC_Track(<PyObject *> f)
+
+
+cdef inline bint hidden(Variable x) noexcept:
+    """Whether there is something for `track` to do at x."""
+    return not x.seen or (x._creator is not None and not x._creator.seen) or (
+        x.gstate == G_SHOWN and isinstance(x._grad, Variable) and not (<Variable> x._grad).seen)
+
+
+cdef int track(Variable v) except -1:
+    """Shows v and all that it was computed from to the garbage collector: a cycle is possible now. A tracked Function has
+    tracked inputs, so the search stops at one."""
+    cdef list todo
+    cdef Variable x
+    cdef Function f
+    if not hidden(v):
+        return 0
+    todo = [v]
+    while todo:
+        x = todo.pop()
+        show_variable(x)
+        if x.gstate == G_SHOWN and isinstance(x._grad, Variable) and not (<Variable> x._grad).seen:
+            todo.append(x._grad)
+        f = x._creator
+        if f is not None and not f.seen:
+            show_function(f)
+            todo.extend(function_inputs(f))
+    return 0
+
+
+cdef void attribute_set(PyObject *o, PyObject *value) noexcept:
+    """A node got an instance attribute: from now on it, what it was computed from, and the nodes that can be reached from
+    the value are the collector's."""
+    cdef object v = <object> value if value != NULL else None
+    if PyObject_GC_IsTracked(o) and not PyObject_IS_GC(<PyObject *> v):
+        return
+    try:
+        show(<object> o)
+        if PyObject_IS_GC(<PyObject *> v):
+            show_reachable(v)
+    except MemoryError:
+        pass    # not shown: at worst a cycle is not found
+
+
+cdef int show(object node) except -1:
+    cdef Variable x
+    if isinstance(node, Variable):
+        track(<Variable> node)
+    elif isinstance(node, Function):
+        show_function(<Function> node)
+        for x in function_inputs(<Function> node):
+            track(x)
+    return 0
+
+
+cdef int show_reachable(object value) except -1:
+    """Shows the nodes that `value` refers to, through containers, objects and closures; a search of bounded length."""
+    cdef list todo = [value]
+    cdef set found = {id(value)}
+    cdef object o, r
+    while todo:
+        o = todo.pop()
+        if isinstance(o, (Variable, Function)):
+            show(o)
+            continue
+        for r in gc.get_referents(o):
+            if not PyObject_IS_GC(<PyObject *> r) or id(r) in found or isinstance(r, (type, types.ModuleType)) \
+                    or (isinstance(r, dict) and "__builtins__" in r):
+                continue
+            if len(found) > 10000:
+                return 0
+            found.add(id(r))
+            todo.append(r)
+    return 0
+
+
+cdef list function_inputs(Function f):
+    cdef Py_ssize_t k
+    if f.rest is not None:
+        return list(f.rest)
+    return [f.arg(k) for k in range(f.nin)]
+
+
+cdef int record(Function f, Variable y) except -1:
+    """Links y to f, whose inputs are set, as its single output; y becomes visible to the collector where a cycle is
+    possible: an input is visible already, f is, or gradients are being given a graph."""
+    cdef Py_ssize_t k, gen = 0
+    cdef bint seen = f.seen or f.native == 0 or create_graph_depth > 0
+    cdef Variable x
+    if f.rest is None:
+        for k in range(f.nin):
+            x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
+            if x.gen > gen:
+                gen = x.gen
+            seen |= x.seen
+    else:
+        for x in f.rest:
+            if x.gen > gen:
+                gen = x.gen
+            seen |= x.seen
+    f.gen = gen
+    if y is not None:
+        f.out0 = <PyObject *> y
+        y._creator = f
+        y.gen = gen + 1
+    if seen:
+        if f.rest is None:
+            for k in range(f.nin):
+                track(f.in0 if k == 0 else f.in1 if k == 1 else f.in2)
+        else:
+            for x in f.rest:
+                track(x)
+        show_function(f)
+        if y is not None:
+            show_variable(y)
+    return 0
+
+
+cdef void unlink(PyObject *o) noexcept:
+    """Cuts the way from the creator to this output, which goes away or gets another creator."""
+    cdef Variable v = <Variable> o
+    if v._creator is not None and v._creator.out0 == o:
+        v._creator.out0 = NULL
+
+
+# Nodes whose last owner has let go. Freeing one may let go of the next: the outermost call works through the list, so
+# that a chain of any length is freed in constant stack. Guarded by the interpreter's lock.
+cdef PyObject *released = NULL
+cdef bint releasing = False
+
+
+cdef inline void release(PyObject *o) noexcept:
+    """Gives up a reference to an input (a Variable or None)."""
+    global released
+    if o != <PyObject *> None and Py_REFCNT(o) == 1:
+        (<Variable> o).next = released
+        released = o
+    else:
+        Py_DECREF(<object> o)
+
+
+cdef void release_all() noexcept:
+    global released, releasing
+    cdef PyObject *o
+    if releasing:
+        return
+    releasing = True
+    while released != NULL:
+        o = released
+        released = (<Variable> o).next
+        (<Variable> o).next = NULL
+        Py_DECREF(<object> o)
+    releasing = False
+
+
+# The destructors. Cython's own would do the same through one call per base class, saving and restoring the exception
+# state at each. `o` has no references left, so it must not be put into a variable here; Py_DECREF of a field lets go of what
+# the field owned.
+
+cdef void variable_dealloc(PyObject *o) noexcept:
+    if (<Variable> o).seen or dz_destructor(o) != variable_dealloc:
+        PyObject_GC_UnTrack(o)
+    if (<Variable> o)._creator is not None and (<Variable> o)._creator.out0 == o:
+        (<Variable> o)._creator.out0 = NULL     # before a weak reference's callback can look for this node
+    if weakrefs_of_variable(o) != NULL:
+        PyObject_ClearWeakRefs(o)
+    dz_raw_free(&pool, &(<Variable> o).v)
+    dz_raw_free(&pool, &(<Variable> o).g)
+    Py_CLEAR((<Variable> o).attrs)
+    Py_DECREF((<Variable> o)._data)
+    Py_DECREF((<Variable> o)._grad)
+    Py_DECREF((<Variable> o)._name)
+    Py_DECREF((<Variable> o)._creator)
+    dz_free(o)
+
+
+cdef void function_dealloc(PyObject *o) noexcept:
+    if (<Function> o).seen or dz_destructor(o) != function_dealloc:
+        PyObject_GC_UnTrack(o)
+    if weakrefs_of_function(o) != NULL:
+        PyObject_ClearWeakRefs(o)
+    release(<PyObject *> (<Function> o).in0)
+    release(<PyObject *> (<Function> o).in1)
+    release(<PyObject *> (<Function> o).in2)
+    Py_CLEAR((<Function> o).attrs)
+    Py_DECREF((<Function> o).rest)
+    Py_DECREF((<Function> o).outs)
+    Py_DECREF((<Function> o).saved)
+    dz_free(o)
+    if released != NULL:
+        release_all()
+
+
+# What _copying.py needs to take a graph apart and put one together.
+
+def variable_state(Variable v not None):
+    """All of a Variable but its place in a graph: for _copying."""
+    return (data_of(v), v._name, grad_variable(v), dict(v.__dict__) if v.attrs != NULL else None, v.kind, v.era)
+
+
+def restore_variable(Variable v not None, tuple state):
+    """The opposite of variable_state."""
+    data, name, grad, attributes, v.kind, v.era = state
+    set_data_array(v, data)
+    v.name = name
+    v.grad = grad
+    if attributes:
+        v.__dict__.update(attributes)
+
+
+def is_native(Function f not None):
+    """Whether f runs its class's C methods."""
+    return bool(f.native)
+
+
+def set_native(Function f not None, bint native):
+    """For _copying."""
+    f.native = native
+
+
+def multiple_outputs(Function f not None):
+    """Shapes and dtypes of f's outputs where it has several, else None."""
+    return f.saved if f.outs is not None and len(f.outs) > 1 else None
+
+
+def link(Function f not None, tuple inputs, list outputs, shapes):
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did."""
+    cdef Variable y
+    set_inputs(f, inputs)
+    if shapes is None:
+        record(f, <Variable?> outputs[0] if outputs[0] is not None else None)
+        return
+    record(f, None)
+    f.outs = [GONE if y is None else weakref.ref(y) for y in outputs]
+    f.saved = shapes
+    for y in outputs:
+        if y is not None:
+            y._creator = f
+            y.gen = f.gen + 1
+            track(y)

@@ -1,0 +1,80 @@
+# How a value comes into a node and out of it: raw memory, ndarrays, operands that are no Variables. Part of _core.pyx.
+
+cdef object data_of(Variable v):
+    """The value as Python sees it. A raw one moves into an ndarray, which is the value from now on."""
+    cdef object a
+    if v.v.p != NULL:
+        a = cnp.PyArray_EMPTY(v.v.nd, dz_raw_shape(&v.v), dz_typenum(v.v.dt), 0)
+        memcpy(cnp.PyArray_DATA(a), v.v.p, v.v.size * dz_itemsize(v.v.dt))
+        dz_raw_free(&pool, &v.v)
+        v._data = a
+    return v._data
+
+
+# Fields are replaced through a local variable that holds the old value until the new one is in place: letting go of it may
+# run somebody's code, which may look at this node.
+
+cdef int set_data_array(Variable v, object a) except -1:
+    cdef object _old = v._data
+    dz_raw_free(&pool, &v.v)
+    v._data = a
+    return 0
+
+
+cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL:
+    """Uninitialised room for the value of a new Variable, raw or as an ndarray by its size."""
+    cdef object a
+    if dz_raw_fits(dt, nd, size):
+        if not dz_raw_new(&pool, &y.v, dt, nd, shape, size):
+            raise MemoryError()
+        return y.v.p
+    a = cnp.PyArray_EMPTY(nd, <cnp.npy_intp *> shape, dz_typenum(dt), 0)
+    y._data = a
+    return cnp.PyArray_BYTES(a)
+
+
+cdef Variable wrap(object o, int dt, int era):
+    """A Variable around an operand that is none, for one operation. A Python number takes the dtype `dt` where that is
+    0 or 1 (a kernel's dtype); everything else becomes an ndarray. Raises TypeError for what is no number."""
+    cdef Variable v = new_variable(era)
+    cdef object a
+    v.kind = K_CONST
+    if type(o) is float or type(o) is int or type(o) is bool:
+        v.kind = K_WEAK
+        if dt >= 0:
+            dz_raw_new(&pool, &v.v, dt, 0, NULL, 1)
+            if dt == DZ_F64:
+                (<double *> v.v.p)[0] = o
+            else:
+                (<float *> v.v.p)[0] = <float> <double> o
+            return v
+        v._data = np.array(o)
+        return v
+    if isinstance(o, np.ndarray):
+        v._data = o
+        return v
+    if isinstance(o, (np.generic, numbers.Number)):
+        v.kind = K_WEAK if type(o) is complex else K_CONST
+        v._data = np.array(o)
+        return v
+    if isinstance(o, (list, tuple)):
+        try:
+            a = np.asarray([x.data if isinstance(x, Variable) else x for x in o])
+        except ValueError as error:
+            raise TypeError(f"operand {o!r:.80} is no regular array of numbers; pass an ndarray or a Variable") from error
+        if a.dtype.kind in "biufc":
+            v._data = a
+            return v
+    raise TypeError(f"unsupported operand type {type(o).__name__!r}: pass a Variable, an ndarray or a number")
+
+
+cdef Variable as_operand(object o, object other):
+    """`o` as a Variable for an operation together with `other`, whose dtype a Python number takes."""
+    cdef dz_view w
+    if isinstance(o, Variable):
+        return <Variable> o
+    if type(o) is bool and getattr(other, "dtype", None) != bool:
+        o = int(o)      # a number among numbers, or the sign rules of bool would follow
+    if isinstance(other, Variable):
+        return wrap(o, w.dt if view(<Variable> other, &w) else -1, (<Variable> other).era)
+    return wrap(o, w.dt if dz_view_object(<PyObject *> other, &w) else -1, ERA_CORE)
