@@ -1,5 +1,7 @@
-"""reshape, transpose, indexing, broadcast_to, sum_to, sum and matmul: values as NumPy's, gradients by finite
-differences at orders 1 and 2 in both ways backwards, float32 kept, views where NumPy gives views, and errors that say what to do.
+"""reshape, transpose, indexing, broadcast_to, sum_to, sum and matmul.
+
+Values as NumPy's, gradients by finite differences at orders 1 and 2 in both ways backwards, float32 kept, views where
+NumPy gives views, and errors that say what to do.
 """
 
 import numpy as np
