@@ -873,3 +873,20 @@ def test_using_config_around_a_whole_program():
         y = rosenbrock(x, x)
     assert y.creator is None
     assert y.data == 401.0
+
+
+def test_a_wrapped_operand_gets_a_gradient_once_it_was_asked_for():
+    """Nobody can see the gradient of a number that an operation wrapped, so none is computed; but f.inputs shows the
+    Variable, and from then on it is one like any other."""
+    x = Variable(np.array([1.0, 2.0]))
+    y = x * 3.0
+    y.backward()
+    assert y.creator.inputs[1].grad is None
+    y = x * 3.0
+    c = y.creator.inputs[1]
+    (y + c * x).backward()
+    np.testing.assert_array_equal(c.grad.data, 6.0)
+    y = Variable(np.array([1, 2], np.int8)) * 3
+    y.creator.inputs
+    y.backward(create_graph=True)
+    assert y.creator.inputs[0].grad.dtype == np.int8

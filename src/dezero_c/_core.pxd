@@ -100,11 +100,10 @@ cdef enum:
     ERA_SIMPLE      # steps 11-32: gradients are ndarrays
     ERA_CHAPTER1    # steps 1-10: ndarrays, overwritten by each walk, kept; strong outputs
 
-# What a Variable stands for in an operation (Variable.kind).
+# What a Variable stands for in an operation: the bits of Variable.kind. Both are set only by `wrap`.
 cdef enum:
-    K_USER      # anything that the user can hold
-    K_CONST     # wrapped from an ndarray or NumPy scalar for one operation: gets no gradient
-    K_WEAK      # wrapped from a Python number: no gradient, and its dtype gives way
+    K_CONST = 1     # an operand that was no Variable: gets no gradient, until somebody asks for f.inputs
+    K_WEAK = 2      # a Python number: its dtype gives way
 
 cdef class Function
 

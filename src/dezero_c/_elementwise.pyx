@@ -13,7 +13,7 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_USER, K_WEAK, Function, Variable, as_operand,
+    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_WEAK, Function, Variable, as_operand,
     clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op,
     dz_ops, dz_same_shape, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view,
     hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
@@ -68,7 +68,7 @@ cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2
     for x in (x0, x1, x2)[:n]:
         if x.v.p == NULL and x._data is None:
             raise TypeError(f"{name(f)}: an operand has no data (Variable(None)); give it data first")
-        values.append(data_of(x).item() if x.kind == K_WEAK else data_of(x))
+        values.append(data_of(x).item() if x.kind & K_WEAK else data_of(x))
     xs = tuple(values)
     try:
         return f.reference(xs)
@@ -407,7 +407,7 @@ cdef class Elementwise(Function):
         cdef int k, n = dz_ops[self.op].nin
         if self.nin < 0:
             raise RuntimeError(f"{type(self).__name__}.backward: the function has no inputs; call it on a Variable first")
-        g.kind = K_USER
+        g.kind = 0
         gxs = [self.gradient(k, g, self.value()) for k in range(n)]
         if plain and self.in0.era != ERA_CORE:
             gxs = [None if g_ is None else data_of(<Variable> g_) for g_ in gxs]
@@ -419,7 +419,7 @@ cdef class Elementwise(Function):
         if classes[self.op] is not type(self):
             return Function.vjp_graph(self, gys)
         y = self.value()
-        return [self.gradient(k, gys[0], y) if self.arg(k).kind == K_USER else None for k in range(self.nin)]
+        return [None if self.arg(k).kind & K_CONST else self.gradient(k, gys[0], y) for k in range(self.nin)]
 
     cdef Variable value(self):
         """The output, computed again if nobody holds it any more."""
@@ -477,7 +477,7 @@ cdef class Elementwise(Function):
                 scalar = False
                 if w[i].size != 1 or w[i].nd > nd:
                     flat = False
-            if op.bwd[i][dt] != NULL and x.kind == K_USER:
+            if op.bwd[i][dt] != NULL and not x.kind & K_CONST:
                 last = i
         if not flat:
             step = item
@@ -491,7 +491,7 @@ cdef class Elementwise(Function):
         a.p = self.param
         for k in range(last + 1):
             x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
-            if op.bwd[k][dt] == NULL or x.kind != K_USER:
+            if op.bwd[k][dt] == NULL or x.kind & K_CONST:
                 continue
             used = op.uses[k]
             checks = checks or op.checks[k]

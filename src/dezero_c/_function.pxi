@@ -46,6 +46,8 @@ cdef class Function:
         """The Variables that the function was called with."""
         if self.nin < 0:
             raise AttributeError(f"{type(self).__name__} has no inputs: it was not called yet, or under no_grad")
+        for x in function_inputs(self):
+            (<Variable> x).kind &= ~K_CONST      # somebody may use it elsewhere, or look for its gradient
         return function_inputs(self)
 
     @inputs.setter
@@ -124,7 +126,7 @@ cdef object function_call(Function f, tuple inputs):
             x = new_variable(era)
         else:
             x = wrap(o, -1, era)
-            x.kind = K_USER     # a user's backward may look at it and at its gradient
+            x.kind &= ~K_CONST  # a user's backward may look at it and at its gradient
         if x.era > era:
             era = x.era
         xs.append(x)

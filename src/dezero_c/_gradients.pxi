@@ -134,7 +134,7 @@ cdef bint steal_grad(Variable x, Variable y):
 cdef int add_grad(Variable x, object gx) except -1:
     """Adds what a backward in Python returned: a Variable, or an array in the early modules."""
     cdef object old
-    if gx is None or x.kind != K_USER:
+    if gx is None or x.kind & K_CONST:
         return 0
     if x.era == ERA_CORE:
         if not isinstance(gx, Variable):

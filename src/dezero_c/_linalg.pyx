@@ -5,7 +5,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._core cimport (K_USER, Function, Variable, as_operand, call_native, data_of, dz_typenum, dz_view, grad_variable,
+from dezero_c._core cimport (K_CONST, Function, Variable, as_operand, call_native, data_of, dz_typenum, dz_view, grad_variable,
                              set_private_grad, view)
 
 from dezero_c import _core
@@ -50,9 +50,9 @@ cdef class MatMul(Function):
         if not isinstance(gy, np.ndarray) or cnp.PyArray_TYPE(gy) != dz_typenum(xv.dt) or gy.ndim != 2 \
                 or gy.shape[0] != xv.shape[0] or gy.shape[1] != wv.shape[1] or wv.shape[0] != xv.shape[1]:
             return 0
-        if x.kind == K_USER:
+        if not x.kind & K_CONST:
             set_private_grad(x, cnp.PyArray_MatrixProduct(gy, data_of(W).T))
-        if W.kind == K_USER:
+        if not W.kind & K_CONST:
             set_private_grad(W, cnp.PyArray_MatrixProduct(data_of(x).T, gy))
         return 1
 

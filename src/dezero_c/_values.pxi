@@ -40,7 +40,7 @@ cdef Variable wrap(object o, int dt, int era):
     cdef object a
     v.kind = K_CONST
     if type(o) is float or type(o) is int or type(o) is bool:
-        v.kind = K_WEAK
+        v.kind = K_CONST | K_WEAK
         if dt >= 0:
             dz_raw_new(&pool, &v.v, dt, 0, NULL, 1)
             if dt == DZ_F64:
@@ -54,7 +54,7 @@ cdef Variable wrap(object o, int dt, int era):
         v._data = o
         return v
     if isinstance(o, (np.generic, numbers.Number)):
-        v.kind = K_WEAK if type(o) is complex else K_CONST
+        v.kind = K_CONST | K_WEAK if type(o) is complex else K_CONST
         v._data = np.array(o)
         return v
     if isinstance(o, (list, tuple)):

@@ -134,7 +134,7 @@ cdef class Walk:
         if f.rest is None:
             for k in range(f.nin):
                 x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
-                if x._creator is not None and x.kind == K_USER:
+                if x._creator is not None:
                     self.add(x)
         else:
             for x in f.rest:
@@ -221,7 +221,7 @@ cdef int check_fits(Function f, Variable x, object gx) except -1:
     """A gradient must broadcast to its data. As in DeZero it need not have the very shape."""
     cdef object gs, xs
     cdef Py_ssize_t i
-    if gx is None or x.kind != K_USER or (isinstance(gx, Variable) and same_shape(<Variable> gx, x)):
+    if gx is None or x.kind & K_CONST or (isinstance(gx, Variable) and same_shape(<Variable> gx, x)):
         return 0
     if not isinstance(gx, Variable) and not is_gradient(gx):
         raise TypeError(f"{describe(f)}.backward returned {type(gx)} as a gradient; return Variables, arrays or None")
