@@ -21,7 +21,7 @@ def _installed():
 
 
 try:
-    from dezero_c import _core
+    import dezero_c._core as _core
 except ModuleNotFoundError as _error:
     if _error.name != "dezero_c._core":
         raise
@@ -33,7 +33,7 @@ except ModuleNotFoundError as _error:
             "install it with `python -m pip install .` in the checkout"
         ) from None
     __path__[:] = [_folder]
-    from dezero_c import _core
+    import dezero_c._core as _core
 
 from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions
 from dezero_c.core import (
