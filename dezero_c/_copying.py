@@ -7,9 +7,19 @@ Variables that are in it are stored as places in it, and so what two results sha
 
 import weakref
 
-from dezero_c import _core
+from dezero_c import _core, chapter1
 
 _graphs = weakref.WeakKeyDictionary()   # computed Variable -> weak reference to the _Graph that lists it
+
+
+def _named(cls):
+    """cls, or its name in chapter1: pickle would look for those classes in a module `chapter1`, which exists only while
+    the drop-in is on."""
+    return cls.__name__ if vars(chapter1).get(cls.__name__) is cls else cls
+
+
+def _class(named):
+    return getattr(chapter1, named) if isinstance(named, str) else named
 
 
 class _Graph:
@@ -23,7 +33,7 @@ class _Graph:
             _graphs[node] = here
 
     def __reduce__(self):
-        return _blank_graph, (tuple(type(v) for v in self.nodes),), self._state()
+        return _blank_graph, (tuple(_named(type(v)) for v in self.nodes),), self._state()
 
     def _state(self):
         def stored(v):
@@ -57,10 +67,11 @@ class _Graph:
 
 
 def _blank_graph(classes):
-    return _Graph([cls.__new__(cls) for cls in classes])
+    return _Graph([_blank_variable(cls) for cls in classes])
 
 
-def _blank_variable(cls):
+def _blank_variable(named):
+    cls = _class(named)
     return cls.__new__(cls)
 
 
@@ -90,7 +101,7 @@ def _living(v):
 def reduce_variable(v):
     """What `Variable.__reduce__` gives."""
     if v.creator is None:
-        return _blank_variable, (type(v),), _core.variable_state(v)
+        return _blank_variable, (_named(type(v)),), _core.variable_state(v)
     graph = _living(v)
     if graph is None:
         graph = _Graph(_collect(v))
@@ -98,17 +109,20 @@ def reduce_variable(v):
 
 
 def copy_variable(v):
-    """copy.copy: a Variable that shares data, gradient and attributes, and is a leaf."""
+    """copy.copy: a Variable that shares data, gradient, attributes and creator, whose output the original stays."""
     new = type(v).__new__(type(v))
     _core.restore_variable(new, _core.variable_state(v))
+    if v.creator is not None:
+        new.creator, new.generation = v.creator, v.generation
     return new
 
 
 def _function_state(f):
-    return type(f), f._arguments(), dict(f.__dict__), _core.is_native(f)
+    return _named(type(f)), f._arguments(), dict(f.__dict__), _core.is_native(f)
 
 
-def _restore_function(cls, arguments, attributes, native):
+def _restore_function(named, arguments, attributes, native):
+    cls = _class(named)
     f = cls.__new__(cls)
     if arguments:   # those of the built-in class below a user's subclass
         next(c for c in cls.__mro__ if c.__module__.startswith("dezero_c._")).__init__(f, *arguments)

@@ -22,7 +22,7 @@ class Variable(_core.Variable):
     __module__ = "chapter1"
     __slots__ = ()
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, data=None, name=None):
         self = super().__new__(cls)
         self._set_era(2)
         return self

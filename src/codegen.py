@@ -433,7 +433,7 @@ def indent(lines, by, quote='"""'):
 
 def cython_source(table):
     out = [f"# {HEADER}",
-           "# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True",
+           "# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False",
            '"""The elementwise operations: classes, functions and the rules of their gradients."""\n',
            "import numpy as np",
            "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, mask, powm1, power_any, register, "

@@ -887,6 +887,6 @@ def test_a_wrapped_operand_gets_a_gradient_once_it_was_asked_for():
     (y + c * x).backward()
     np.testing.assert_array_equal(c.grad.data, 6.0)
     y = Variable(np.array([1, 2], np.int8)) * 3
-    y.creator.inputs
+    x = y.creator.inputs[0]
     y.backward(create_graph=True)
-    assert y.creator.inputs[0].grad.dtype == np.int8
+    assert x.grad.dtype == np.int8

@@ -1,5 +1,5 @@
-"""A source checkout in the working directory, which `python -m` puts first on sys.path: the installed engine is found all the
-same, and where there is none the message says what to do.
+"""A source checkout in the working directory, which `python -m` puts first on sys.path: the installed engine is found
+all the same, and where there is none the message says what to do.
 """
 
 import shutil
@@ -17,8 +17,7 @@ INSTALLED = Path(dezero_c._core.__file__).parent
 @pytest.fixture
 def checkout(tmp_path):
     """A folder with the package's Python files and no compiled module."""
-    shutil.copytree(INSTALLED, tmp_path / "dezero_c",
-                    ignore=lambda folder, names: [n for n in names if n.endswith((".so", ".pyd")) or n == "__pycache__"])
+    shutil.copytree(INSTALLED, tmp_path / "dezero_c", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
     return tmp_path
 
 

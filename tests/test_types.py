@@ -197,7 +197,7 @@ def test_attribute_hooks_of_a_subclass(base):
     assert not hasattr(o, "b")
     del o.a
     assert log == ["a", "-a"]
-    object.__setattr__(o, "c", 3)
+    super(Mine, o).__setattr__("c", 3)
     assert o.__dict__ == {"c": 3}
 
 

@@ -132,8 +132,8 @@ cdef class Function:
     cdef Py_ssize_t gen
     cdef unsigned long long mark    # number of the walk that has seen this node
     cdef double param[2]
+    cdef int nin                    # -1: nothing recorded
     cdef short op
-    cdef short nin                  # -1: nothing recorded
     cdef unsigned char era
     cdef bint native                # an exact built-in class: its C methods may run
     cdef bint seen                  # the garbage collector tracks this node

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """The engine: Variable and Parameter here; Function, the graph, gradients, the walk and the modes in the .pxi files that are
 included, one room each. They are one module, so that calls between them are direct.
 
@@ -32,6 +32,7 @@ cdef extern from "_types.h":
     int dz_open_root(PyTypeObject *, int, Py_ssize_t, void (*)(PyObject *) noexcept,
                      void (*)(PyObject *, PyObject *) noexcept, void (*)(PyObject *) noexcept) except -1
     void dz_open_sub(PyTypeObject *, PyTypeObject *)
+    void dz_open_class(PyTypeObject *)
 
 cdef extern from *:
     """
@@ -48,6 +49,9 @@ cdef extern from *:
     #endif
     /* This thread's overrides of the modes: -1 leaves the process default. */
     DZ_THREAD signed char dz_mode[2] = {-1, -1};
+    /* Nodes whose last owner has let go, on this thread, and whether it is working them off. */
+    DZ_THREAD PyObject *dz_released = NULL;
+    DZ_THREAD int dz_releasing = 0;
     """
     Py_ssize_t attrs_of_variable "DZ_ATTRS(__pyx_obj_8dezero_c_5_core_Variable)"
     Py_ssize_t attrs_of_function "DZ_ATTRS(__pyx_obj_8dezero_c_5_core_Function)"
@@ -58,6 +62,8 @@ cdef extern from *:
     void dz_free(PyObject *) noexcept
     void (*dz_destructor(PyObject *) noexcept)(PyObject *) noexcept
     signed char dz_mode[2]
+    PyObject *dz_released
+    int dz_releasing
 
 cdef extern from "Python.h":
     void Py_CLEAR(PyObject *)
@@ -117,6 +123,11 @@ cdef int open_function_class(type cls) except -1:
     """Readies a subclass of Function that adds no fields of its own."""
     dz_open_sub(<PyTypeObject *> cls, <PyTypeObject *> Function)
     return 0
+
+
+def open_class(type cls):
+    """Lets a built-in class take new attributes, as Python classes do."""
+    dz_open_class(<PyTypeObject *> cls)
 
 
 cdef int open_variable_class(type cls) except -1:
@@ -444,7 +455,9 @@ cdef object F64 = np.dtype(np.float64)
 
 
 cdef class Parameter(Variable):
-    """A Variable that a layer trains."""
+    """Parameter(data=None, name=None)\n--\n
+    A Variable that a layer trains.
+    """
 
 
 cdef inline bint operand(object o):

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """How an elementwise operation runs: the C kernels where they can, NumPy everywhere else, forward and backward.
 
 The operations themselves (classes, formulas, kernels) are generated from src/ops.toml into _ops.pyx, which registers its
@@ -246,10 +246,8 @@ cdef object apply3(int op, object a, object b, object c):
 
 cdef object run(Elementwise f, tuple inputs):
     """A call of an instance of an exact built-in class."""
-    cdef int n = dz_ops[f.op].nin
+    cdef int n = f.check_arity(len(inputs))
     cdef Variable x0, x1 = None, x2 = None, y
-    if len(inputs) != n:
-        raise TypeError(f"{type(f).__name__} takes {n} input{'s' if n > 1 else ''}, not {len(inputs)}")
     x0 = argument(f.op, inputs[0], inputs[1] if n > 1 else None)
     if n > 1:
         x1 = argument(f.op, inputs[1], x0)
@@ -262,7 +260,7 @@ cdef object run(Elementwise f, tuple inputs):
         f.in0 = x0
         f.in1 = x1
         f.in2 = x2
-        f.nin = <short> n
+        f.nin = n
         f.outs = None
         f.native = True
         record(f, y)
@@ -362,7 +360,7 @@ cdef class Elementwise(Function):
     """The base of the operations that are computed element by element."""
 
     def __call__(self, *inputs):
-        if classes[self.op] is type(self):
+        if self.op >= 0 and classes[self.op] is type(self):
             show(self)      # whoever holds it can call it on its own output
             return run(self, inputs)
         return function_call(self, inputs)
@@ -395,23 +393,34 @@ cdef class Elementwise(Function):
 
     def forward(self, *xs):
         """The value as an ndarray, from ndarrays."""
-        cdef list vs = [as_operand(o, xs[0]) for o in xs]
-        vs += [None] * (3 - len(vs))
-        return data_of(evaluate(self, dz_ops[self.op].nin, vs[0], vs[1], vs[2]))
+        cdef int n = self.check_arity(len(xs))
+        cdef list vs = [argument(self.op, o, xs[0]) for o in xs] + [None, None]
+        return data_of(evaluate(self, n, vs[0], vs[1], vs[2]))
 
     def backward(self, gy):
         """The gradients of the inputs from that of the output, by operations on Variables (ndarrays in the early modules)."""
         cdef list gxs
         cdef bint plain = not isinstance(gy, Variable)
-        cdef Variable g = as_operand(gy, self.in0)
-        cdef int k, n = dz_ops[self.op].nin
+        cdef Variable g = argument(self.op, gy, self.in0) if self.op >= 0 else None
+        cdef int k, n
         if self.nin < 0:
             raise RuntimeError(f"{type(self).__name__}.backward: the function has no inputs; call it on a Variable first")
+        n = self.check_arity(self.nin)
         g.kind = 0
         gxs = [self.gradient(k, g, self.value()) for k in range(n)]
         if plain and self.in0.era != ERA_CORE:
             gxs = [None if g_ is None else data_of(<Variable> g_) for g_ in gxs]
         return gxs[0] if n == 1 else tuple(gxs)
+
+    cdef int check_arity(self, Py_ssize_t n) except -1:
+        """The operation's number of inputs, which n must be."""
+        cdef int want
+        if self.op < 0:
+            raise TypeError(f"{type(self).__name__} is no operation; take one of its subclasses, such as functions.Sin")
+        want = dz_ops[self.op].nin
+        if n != want:
+            raise TypeError(f"{type(self).__name__} takes {want} input{'s' if want > 1 else ''}, not {n}")
+        return want
 
     cdef object vjp_graph(self, list gys):
         cdef int k

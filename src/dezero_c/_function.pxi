@@ -1,7 +1,8 @@
 # Function, what a call of a user's does, and as_array and as_variable. Part of _core.pyx.
 
 cdef class Function:
-    """An operation on Variables. Subclasses define
+    """Function()\n--\n
+    An operation on Variables. Subclasses define
 
     forward(self, *xs):   ndarrays in, one ndarray or a tuple of them out;
     backward(self, *gys): a Variable for each output in, one Variable or a tuple, one for each input, out. It is written with
@@ -104,7 +105,7 @@ cdef int set_inputs(Function f, tuple xs) except -1:
     f.in0 = xs[0] if 0 < n <= 3 else None
     f.in1 = xs[1] if 1 < n <= 3 else None
     f.in2 = xs[2] if n == 3 else None
-    f.nin = <short> n
+    f.nin = <int> n
     return 0
 
 

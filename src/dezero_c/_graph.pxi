@@ -137,34 +137,31 @@ cdef void unlink(PyObject *o) noexcept:
         v._creator.out0 = NULL
 
 
-# Nodes whose last owner has let go. Freeing one may let go of the next: the outermost call works through the list, so
-# that a chain of any length is freed in constant stack. Guarded by the interpreter's lock.
-cdef PyObject *released = NULL
-cdef bint releasing = False
-
+# Freeing a node may let go of the next: the outermost call works through the list dz_released, so that a chain of any
+# length is freed in constant stack. One list a thread.
 
 cdef inline void release(PyObject *o) noexcept:
-    """Gives up a reference to an input (a Variable or None)."""
-    global released
-    if o != <PyObject *> None and Py_REFCNT(o) == 1:
-        (<Variable> o).next = released
-        released = o
+    """Gives up a reference to an object that may be a Variable."""
+    global dz_released
+    if Py_REFCNT(o) == 1 and isinstance(<object> o, Variable):
+        (<Variable> o).next = dz_released
+        dz_released = o
     else:
         Py_DECREF(<object> o)
 
 
 cdef void release_all() noexcept:
-    global released, releasing
+    global dz_released, dz_releasing
     cdef PyObject *o
-    if releasing:
+    if dz_releasing:
         return
-    releasing = True
-    while released != NULL:
-        o = released
-        released = (<Variable> o).next
+    dz_releasing = True
+    while dz_released != NULL:
+        o = dz_released
+        dz_released = (<Variable> o).next
         (<Variable> o).next = NULL
         Py_DECREF(<object> o)
-    releasing = False
+    dz_releasing = False
 
 
 # The destructors. Cython's own would do the same through one call per base class, saving and restoring the exception
@@ -182,10 +179,12 @@ cdef void variable_dealloc(PyObject *o) noexcept:
     dz_raw_free(&pool, &(<Variable> o).g)
     Py_CLEAR((<Variable> o).attrs)
     Py_DECREF((<Variable> o)._data)
-    Py_DECREF((<Variable> o)._grad)
-    Py_DECREF((<Variable> o)._name)
+    release(<PyObject *> (<Variable> o)._grad)
+    release(<PyObject *> (<Variable> o)._name)
     Py_DECREF((<Variable> o)._creator)
     dz_free(o)
+    if dz_released != NULL:
+        release_all()
 
 
 cdef void function_dealloc(PyObject *o) noexcept:
@@ -201,7 +200,7 @@ cdef void function_dealloc(PyObject *o) noexcept:
     Py_DECREF((<Function> o).outs)
     Py_DECREF((<Function> o).saved)
     dz_free(o)
-    if released != NULL:
+    if dz_released != NULL:
         release_all()
 
 

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Matrix products, through the BLAS that NumPy carries."""
 
 import numpy as np
@@ -21,7 +21,8 @@ cdef object swapped(object v):
 
 
 cdef class MatMul(Function):
-    """The class behind `matmul` and `@`: `MatMul()(x, W)`."""
+    """MatMul()\n--\n
+    The class behind `matmul` and `@`: `MatMul()(x, W)`."""
 
     def forward(self, x, W):
         return product(x, W)
@@ -80,3 +81,5 @@ def matmul(x, W):
 
 
 _core.register_methods(matmul=matmul)
+for _cls in (MatMul,):
+    _core.open_class(_cls)

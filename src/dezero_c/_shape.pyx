@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Operations that move values about: reshape, transpose, indexing, broadcasting and its opposite, and the sum.
 
 One class each. `forward` and `backward` are the definition, over ndarrays and Variables; `vjp_raw` is the same backward
@@ -145,6 +145,8 @@ cdef class Transpose(Function):
         cdef cnp.npy_intp st[DZ_MAXDIM]
         cdef list back
         cdef int j
+        if self.axes is not None and len(self.axes) != self.in0.ndim:
+            return 0
         back = self.inverse(self.in0.ndim)      # before the views: making a list may start a garbage collection
         if not views_agree(self.in0, y, &xv, &gv) or gv.nd != xv.nd or len(back) != xv.nd:
             return 0
@@ -189,8 +191,9 @@ cdef class GetItem(Function):
         return x[self.slices]
 
     def backward(self, gy):
-        return call_native(GetItemGrad(self.slices, self.in0.shape), (gy,),
-                           scatter(self.slices, self.in0.shape, data_of(<Variable> gy)))
+        cdef Variable g = arg_of(gy, "get_item")
+        return call_native(GetItemGrad(self.slices, self.in0.shape), (g,),
+                           scatter(self.slices, self.in0.shape, data_of(g)))
 
 
 cdef class GetItemGrad(Function):
@@ -423,3 +426,5 @@ def sum(x, axis=None, keepdims=False):
 
 _core.register_methods(reshape=reshape, transpose=transpose, get_item=get_item, broadcast_to=broadcast_to, sum_to=sum_to,
                        sum=sum)
+for _cls in (Reshape, Transpose, GetItem, GetItemGrad, BroadcastTo, SumTo, Sum):
+    _core.open_class(_cls)

@@ -1,4 +1,4 @@
-# cython: language_level=3, embedsignature=True, embedsignature.format=python, binding=True
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """The classes of the book's steps 11 to 32, where gradients are ndarrays: `dezero_c.core_simple` shows them."""
 
 from dezero_c._core cimport ERA_SIMPLE, open_function_class, open_variable_class
@@ -9,7 +9,8 @@ from dezero_c import _core
 
 
 cdef class Variable(CoreVariable):
-    """A Variable whose gradient is an ndarray, as in steps 11 to 32 of the book.
+    """Variable(data=None, name=None)\n--\n
+    A Variable whose gradient is an ndarray, as in steps 11 to 32 of the book.
 
     data: ndarray or None; name: a label. Raises TypeError for anything else.
     """
@@ -23,7 +24,8 @@ cdef class Variable(CoreVariable):
 
 
 cdef class Function(CoreFunction):
-    """An operation on Variables: `forward` and `backward` take and return ndarrays."""
+    """Function()\n--\n
+    An operation on Variables: `forward` and `backward` take and return ndarrays."""
 
     def __cinit__(self):
         self.era = ERA_SIMPLE

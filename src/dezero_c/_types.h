@@ -12,7 +12,7 @@
 #error "dezero_c needs Python 3.11 or newer"
 #endif
 
-/* Two layouts are in use (a Variable's and a Function's); a third would be a mistake, and is simply not cached. */
+/* One list for Variables, one for Functions: they may be of one size, but are alive at different times. */
 #define DZ_LAYOUTS 2
 #define DZ_KEEP_NODES 8192
 
@@ -34,18 +34,13 @@ static inline PyObject *dz_node_room(PyTypeObject *type, int k)
     return o;
 }
 
-/* tp_alloc of the built-in classes. Python subclasses are heap types with an alloc of their own, so that they stay
- * tracked: a user's object may be in a cycle from its first attribute on. */
-static PyObject *dz_node_alloc(PyTypeObject *type, Py_ssize_t nitems)
+/* tp_alloc of the built-in classes; classes with fields of their own are larger and have no list. Python subclasses are
+ * heap types with an alloc of their own, so that they stay tracked: a user's object may be in a cycle from its first
+ * attribute on. */
+static inline PyObject *dz_node_alloc(PyTypeObject *type, int k)
 {
-    PyObject *o;
-    (void)nitems;
-    if (type->tp_basicsize == dz_nodes[0].basicsize)
-        o = dz_node_room(type, 0);
-    else if (type->tp_basicsize == dz_nodes[1].basicsize)
-        o = dz_node_room(type, 1);
-    else
-        o = (PyObject *)PyObject_GC_New(char, type);
+    PyObject *o = type->tp_basicsize == dz_nodes[k].basicsize ? dz_node_room(type, k)
+                                                             : (PyObject *)PyObject_GC_New(char, type);
     if (o)
         memset((char *)o + sizeof(PyObject), 0, (size_t)type->tp_basicsize - sizeof(PyObject));
     return o;
@@ -67,12 +62,9 @@ static inline PyObject *dz_node_clone(PyObject *prototype, int k, size_t size, i
     return o;
 }
 
-static void dz_node_free(void *p)
+static inline void dz_node_free(PyObject *o, int k)
 {
-    PyObject *o = (PyObject *)p;
-    const Py_ssize_t size = Py_TYPE(o)->tp_basicsize;
-    const int k = size == dz_nodes[0].basicsize ? 0 : 1;
-    if (dz_nodes[k].basicsize != size || dz_nodes[k].count >= DZ_KEEP_NODES) {
+    if (dz_nodes[k].basicsize != Py_TYPE(o)->tp_basicsize || dz_nodes[k].count >= DZ_KEEP_NODES) {
         PyObject_GC_Del(o);
         return;
     }
@@ -94,6 +86,12 @@ static struct {
 } dz_roots[DZ_LAYOUTS];
 
 #define DZ_ROOT_SLOTS(K)                                                                                             \
+    static PyObject *dz_alloc_##K(PyTypeObject *type, Py_ssize_t nitems)                                             \
+    {                                                                                                                \
+        (void)nitems;                                                                                                \
+        return dz_node_alloc(type, K);                                                                               \
+    }                                                                                                                \
+    static void dz_free_##K(void *o) { dz_node_free((PyObject *)o, K); }                                             \
     static int dz_traverse_##K(PyObject *o, visitproc visit, void *arg)                                              \
     {                                                                                                                \
         Py_VISIT(*(PyObject **)((char *)o + dz_roots[K].attrs));                                                     \
@@ -128,11 +126,37 @@ static PyObject *dz_get_dict(PyObject *o, void *context)
 static PyGetSetDef dz_dict_getset = {"__dict__", dz_get_dict, PyObject_GenericSetDict,
                                      "Attributes set on this instance.", NULL};
 
+/* `object.__setattr__(v, …)` and `super().__setattr__(…)` look for these in the class that brings the slot. */
+static PyObject *dz_wrap_setattr(PyObject *self, PyObject *args, void *slot)
+{
+    PyObject *name, *value;
+    if (!PyArg_UnpackTuple(args, "__setattr__", 2, 2, &name, &value) ||
+        ((setattrofunc)slot)(self, name, value) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *dz_wrap_delattr(PyObject *self, PyObject *args, void *slot)
+{
+    PyObject *name;
+    if (!PyArg_UnpackTuple(args, "__delattr__", 1, 1, &name) || ((setattrofunc)slot)(self, name, NULL) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static struct wrapperbase dz_attribute_slots[2] = {
+    {"__setattr__", offsetof(PyTypeObject, tp_setattro), NULL, dz_wrap_setattr, "Implement setattr(self, name, value).",
+     0, NULL},
+    {"__delattr__", offsetof(PyTypeObject, tp_setattro), NULL, dz_wrap_delattr, "Implement delattr(self, name).", 0,
+     NULL},
+};
+
 /* Readies a root type (k: 0 Variable, 1 Function) whose PyObject *attrs lies at `attrs` bytes. */
 static int dz_open_root(PyTypeObject *type, int k, Py_ssize_t attrs, dz_unlink unlink,
                         dz_attribute_set attribute_set, destructor dealloc)
 {
     PyObject *descr;
+    int i;
     dz_roots[k].traverse = type->tp_traverse;
     dz_roots[k].clear = type->tp_clear;
     dz_roots[k].unlink = unlink;
@@ -143,8 +167,8 @@ static int dz_open_root(PyTypeObject *type, int k, Py_ssize_t attrs, dz_unlink u
     type->tp_clear = k ? dz_clear_1 : dz_clear_0;
     type->tp_dictoffset = attrs;
     type->tp_setattro = k ? dz_setattro_1 : dz_setattro_0;
-    type->tp_alloc = dz_node_alloc;
-    type->tp_free = dz_node_free;
+    type->tp_alloc = k ? dz_alloc_1 : dz_alloc_0;
+    type->tp_free = k ? dz_free_1 : dz_free_0;
     type->tp_dealloc = dealloc;
     descr = PyDescr_NewGetSet(type, &dz_dict_getset);
     if (!descr || PyDict_SetItemString(type->tp_dict, "__dict__", descr) < 0) {
@@ -152,9 +176,24 @@ static int dz_open_root(PyTypeObject *type, int k, Py_ssize_t attrs, dz_unlink u
         return -1;
     }
     Py_DECREF(descr);
+    for (i = 0; i < 2; i++) {
+        descr = PyDescr_NewWrapper(type, &dz_attribute_slots[i], (void *)type->tp_setattro);
+        if (!descr || PyDict_SetItemString(type->tp_dict, dz_attribute_slots[i].name, descr) < 0) {
+            Py_XDECREF(descr);
+            return -1;
+        }
+        Py_DECREF(descr);
+    }
     type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
     PyType_Modified(type);
     return 0;
+}
+
+/* Opens a class for attributes, as Python's own are. */
+static void dz_open_class(PyTypeObject *type)
+{
+    type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
+    PyType_Modified(type);
 }
 
 /* A subtype that adds no fields of its own: its slots are the root's, without Cython's detour through each base. */
@@ -167,8 +206,7 @@ static void dz_open_sub(PyTypeObject *type, PyTypeObject *root)
     type->tp_alloc = root->tp_alloc;
     type->tp_free = root->tp_free;
     type->tp_dealloc = root->tp_dealloc;
-    type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
-    PyType_Modified(type);
+    dz_open_class(type);
 }
 
 #endif

@@ -24,8 +24,9 @@ cdef class Walk:
     cdef Entry first[16]    # enough for most graphs: no allocation then
     cdef Py_ssize_t n, room
     cdef unsigned long long seq, epoch
-    cdef set seen           # None: marks are used
-    cdef set fresh          # chapter 1: Variables whose old gradient was overwritten by this walk; else None
+    # By address, since a user's class may define == and hash; the values keep what the addresses stand for.
+    cdef dict seen          # Functions; None: marks are used
+    cdef dict fresh         # chapter 1: Variables whose old gradient was overwritten by this walk; else None
 
     def __cinit__(self):
         self.heap = self.first
@@ -59,9 +60,9 @@ cdef class Walk:
                 return 0
             f.mark = self.epoch
         else:
-            if f in self.seen:
+            if <size_t> <void *> f in self.seen:
                 return 0
-            self.seen.add(f)
+            self.seen[<size_t> <void *> f] = f
         if f.out0 != <PyObject *> x and f.outs is None:
             raise RuntimeError(f"{type(f).__name__} was called again after it had computed a Variable of this graph, and has "
                                "forgotten those inputs; use a new instance for each call")
@@ -111,8 +112,8 @@ cdef class Walk:
         cdef bint done = False
         if self.fresh is not None:
             for x in function_inputs(f):
-                if x not in self.fresh:
-                    self.fresh.add(x)
+                if <size_t> <void *> x not in self.fresh:
+                    self.fresh[<size_t> <void *> x] = x
                     drop_grad(x)
         if f.out0 != NULL:
             y = <Variable> f.out0
@@ -279,11 +280,11 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
         return 0
     w = Walk.__new__(Walk)
     if root.era == ERA_CHAPTER1:
-        w.fresh = {root}
+        w.fresh = {<size_t> <void *> root: root}
     epochs += 1
     w.epoch = epochs
     if walks_active > 0:
-        w.seen = set()
+        w.seen = {}
     if dz_fpe_test():       # what others left behind is not ours to report
         dz_fpe_clear()
     mode_before = dz_mode[0]
