@@ -85,6 +85,9 @@ cdef extern from "_raw.h":
     void dz_raw_free(dz_pool *, dz_raw *) noexcept
     void dz_raw_move(dz_raw *, dz_raw *) noexcept nogil
     int dz_raw_fits(int, int, Py_ssize_t) noexcept nogil
+    const char *dz_scalar(const dz_raw *, PyObject *, int *) noexcept
+    char *dz_raw_scalar(dz_raw *, int) noexcept nogil
+    int dz_odd(const char *, int) noexcept nogil
     void dz_fill_ones(char *, int, Py_ssize_t) noexcept nogil
 
 # How a Variable's gradient is held (Variable.gstate).

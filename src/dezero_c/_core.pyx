@@ -44,6 +44,9 @@ cdef extern from *:
     #define dz_destructor(o) (Py_TYPE(o)->tp_dealloc)
     #if defined(_MSC_VER)
     #define DZ_THREAD static __declspec(thread)
+    #elif defined(__GLIBC__) && defined(__GNUC__)
+    /* A few bytes: they fit what glibc keeps for libraries that are loaded late, and need no call to be found. */
+    #define DZ_THREAD static __thread __attribute__((tls_model("initial-exec")))
     #else
     #define DZ_THREAD static __thread
     #endif
@@ -94,6 +97,8 @@ cdef Hooks hooks
 cdef dict methods = {}
 cdef list era_types = [None, None, None]      # the Variable class of each era
 cdef list blanks = [None, None, None]         # what its new Variables are copied from, unless it is a Python class
+cdef PyObject *blank[3]                       # the same, not owned; NULL for None
+blank[0] = blank[1] = blank[2] = NULL
 
 
 def register_methods(**functions):
@@ -108,6 +113,7 @@ def register_era(int era, type cls):
     era_types[era] = cls
     if not cls.__flags__ & (1 << 9):    # Py_TPFLAGS_HEAPTYPE
         blanks[era] = cls.__new__(cls)
+        blank[era] = <PyObject *> blanks[era]
 
 
 cdef enum:      # object fields, each None in a new node
@@ -137,8 +143,8 @@ cdef int open_variable_class(type cls) except -1:
 
 
 cdef Variable new_variable(int era):
-    if blanks[era] is not None:
-        return <Variable> dz_node_clone(<PyObject *> blanks[era], 0, size_of_variable, VARIABLE_NONES)
+    if blank[era] != NULL:
+        return <Variable> dz_node_clone(blank[era], 0, size_of_variable, VARIABLE_NONES)
     return era_types[era].__new__(era_types[era])
 
 

@@ -14,10 +14,10 @@ from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_WEAK, Function, Variable, as_operand,
-    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_op,
-    dz_ops, dz_same_shape, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view, function_call, grad_target, grad_view,
-    hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array,
-    set_private_grad, show, steal_grad, view, wrap)
+    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_odd,
+    dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view,
+    function_call, grad_target, grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t,
+    record, recording, set_data_array, set_private_grad, show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -91,7 +91,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef const cnp.npy_intp *sts[DZ_NIN]
     cdef const dz_op *op = &dz_ops[f.op]
     cdef Variable y
-    cdef int era = x0.era, nd, i, k, big = 0
+    cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
     cdef object r
@@ -101,6 +101,21 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
         era = x2.era
     # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
     y = new_variable(era)
+    if n < 3 and not f.general_params:      # scalars, without looking at shapes
+        a.in_[0] = dz_scalar(&x0.v, <PyObject *> x0._data, &dt)
+        if n == 2:
+            a.in_[1] = dz_scalar(&x1.v, <PyObject *> x1._data, &dt1)
+        if a.in_[0] != NULL and (n == 1 or (a.in_[1] != NULL and dt1 == dt)):
+            a.n = 1
+            a.st[0] = a.st[1] = a.os = dz_itemsize(dt)
+            a.p = f.param
+            a.acc = 0
+            a.out = dz_raw_scalar(&y.v, dt)
+            op.fwd[dt](&a)
+            if dz_odd(a.out, dt) and dz_fpe_test():
+                dz_fpe_clear()
+                by_numpy(f, n, x0, x1, x2)
+            return y
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
         r = by_numpy(f, n, x0, x1, x2)
@@ -110,17 +125,6 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     a.p = f.param
     a.acc = 0
     a.os = item
-    if w[0].nd == 0 and (n == 1 or (n == 2 and w[1].nd == 0)):      # scalars, without looking at shapes
-        a.in_[0] = w[0].p
-        a.in_[1] = w[1].p
-        a.st[0] = a.st[1] = item
-        a.n = 1
-        a.out = new_value(y, w[0].dt, 0, NULL, 1)
-        op.fwd[w[0].dt](&a)
-        if dz_fpe_test():
-            dz_fpe_clear()
-            by_numpy(f, n, x0, x1, x2)
-        return y
     # Flat: one call over all elements. The largest operand has the result's shape when the others have it too or are
     # single values of no more axes.
     flat = w[0].strides == NULL
@@ -445,6 +449,51 @@ cdef class Elementwise(Function):
             return g
         return methods["sum_to"](g, x.shape)
 
+    cdef int vjp_scalar(self, Variable y) except -1:
+        """vjp_raw where everything is 0-d and of one dtype."""
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef dz_args a
+        cdef Variable x
+        cdef dz_view w
+        cdef int i, n = self.nin, dt, dx = 0
+        cdef bint acc, odd = False
+        if y.gstate != G_RAW or y.g.nd != 0 or self.general_params:
+            return 0
+        dt = y.g.dt
+        a.in_[DZ_GY] = y.g.p
+        a.in_[DZ_Y] = dz_scalar(&y.v, <PyObject *> y._data, &dx)
+        if a.in_[DZ_Y] == NULL or dx != dt:
+            return 0
+        a.n = 1
+        a.os = a.st[DZ_GY] = a.st[DZ_Y] = dz_itemsize(dt)
+        a.p = self.param
+        for i in range(n):
+            x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
+            a.in_[i] = dz_scalar(&x.v, <PyObject *> x._data, &dx)
+            a.st[i] = a.os
+            if a.in_[i] == NULL or dx != dt:
+                return 0
+        for i in range(n):
+            x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
+            if op.bwd[i][dt] == NULL or x.kind & K_CONST:
+                continue
+            if x.gstate == G_NONE:
+                a.acc = 0
+                a.out = dz_raw_scalar(&x.g, dt)
+                x.gstate = G_RAW
+            elif x.gstate == G_RAW and x.g.nd == 0 and x.g.dt == dt:
+                a.acc = 1
+                a.out = x.g.p
+            else:
+                view(x, &w)
+                a.out = grad_target(x, &w, &acc)
+                a.acc = acc
+            op.bwd[i][dt](&a)
+            odd = odd or (op.checks[i] and dz_odd(a.out, dt))
+        if odd and dz_fpe_test():
+            flags_raised()
+        return 1
+
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef const dz_op *op = &dz_ops[self.op]
         cdef dz_view w[DZ_NIN]
@@ -457,8 +506,10 @@ cdef class Elementwise(Function):
         cdef object temp
         cdef int n = self.nin, i, k, last = -1, dt, nd
         cdef unsigned used
-        cdef bint flat, scalar, checks = False, acc, owned
+        cdef bint flat, checks = False, acc, owned
         cdef Py_ssize_t item, step
+        if y.gstate == G_RAW and y.g.nd == 0 and self.vjp_scalar(y):
+            return 1
         if self.general_params or not grad_view(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
             return 0
         dt = w[DZ_Y].dt
@@ -467,7 +518,6 @@ cdef class Elementwise(Function):
         item = dz_itemsize(dt)
         nd = w[DZ_Y].nd
         flat = w[DZ_Y].strides == NULL and w[DZ_GY].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y])
-        scalar = nd == 0 and w[DZ_GY].nd == 0       # no shapes to look at
         a.in_[DZ_Y] = w[DZ_Y].p
         a.in_[DZ_GY] = w[DZ_GY].p
         a.st[DZ_Y] = a.st[DZ_GY] = item
@@ -477,13 +527,10 @@ cdef class Elementwise(Function):
                 return 0
             a.in_[i] = w[i].p
             a.st[i] = item
-            if scalar and w[i].nd == 0:
-                pass
-            elif w[i].strides != NULL:
-                scalar = flat = False
+            if w[i].strides != NULL:
+                flat = False
             elif not dz_same_shape(&w[i], &w[DZ_Y]):
                 a.st[i] = 0
-                scalar = False
                 if w[i].size != 1 or w[i].nd > nd:
                     flat = False
             if op.bwd[i][dt] != NULL and not x.kind & K_CONST:
@@ -505,7 +552,7 @@ cdef class Elementwise(Function):
             used = op.uses[k]
             checks = checks or op.checks[k]
             owned = k == last and not keep and flat and x.gstate == G_NONE and (y.gstate == G_RAW or y.gstate == G_ARRAY)
-            if scalar or dz_same_shape(&w[k], &w[DZ_Y]):
+            if dz_same_shape(&w[k], &w[DZ_Y]):
                 if owned and steal_grad(x, y):
                     # nobody reads y's gradient after this: x's takes its place, written over it
                     if op.passes_gy[k]:

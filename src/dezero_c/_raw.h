@@ -189,6 +189,49 @@ static inline void dz_raw_move(dz_raw *to, dz_raw *from)
     from->p = NULL;
 }
 
+/* Where a 0-d value of a kernel's dtype lies; NULL for anything else. What most nodes of a scalar program ask for. */
+static inline const char *dz_scalar(const dz_raw *r, PyObject *o, int *dt)
+{
+    if (r->p) {
+        *dt = r->dt;
+        return r->nd == 0 ? r->p : NULL;
+    }
+    if (PyArray_CheckExact(o)) {
+        PyArrayObject *a = (PyArrayObject *)o;
+        const int t = PyArray_TYPE(a);
+        *dt = t == NPY_DOUBLE ? DZ_F64 : DZ_F32;
+        return (t == NPY_DOUBLE || t == NPY_FLOAT) && PyArray_NDIM(a) == 0 && PyArray_ISBEHAVED_RO(a)
+                   ? PyArray_BYTES(a)
+                   : NULL;
+    }
+    return NULL;
+}
+
+/* Room for one value in the node itself. */
+static inline char *dz_raw_scalar(dz_raw *r, int dt)
+{
+    r->dt = (signed char)dt;
+    r->nd = 0;
+    r->size = 1;
+    r->p = (char *)&r->one;
+    return r->p;
+}
+
+/* Whether a single result is nan or infinite: only then can a floating-point flag mean something that NumPy would tell.
+ * Unlike a look at the flags, this is a branch that the processor need not wait for. */
+static inline int dz_odd(const char *p, int dt)
+{
+    if (dt == DZ_F64) {
+        npy_uint64 b;
+        memcpy(&b, p, sizeof(b));
+        return (b & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+    } else {
+        npy_uint32 b;
+        memcpy(&b, p, sizeof(b));
+        return (b & 0x7f800000u) == 0x7f800000u;
+    }
+}
+
 /* Only small, native values may live in a node. */
 static inline int dz_raw_fits(int dt, int nd, Py_ssize_t size)
 {

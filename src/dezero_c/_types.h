@@ -30,7 +30,12 @@ static inline PyObject *dz_node_room(PyTypeObject *type, int k)
         return (PyObject *)PyObject_GC_New(char, type); /* the type's basicsize decides how much */
     dz_nodes[k].head = *(PyObject **)((char *)o + sizeof(PyObject));
     dz_nodes[k].count--;
+#if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
     (void)PyObject_Init(o, type);
+#else /* the same, without two calls: the type is no heap type */
+    Py_SET_TYPE(o, type);
+    Py_SET_REFCNT(o, 1);
+#endif
     return o;
 }
 

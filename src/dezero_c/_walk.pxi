@@ -273,7 +273,7 @@ cdef int seed(Variable root, bint keep) except -1:
 cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     global walks_active, epochs, create_graph_depth
     cdef Walk w
-    cdef Function f
+    cdef Function f = None
     cdef signed char mode_before
     cdef bint seeded = seed(root, keep)
     if root._creator is None:
@@ -298,17 +298,17 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
         while w.n > 0:
             f = <Function> w.pop()
             Py_DECREF(f)
-            try:
-                w.step(f, keep, create_graph)
-            except BaseException:
-                for y in output_variables(f):
-                    if y is not None and (seeded or y is not root):
-                        drop_grad(y)
-                for x in function_inputs(f):
-                    if (<Variable> x)._creator is not None:
-                        drop_grad(<Variable> x)
-                w.abandon()
-                raise
+            w.step(f, keep, create_graph)
+    except BaseException:
+        if f is not None:
+            for y in output_variables(f):
+                if y is not None and (seeded or y is not root):
+                    drop_grad(y)
+            for x in function_inputs(f):
+                if (<Variable> x)._creator is not None:
+                    drop_grad(<Variable> x)
+        w.abandon()
+        raise
     finally:
         dz_mode[0] = mode_before
         create_graph_depth -= create_graph
