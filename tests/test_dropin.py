@@ -146,7 +146,7 @@ def test_real_dezero_imported_before_is_an_error_that_changes_nothing(program):
     program(
         """
         import sys
-        sys.path.append("elsewhere")
+        sys.path.insert(0, "elsewhere")
         import dezero.functions, chapter1
         import dezero_c
         state = dict(sys.modules), list(sys.meta_path)

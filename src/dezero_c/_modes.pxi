@@ -91,6 +91,7 @@ class using_config:
             own_modes.values[self._name] = old
         return False
 
+    @cython.binding(True)       # so that the wrapper can take the function's name
     def __call__(self, function):
         """As a decorator: every call of the function runs in its own block."""
         import functools
@@ -107,6 +108,10 @@ def no_grad():
     return using_config("enable_backprop", False)
 
 
+@cython.binding(True)       # so that it can have an attribute
 def test_mode():
     """Config.train is False in the block, or in the decorated function, for this thread."""
     return using_config("train", False)
+
+
+test_mode.__test__ = False      # `from dezero_c import test_mode` in a test file makes no test for pytest
