@@ -138,7 +138,10 @@ cdef void unlink(PyObject *o) noexcept:
 
 
 # Freeing a node may let go of the next: the outermost call works through the list dz_released, so that a chain of any
-# length is freed in constant stack. One list a thread.
+# length is freed in constant stack. One list a thread. Tuples of more than three inputs wait in a list of their own.
+
+cdef list released_tuples = []
+
 
 cdef inline void release(PyObject *o) noexcept:
     """Gives up a reference to an object that may be a Variable."""
@@ -156,11 +159,16 @@ cdef void release_all() noexcept:
     if dz_releasing:
         return
     dz_releasing = True
-    while dz_released != NULL:
-        o = dz_released
-        dz_released = (<Variable> o).next
-        (<Variable> o).next = NULL
-        Py_DECREF(<object> o)
+    while True:
+        if dz_released != NULL:
+            o = dz_released
+            dz_released = (<Variable> o).next
+            (<Variable> o).next = NULL
+            Py_DECREF(<object> o)
+        elif released_tuples:
+            released_tuples.pop()
+        else:
+            break
     dz_releasing = False
 
 
@@ -188,6 +196,7 @@ cdef void variable_dealloc(PyObject *o) noexcept:
 
 
 cdef void function_dealloc(PyObject *o) noexcept:
+    cdef bint several = False
     if (<Function> o).seen or dz_destructor(o) != function_dealloc:
         PyObject_GC_UnTrack(o)
     if weakrefs_of_function(o) != NULL:
@@ -196,11 +205,17 @@ cdef void function_dealloc(PyObject *o) noexcept:
     release(<PyObject *> (<Function> o).in1)
     release(<PyObject *> (<Function> o).in2)
     Py_CLEAR((<Function> o).attrs)
+    if (<Function> o).rest is not None:
+        try:
+            released_tuples.append((<Function> o).rest)
+            several = True
+        except MemoryError:
+            pass    # it goes now, by recursion
     Py_DECREF((<Function> o).rest)
     Py_DECREF((<Function> o).outs)
     Py_DECREF((<Function> o).saved)
     dz_free(o)
-    if dz_released != NULL:
+    if dz_released != NULL or several:
         release_all()
 
 
