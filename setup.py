@@ -8,6 +8,7 @@ errors; DZ_ANNOTATE=1 writes Cython's annotated pages beside the sources.
 import os
 import platform
 import sys
+from glob import glob
 from pathlib import Path
 
 import numpy
@@ -39,10 +40,10 @@ else:
     if X86:
         macros.append(("DZ_HAVE_AVX2", "1"))
 
+FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
 KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_ops_base.c", "src/kernels/dz_ops_avx2.c"]
-HEADERS = ["src/kernels/dz_kernels.h", "src/kernels/dz_loops.h", "src/kernels/dz_sincos.h", "src/dezero_c/_raw.h",
-           "src/dezero_c/_types.h", "src/dezero_c/_loops.h",
-           "src/kernels/generated/dz_ops.inc", "src/kernels/generated/dz_enum.h"]
+HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), "src/kernels/generated/dz_ops.inc",
+           "src/kernels/generated/dz_enum.h"]
 
 
 def extension(name, extra=()):
@@ -53,6 +54,6 @@ def extension(name, extra=()):
 
 
 setup(options={"build_ext": {"parallel": os.cpu_count()}}, ext_modules=cythonize(
-    [extension("_core", KERNELS), *map(extension, ("_elementwise", "_ops", "_shape", "_linalg", "_simple"))],
+    [extension("_core", KERNELS), *map(extension, FAMILIES)],
     include_path=["src"], build_dir="build/cython", annotate=os.environ.get("DZ_ANNOTATE") == "1",
     compiler_directives={"initializedcheck": DEBUG, "cdivision": True}))

@@ -6,7 +6,7 @@ arrays. A ufunc without an operation is refused, with a way out in the message.
 
 import numpy as np
 
-from dezero_c import _core, _linalg, _ops
+from dezero_c import _core, _matmul, _ops
 
 _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
                 np.isnan, np.isinf, np.isfinite, np.logical_not, np.logical_and, np.logical_or, np.signbit}
@@ -14,7 +14,7 @@ _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, 
 
 def _ufunc_table():
     """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table = {np.matmul: _linalg.matmul, np.power: _ops.pow, np.positive: lambda x: x}
+    table = {np.matmul: _matmul.matmul, np.power: _ops.pow, np.positive: lambda x: x}
     for op in _ops.TABLE:
         call = f"({', '.join(op['args'])})"
         name = op["numpy"].removeprefix("np.").removesuffix(call)

@@ -4,7 +4,7 @@ included, one room each. They are one module, so that calls between them are dir
 
 Owns how values and gradients are held (in the node while nobody has looked at them, as ndarrays afterwards), how a graph
 is recorded, walked and freed, and how user-defined Functions are called. What an operation computes is left to the op
-families above (_elementwise, _shape, _reduce, _linalg), which reach Variable's operators through `hooks` and `methods`.
+families above (_elementwise, _shape, _reduce, _matmul and so on), which reach Variable's operators through `hooks` and `methods`.
 
 Invariants of a Variable: either v.p is set and _data is None, or _data is the value (None: no value). gstate says which of
 g and _grad is the gradient. Nothing outside the Variable keeps a pointer into v or g across a call into Python. A

@@ -1,19 +1,19 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Operations that move values about: reshape, transpose, indexing, broadcasting and its opposite, and the sum.
+"""Operations that move values about: reshape, transpose, broadcasting and its opposite, joining and splitting.
 
 One class each. `forward` and `backward` are the definition, over ndarrays and Variables; `vjp_raw` is the same backward
 without a graph, for float32 and float64: a copy (the kernel of add's gradient, which is the identity) over the right strides.
-reshape, transpose and basic indexing give views, as NumPy does.
+reshape and transpose give views, as NumPy does.
 """
 
 import numpy as np
 
 cimport numpy as cnp
 
+from dezero_c._arrays cimport argument
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_itemsize, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable,
-    ptrdiff_t, view)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_stretch,
+    dz_view, grad_target, grad_view, kernels, ptrdiff_t, view)
 
 from dezero_c import _core
 
@@ -23,14 +23,6 @@ dz_bind(kernels())
 cdef extern from "generated/dz_enum.h":
     enum:
         DZ_OP_ADD
-
-
-cdef Variable arg_of(object x, str op):
-    """The argument of a public function as a Variable with data."""
-    cdef Variable v = as_operand(x, None)
-    if v.v.p == NULL and v._data is None:
-        raise TypeError(f"{op}: the Variable has no data (Variable(None)); give it data first")
-    return v
 
 
 cdef int copy_into(Variable x, const dz_view *xv, const char *p, const cnp.npy_intp *strides) except -1:
@@ -97,7 +89,7 @@ def reshape(x, shape):
     shape: int or tuple; one length may be -1. Returns x itself where it has that shape. Raises ValueError when the number of
     elements differs.
     """
-    cdef Variable v = arg_of(x, "reshape")
+    cdef Variable v = argument(x, "reshape")
     cdef object a = data_of(v), r
     if type(shape) is not tuple:
         shape = tuple(shape) if isinstance(shape, (list, np.ndarray)) else (shape,)
@@ -166,95 +158,13 @@ def transpose(x, axes=None):
     axes: a permutation of the axes (negative ones count from the end), or None to reverse them. Raises ValueError when it is
     no permutation.
     """
-    cdef Variable v = arg_of(x, "transpose")
+    cdef Variable v = argument(x, "transpose")
     cdef object a = data_of(v), r
     try:
         r = a.transpose(axes)
     except ValueError as error:
         raise ValueError(f"transpose: axes {axes} are no permutation of the {a.ndim} axes of shape {a.shape}") from error
     return call_native(Transpose(None if axes is None else tuple(axes)), (v,), r)
-
-
-cdef class GetItem(Function):
-    """GetItem(slices)\n--\n
-    The class behind `get_item` and `x[…]`: `GetItem(slices)(x)`."""
-
-    cdef readonly object slices
-
-    def __init__(self, slices):
-        self.slices = slices
-
-    def _arguments(self):
-        return (self.slices,)
-
-    def forward(self, x):
-        return x[self.slices]
-
-    def backward(self, gy):
-        cdef Variable g = arg_of(gy, "get_item")
-        return call_native(GetItemGrad(self.slices, self.in0.shape), (g,),
-                           scatter(self.slices, self.in0.shape, data_of(g)))
-
-
-cdef class GetItemGrad(Function):
-    """GetItemGrad(slices, in_shape)\n--\n
-    The gradient of indexing, an operation itself: gy's values at `slices` of zeros in shape `in_shape`."""
-
-    cdef readonly object slices, in_shape
-
-    def __init__(self, slices, in_shape):
-        self.slices = slices
-        self.in_shape = in_shape
-
-    def _arguments(self):
-        return (self.slices, self.in_shape)
-
-    def forward(self, gy):
-        return scatter(self.slices, self.in_shape, gy)
-
-    def backward(self, ggx):
-        return get_item(ggx, self.slices)
-
-
-cdef bint is_basic(object index):
-    """Whether NumPy gives a view for this index, where no element can be named twice."""
-    if isinstance(index, tuple):
-        for i in index:
-            if not (i is None or i is Ellipsis or isinstance(i, (int, slice, np.integer)) and not isinstance(i, bool)):
-                return False
-        return True
-    return index is None or index is Ellipsis or isinstance(index, (int, slice, np.integer)) and not isinstance(index, bool)
-
-
-cdef object scatter(object slices, object shape, object gy):
-    cdef object gx = np.zeros(shape, gy.dtype)
-    try:
-        if is_basic(slices):
-            gx[slices] = gy
-        else:
-            np.add.at(gx, slices, gy)
-    except (ValueError, IndexError) as error:
-        raise ValueError(f"get_item: a gradient of shape {gy.shape} does not fit the index in an array of shape {shape}; was "
-                         "the data rebound to another shape since forward?") from error
-    return gx
-
-
-def get_item(x, slices):
-    """x[slices], with every index that NumPy has; elements that are named twice get both gradients.
-
-    Raises IndexError as NumPy does, with the shape in its text.
-    """
-    cdef Variable v = arg_of(x, "get_item")
-    cdef object a = data_of(v), r
-    if isinstance(slices, Variable):
-        slices = data_of(<Variable> slices)
-    elif isinstance(slices, tuple):
-        slices = tuple([data_of(<Variable> s) if isinstance(s, Variable) else s for s in slices])
-    try:
-        r = a[slices]
-    except IndexError as error:
-        raise IndexError(f"get_item: {error} (the array has shape {a.shape})") from error
-    return call_native(GetItem(slices), (v,), r)
 
 
 cdef class BroadcastTo(Function):
@@ -279,7 +189,7 @@ cdef class BroadcastTo(Function):
 def broadcast_to(x, shape):
     """x's values repeated to `shape` (a tuple) by NumPy's rules, a read-only view. Returns x itself where it has that
     shape. Raises ValueError when it does not broadcast."""
-    cdef Variable v = arg_of(x, "broadcast_to")
+    cdef Variable v = argument(x, "broadcast_to")
     cdef object r
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if v.shape == shape:
@@ -331,100 +241,15 @@ cdef object sum_to_array(object x, tuple shape):
 def sum_to(x, shape):
     """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
     Returns x itself where it has that shape. Raises ValueError when `shape` does not broadcast to x's."""
-    cdef Variable v = arg_of(x, "sum_to")
+    cdef Variable v = argument(x, "sum_to")
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if v.shape == shape:
         return v
     return call_native(SumTo(shape), (v,), sum_to_array(data_of(v), shape))
 
 
-cdef class Sum(Function):
-    """Sum(axis=None, keepdims=False)\n--\n
-    The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+__all__ = ["BroadcastTo", "Reshape", "SumTo", "Transpose", "broadcast_to", "reshape", "sum_to", "transpose"]
 
-    cdef readonly object axis
-    cdef readonly bint keepdims
-
-    def __init__(self, axis=None, keepdims=False):
-        self.axis = axis
-        self.keepdims = keepdims
-
-    def _arguments(self):
-        return (self.axis, self.keepdims)
-
-    def forward(self, x):
-        return x.sum(axis=self.axis, keepdims=self.keepdims)
-
-    cdef tuple kept_shape(self):
-        """y's shape as it would be with keepdims."""
-        cdef tuple shape = self.in0.shape
-        cdef int nd = len(shape), i
-        if self.axis is None:
-            return (1,) * nd
-        axes = [a % nd for a in (self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,))] if nd else ()
-        return tuple([1 if i in axes else shape[i] for i in range(nd)])
-
-    def backward(self, gy):
-        return broadcast_to(reshape(gy, self.kept_shape()), self.in0.shape)
-
-    cdef int vjp_raw(self, Variable y, bint keep) except -1:
-        cdef dz_view xv, gv
-        cdef cnp.npy_intp st[DZ_MAXDIM]
-        cdef cnp.npy_intp kept[DZ_MAXDIM]
-        cdef Py_ssize_t n = 1
-        cdef int k
-        cdef tuple shape = None
-        if self.axis is not None:
-            shape = self.kept_shape()       # before the views, as above
-        if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL:
-            return 0
-        if gv.size == 1:
-            for k in range(xv.nd):
-                st[k] = 0
-        elif shape is None or len(shape) != xv.nd:
-            return 0
-        else:
-            for k in range(xv.nd):
-                kept[k] = shape[k]
-                n *= kept[k]
-            if n != gv.size:
-                return 0
-            gv.nd = xv.nd
-            gv.shape = kept
-            if not dz_stretch(&gv, xv.nd, xv.shape, st):
-                return 0
-        copy_into(self.in0, &xv, gv.p, st)
-        return 1
-
-
-def sum(x, axis=None, keepdims=False):
-    """Sum of the elements over the axes given.
-
-    axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
-    Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
-    """
-    cdef Variable v = arg_of(x, "sum"), y = None
-    cdef dz_view w
-    cdef char *p
-    if axis is None and not keepdims:
-        y = new_variable(v.era)     # before the view: making a node may start a garbage collection
-    if y is not None and view(v, &w) and w.strides == NULL:
-        p = new_value(y, w.dt, 0, NULL, 1)
-        dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
-        if dz_fpe_test():
-            dz_fpe_clear()
-            data_of(v).sum()
-        return call_native(Sum(None, False), (v,), y)
-    if isinstance(axis, list):
-        axis = tuple(axis)
-    try:
-        total = data_of(v).sum(axis=axis, keepdims=keepdims)
-    except np.exceptions.AxisError as error:
-        raise np.exceptions.AxisError(f"sum: axis {axis} is not one of the {v.ndim} axes of shape {v.shape}") from error
-    return call_native(Sum(axis, keepdims), (v,), total)
-
-
-_core.register_methods(reshape=reshape, transpose=transpose, get_item=get_item, broadcast_to=broadcast_to, sum_to=sum_to,
-                       sum=sum)
-for _cls in (Reshape, Transpose, GetItem, GetItemGrad, BroadcastTo, SumTo, Sum):
+_core.register_methods(reshape=reshape, transpose=transpose, broadcast_to=broadcast_to, sum_to=sum_to)
+for _cls in (Reshape, Transpose, BroadcastTo, SumTo):
     _core.open_class(_cls)

@@ -136,7 +136,7 @@ extern const dz_op dz_ops_avx2[];
 #endif
 
 static const char *level = "base";
-dz_api dz_table = {dz_ops_base, dz_map, dz_sum_rows, dz_sum_cols};
+dz_api dz_table = {dz_ops_base, dz_map, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
 static int has_avx2(void)
 {
@@ -161,12 +161,14 @@ int dz_select(const char *name)
 {
     if (strcmp(name, "base") == 0) {
         dz_table.ops = dz_ops_base;
+        dz_table.avx2 = 0;
         level = "base";
         return 0;
     }
 #ifdef DZ_HAVE_AVX2
     if (strcmp(name, "avx2") == 0 && has_avx2()) {
         dz_table.ops = dz_ops_avx2;
+        dz_table.avx2 = 1;
         level = "avx2";
         return 0;
     }

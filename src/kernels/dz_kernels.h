@@ -46,6 +46,8 @@ typedef struct {
 void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *shape,
             const ptrdiff_t *const st[DZ_NIN], const ptrdiff_t *os);
 
+#endif /* DZ_CLIENT */
+
 /* NumPy's inner loops, set once when the engine is imported. fn is one of the DZ_FN_ codes below; a loop has NumPy's
  * signature. Every entry is set: where NumPy's own loop cannot be taken the engine gives one that calls the ufunc. */
 typedef void (*dz_np_loop)(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data);
@@ -59,6 +61,8 @@ typedef struct {
     dz_np_loop loop[DZ_NFN][2];
     void *data[DZ_NFN][2];
 } dz_np_table;
+
+#ifndef DZ_CLIENT
 
 extern dz_np_table dz_np;
 
@@ -85,6 +89,8 @@ typedef struct {
     void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
     void (*sum_rows)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     void (*sum_cols)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
+    const dz_np_table *np;
+    int avx2; /* the level in use is avx2 */
 } dz_api;
 
 #ifdef DZ_CLIENT
@@ -97,6 +103,7 @@ static const dz_api *dz_client;
 #define dz_map (dz_client->map)
 #define dz_sum_rows (dz_client->sum_rows)
 #define dz_sum_cols (dz_client->sum_cols)
+#define dz_np (*dz_client->np)
 #else
 extern dz_api dz_table; /* its ops are those of the level in use */
 #endif

@@ -80,6 +80,8 @@ def matmul(x, W):
     return call_native(MatMul(), (a, b), product(xa, wa))
 
 
+__all__ = ["MatMul", "matmul"]
+
 _core.register_methods(matmul=matmul)
 for _cls in (MatMul,):
     _core.open_class(_cls)

@@ -1,0 +1,16 @@
+# What the families that work on whole arrays are made of.
+
+cimport numpy as cnp
+
+from dezero_c._core cimport Function, Variable
+
+cdef class ArrayFunction(Function):
+    cdef object gradients(self, object gy)
+
+cdef Variable argument(object x, str op)
+cdef object run(Function f, tuple xs)
+cdef int kernel_dtype(object a) noexcept
+cdef object carray(object a, int dt)
+cdef object new_array(tuple shape, int dt)
+cdef tuple normal_axes(object axis, tuple shape, str op)
+cdef tuple kept_shape(tuple shape, tuple axes)

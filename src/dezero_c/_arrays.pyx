@@ -1,0 +1,121 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""How an operation on whole arrays runs: what is no formula element by element, and too large for a loop over a view.
+
+A family's class defines `forward` on ndarrays, `backward` on Variables (from which derivatives of every order follow), and
+`gradients`, the same backward on ndarrays, without a graph, by a kernel or by BLAS. The kernels of a family are in a header
+of its own below src/kernels, which includes dz_levels.h.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+
+from dezero_c._core cimport (
+    DZ_F32, DZ_F64, G_ARRAY, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum, grad_variable,
+    kernels, set_private_grad)
+
+cnp.import_array()
+dz_bind(kernels())
+
+
+cdef class ArrayFunction(Function):
+    """The base of the operations on whole arrays."""
+
+    cdef object gradients(self, object gy):
+        """The inputs' gradients as ndarrays: a sequence, None where one has none or is constant (K_CONST). gy has the shape
+        and dtype of the output. The arrays are new: neither gy nor an input, nor a view of one. None: `backward` is to do
+        it, because a dtype or a shape is not what the kernels take."""
+        return None
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef object gy, gxs, gx, x_data, y_data = data_of(y)
+        cdef Variable x
+        cdef int k
+        if y.gstate == G_ARRAY:
+            gy = y._grad
+        else:
+            gy = grad_variable(y)
+            if isinstance(gy, Variable):
+                gy = data_of(<Variable> gy)
+        if type(gy) is not cnp.ndarray or type(y_data) is not cnp.ndarray or gy.dtype != y_data.dtype or gy.shape != y_data.shape:
+            return 0
+        gxs = self.gradients(gy)
+        if gxs is None:
+            return 0
+        for k in range(self.nin):
+            gx = gxs[k]
+            if gx is not None:
+                x_data = data_of(self.arg(k))
+                if type(x_data) is not cnp.ndarray or gx.shape != x_data.shape or gx.dtype != x_data.dtype:
+                    return 0
+        for k in range(self.nin):
+            x = self.arg(k)
+            gx = gxs[k]
+            if gx is not None and not x.kind & K_CONST:
+                set_private_grad(x, gx if cnp.PyArray_IS_C_CONTIGUOUS(gx) else cnp.PyArray_NewCopy(gx, cnp.NPY_CORDER))
+        return 1
+
+
+cdef Variable argument(object x, str op):
+    """The argument of a public function as a Variable with data."""
+    cdef Variable v
+    try:
+        v = as_operand(x, None)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from error
+    if v.v.p == NULL and v._data is None:
+        raise TypeError(f"{op}: the Variable has no data (Variable(None)); give it data first")
+    return v
+
+
+cdef object run(Function f, tuple xs):
+    """Calls f, an exact built-in class with one output, on Variables with data."""
+    cdef Variable x
+    return call_native(f, xs, f.forward(*[data_of(x) for x in xs]))
+
+
+cdef int kernel_dtype(object a) noexcept:
+    """DZ_F32 or DZ_F64, or -1 for what kernels do not take."""
+    cdef int t
+    if not isinstance(a, cnp.ndarray):
+        return -1
+    t = cnp.PyArray_TYPE(a)
+    return DZ_F64 if t == cnp.NPY_DOUBLE else DZ_F32 if t == cnp.NPY_FLOAT else -1
+
+
+cdef object carray(object a, int dt):
+    """`a` as a C-contiguous, aligned, native ndarray of dtype dt: itself where it is one. Only to be read."""
+    return cnp.PyArray_FROM_OTF(a, dz_typenum(dt), cnp.NPY_ARRAY_IN_ARRAY | cnp.NPY_ARRAY_ENSUREARRAY)
+
+
+cdef object new_array(tuple shape, int dt):
+    """An uninitialised C-contiguous ndarray."""
+    return np.empty(shape, np.float64 if dt == DZ_F64 else np.float32)
+
+
+cdef tuple normal_axes(object axis, tuple shape, str op):
+    """`axis` (None, an int, or a sequence of ints) as a tuple of axes from 0, in its order."""
+    cdef int nd = len(shape)
+    cdef list axes = []
+    if axis is None:
+        return tuple(range(nd))
+    for a in axis if isinstance(axis, (tuple, list)) else (axis,):
+        if not isinstance(a, (int, np.integer)) or isinstance(a, bool):
+            raise TypeError(f"{op}: axis {axis!r} must be an int, a tuple of ints, or None")
+        if not -nd <= a < nd:
+            raise np.exceptions.AxisError(f"{op}: axis {axis} is not one of the {nd} axes of shape {shape}")
+        if int(a) % nd in axes:
+            raise ValueError(f"{op}: axis {axis} names an axis twice (shape {shape})")
+        axes.append(int(a) % nd)
+    return tuple(axes)
+
+
+cdef tuple kept_shape(tuple shape, tuple axes):
+    """The shape of a reduction over `axes` with keepdims."""
+    cdef int i
+    return tuple([1 if i in axes else shape[i] for i in range(len(shape))])
+
+
+from dezero_c import _core
+
+_core.open_class(ArrayFunction)

@@ -1,0 +1,57 @@
+/* Includes a family's kernels (DZ_BODY, a file) once for each dtype and SIMD level. No guard: a family's header defines
+ * DZ_BODY and includes this.
+ *
+ * The body sees T (float or double), DZ_NAME(name), which every function of it is named by, DZ_DT (DZ_F32 or DZ_F64), and
+ * DZ_NP1(fn, n, x, y): NumPy's loop fn (DZ_FN_EXP, ...) over n contiguous values. A caller takes DZ_PICK(name, dt), the function
+ * of that dtype and of the level in use. Levels have equal bits: a sum whose order matters is written out in the body, and
+ * the compiler neither reorders nor contracts it.
+ */
+#include "dz_loops.h"
+
+#ifndef DZ_PICK
+#define DZ_GLUE_(a, b) a##_##b
+#define DZ_GLUE(a, b) DZ_GLUE_(a, b)
+#define DZ_NAME(name) DZ_GLUE(name, DZ_SFX)
+#ifdef DZ_HAVE_AVX2
+#define DZ_PICK(name, dt)                                                                                            \
+    (dz_client->avx2 ? ((dt) == DZ_F64 ? name##_f64_avx2 : name##_f32_avx2)                                          \
+                     : ((dt) == DZ_F64 ? name##_f64_base : name##_f32_base))
+#else
+#define DZ_PICK(name, dt) ((dt) == DZ_F64 ? name##_f64_base : name##_f32_base)
+#endif
+#endif
+
+#define T float
+#define DZ_DT DZ_F32
+#define DZ_NP1(fn, n, x, y) dz_np1_f32(fn, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_SFX f32_base
+#include DZ_BODY
+#ifdef DZ_HAVE_AVX2
+#include "dz_avx2_begin.h"
+#undef DZ_SFX
+#define DZ_SFX f32_avx2
+#include DZ_BODY
+#include "dz_avx2_end.h"
+#endif
+#undef T
+#undef DZ_DT
+#undef DZ_NP1
+#undef DZ_SFX
+
+#define T double
+#define DZ_DT DZ_F64
+#define DZ_NP1(fn, n, x, y) dz_np1_f64(fn, DZ_F64, n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
+#define DZ_SFX f64_base
+#include DZ_BODY
+#ifdef DZ_HAVE_AVX2
+#include "dz_avx2_begin.h"
+#undef DZ_SFX
+#define DZ_SFX f64_avx2
+#include DZ_BODY
+#include "dz_avx2_end.h"
+#endif
+#undef T
+#undef DZ_DT
+#undef DZ_NP1
+#undef DZ_SFX
+#undef DZ_BODY
