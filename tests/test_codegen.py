@@ -87,7 +87,7 @@ def test_every_operation_is_everywhere(codegen):
     ("changes", "words"),
     [
         ({"forward": "x * slope"}, ["half", "slope"]),
-        ({"forward": "erf(x)"}, ["half", "erf"]),
+        ({"forward": "lgamma(x)"}, ["half", "lgamma"]),
         ({"forward": "x.T"}, ["half", "x.T"]),
         ({"forward": "x ** 2"}, ["half", "x ** 2"]),
         ({"forward": "__import__('os')"}, ["half"]),

@@ -22,5 +22,6 @@ cdef object apply3(int op, object a, object b, object c)
 cdef object power_any(type cls, object x, object c)
 cdef object powm1(object x, object c)
 cdef object mask(int sign, object a, object b)
+cdef object libm_erf(object x)
 cdef object zeros_like(object x)
 cdef int register(int op, type cls) except -1

@@ -7,6 +7,8 @@ native byte order; integers, bool, float16, complex, object, mixed dtypes and nd
 forward the operation's NumPy expression, backward its graph rule over Variables.
 """
 
+import math
+
 import numpy as np
 
 cimport numpy as cnp
@@ -269,6 +271,14 @@ cdef object run(Elementwise f, tuple inputs):
         f.native = True
         record(f, y)
     return y
+
+
+cdef object erf_values = np.frompyfunc(math.erf, 1, 1)
+
+
+cdef object libm_erf(object x):
+    """erf in the dtype that np.exp would give, element by element; kernels do without it."""
+    return np.asarray(erf_values(x), np.exp(np.zeros((), np.asarray(x).dtype)).dtype)
 
 
 # ---- what graph rules name --------------------------------------------------------------------------------------------

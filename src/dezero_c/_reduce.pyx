@@ -1,80 +1,149 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Reductions: operations that make one value of many along axes."""
+"""Reductions: operations that make one value of many along axes.
+
+A gradient is a kernel (dz_reduce.h) over x with y and gy stretched back over it, whatever the axes, or NumPy where a kernel
+cannot read. `axis` is None, an int or a tuple of ints, negative ones counted from the end.
+"""
 
 import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport argument
+from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
-    DZ_MAXDIM, Function, Variable, call_native, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_stretch, dz_sum_cols, dz_view,
-    kernels, new_value, new_variable, view)
-from dezero_c._shape cimport copy_into, views_agree
+    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value,
+    new_variable, ptrdiff_t, view)
 
 from dezero_c import _core
-from dezero_c._shape import broadcast_to, reshape
+from dezero_c._ops import exp, sqrt, where
+from dezero_c._shape import broadcast_to, reshape, transpose
 
 cnp.import_array()
 dz_bind(kernels())
 
+cdef extern from "dz_reduce.h":
+    dz_kernel dz_scale_grad(int) noexcept
+    dz_kernel dz_extreme_grad(int) noexcept
+    dz_kernel dz_quotient_grad(int) noexcept
 
-cdef class Sum(Function):
-    """Sum(axis=None, keepdims=False)\n--\n
-    The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+cdef extern from "generated/dz_enum.h":
+    enum:
+        DZ_OP_ADD
+
+
+cdef class Reduction(Function):
+    """Reduction(axis=None, keepdims=False)\n--\n
+    The base of the reductions: what they share of the way backwards."""
 
     cdef readonly object axis
     cdef readonly bint keepdims
 
     def __init__(self, axis=None, keepdims=False):
-        self.axis = axis
+        self.axis = tuple(axis) if isinstance(axis, list) else axis
         self.keepdims = keepdims
 
     def _arguments(self):
         return (self.axis, self.keepdims)
 
+    cdef tuple axes(self):
+        return normal_axes(self.axis, self.in0.shape, type(self).__name__.lower())
+
+    cdef tuple kept(self):
+        """y's shape as it would be with keepdims."""
+        return kept_shape(self.in0.shape, self.axes())
+
+    cdef object value(self):
+        """The output with its graph, in the shape that it has with keepdims; computed again if nobody holds it."""
+        y = <Variable> self.out0 if self.out0 != NULL else self.again()
+        return reshape(y, self.kept())
+
+    cdef object again(self):
+        raise NotImplementedError
+
+    cdef object stretched(self, object gy):
+        """gy in x's shape."""
+        return broadcast_to(reshape(gy, self.kept()), self.in0.shape)
+
+    cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
+        """The gradient's kernel, whether it reads x and y, and its parameter; NULL: none that can take these values."""
+        return NULL
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef Variable x = self.in0
+        cdef dz_view xv, yv, gv
+        cdef dz_args a
+        cdef dz_kernel kernel
+        cdef cnp.npy_intp kept[DZ_MAXDIM]
+        cdef cnp.npy_intp sx[DZ_MAXDIM]
+        cdef cnp.npy_intp sy[DZ_MAXDIM]
+        cdef cnp.npy_intp sg[DZ_MAXDIM]
+        cdef cnp.npy_intp so[DZ_MAXDIM]
+        cdef const cnp.npy_intp *sts[DZ_NIN]
+        cdef tuple shape = None
+        cdef Py_ssize_t n = 1, step
+        cdef double p = 0
+        cdef bint acc, reads = False
+        cdef int k
+        if self.axis is not None:
+            shape = self.kept()     # before the views: making a tuple may start a garbage collection
+        if not view(x, &xv) or not grad_view(y, &gv) or gv.dt != xv.dt or gv.strides != NULL:
+            return 0
+        if shape is not None and len(shape) != xv.nd:
+            return 0
+        if not view(y, &yv) or yv.dt != xv.dt or yv.strides != NULL or yv.size != gv.size:
+            return 0
+        kernel = self.kernel(xv.dt, &reads, &p)
+        for k in range(xv.nd):
+            kept[k] = 1 if shape is None else <cnp.npy_intp> shape[k]
+            n *= kept[k]
+        if kernel == NULL or n != gv.size:
+            return 0
+        yv.nd = gv.nd = xv.nd
+        yv.shape = gv.shape = kept
+        if not dz_stretch(&gv, xv.nd, xv.shape, sg) or not dz_stretch(&yv, xv.nd, xv.shape, sy) \
+                or not dz_stretch(&xv, xv.nd, xv.shape, sx):
+            return 0
+        step = dz_itemsize(xv.dt)
+        for k in range(xv.nd - 1, -1, -1):
+            so[k] = step
+            step *= xv.shape[k]
+        a.out = grad_target(x, &xv, &acc)
+        a.acc = acc
+        a.p = &p
+        a.in_[DZ_X0] = xv.p
+        a.in_[DZ_Y] = yv.p
+        a.in_[DZ_GY] = gv.p
+        sts[DZ_X0] = sx
+        sts[DZ_Y] = sy
+        sts[DZ_GY] = sg
+        dz_map(kernel, &a, (1 << DZ_X0 | 1 << DZ_Y | 1 << DZ_GY) if reads else 1 << DZ_GY, xv.nd,
+               <const ptrdiff_t *> xv.shape, <const ptrdiff_t *const *> sts, <const ptrdiff_t *> so)
+        return 1
+
+
+cdef object reduced(object method, Variable v, object axis, bint keepdims, str op):
+    """What NumPy's method gives; its errors name the operation and the shape."""
+    try:
+        return method(axis=axis, keepdims=keepdims)
+    except np.exceptions.AxisError:
+        raise np.exceptions.AxisError(f"{op}: axis {axis} is not one of the {v.ndim} axes of shape {v.shape}") from None
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{op}: {error} (shape {v.shape}, axis {axis})") from error
+
+
+cdef class Sum(Reduction):
+    """Sum(axis=None, keepdims=False)\n--\n
+    The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+
     def forward(self, x):
         return x.sum(axis=self.axis, keepdims=self.keepdims)
 
-    cdef tuple kept_shape(self):
-        """y's shape as it would be with keepdims."""
-        cdef tuple shape = self.in0.shape
-        cdef int nd = len(shape), i
-        if self.axis is None:
-            return (1,) * nd
-        axes = [a % nd for a in (self.axis if isinstance(self.axis, (tuple, list)) else (self.axis,))] if nd else ()
-        return tuple([1 if i in axes else shape[i] for i in range(nd)])
-
     def backward(self, gy):
-        return broadcast_to(reshape(gy, self.kept_shape()), self.in0.shape)
+        return self.stretched(gy)
 
-    cdef int vjp_raw(self, Variable y, bint keep) except -1:
-        cdef dz_view xv, gv
-        cdef cnp.npy_intp st[DZ_MAXDIM]
-        cdef cnp.npy_intp kept[DZ_MAXDIM]
-        cdef Py_ssize_t n = 1
-        cdef int k
-        cdef tuple shape = None
-        if self.axis is not None:
-            shape = self.kept_shape()       # before the views, as above
-        if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL:
-            return 0
-        if gv.size == 1:
-            for k in range(xv.nd):
-                st[k] = 0
-        elif shape is None or len(shape) != xv.nd:
-            return 0
-        else:
-            for k in range(xv.nd):
-                kept[k] = shape[k]
-                n *= kept[k]
-            if n != gv.size:
-                return 0
-            gv.nd = xv.nd
-            gv.shape = kept
-            if not dz_stretch(&gv, xv.nd, xv.shape, st):
-                return 0
-        copy_into(self.in0, &xv, gv.p, st)
-        return 1
+    cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
+        return dz_ops[DZ_OP_ADD].bwd[0][dt]
 
 
 def sum(x, axis=None, keepdims=False):
@@ -97,15 +166,288 @@ def sum(x, axis=None, keepdims=False):
         return call_native(Sum(None, False), (v,), y)
     if isinstance(axis, list):
         axis = tuple(axis)
-    try:
-        total = data_of(v).sum(axis=axis, keepdims=keepdims)
-    except np.exceptions.AxisError as error:
-        raise np.exceptions.AxisError(f"sum: axis {axis} is not one of the {v.ndim} axes of shape {v.shape}") from error
-    return call_native(Sum(axis, keepdims), (v,), total)
+    return call_native(Sum(axis, keepdims), (v,), reduced(data_of(v).sum, v, axis, keepdims, "sum"))
 
 
-__all__ = ["Sum", "sum"]
+cdef class Mean(Reduction):
+    """Mean(axis=None, keepdims=False)\n--\n
+    The class behind `mean`: `Mean(axis, keepdims)(x)`."""
+
+    def forward(self, x):
+        return mean_array(x, self.axis, self.keepdims)
+
+    cdef double share(self):
+        cdef tuple shape = self.in0.shape
+        cdef double n = 1
+        for k in self.axes():
+            n *= shape[k]
+        return 1 / n if n else 0.0
+
+    def backward(self, gy):
+        return self.stretched(gy * self.share())
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        self.param[0] = self.share()
+        return Reduction.vjp_raw(self, y, keep)
+
+    cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
+        p[0] = self.param[0]
+        return dz_scale_grad(dt)
+
+
+cdef object mean_array(object x, object axis, bint keepdims):
+    """The sum times 1/n, as DeZero rounds; of nothing: NumPy's nan, with its warning."""
+    cdef object total
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub" or x.size == 0:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    if x.dtype == np.float16:       # NumPy adds these in float32
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    total = x.sum(axis=axis, keepdims=keepdims)
+    return total * (total.size / x.size)
+
+
+def mean(x, axis=None, keepdims=False):
+    """Mean of the elements over the axes given.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Integers give float64. Raises AxisError
+    for an axis that x does not have.
+    """
+    cdef Variable v = argument(x, "mean")
+    cdef Mean f = Mean(axis, keepdims)
+    normal_axes(axis, v.shape, "mean")
+    return run(f, (v,))
+
+
+average = mean
+
+
+cdef class Max(Reduction):
+    """Max(axis=None, keepdims=False)\n--\n
+    The class behind `max`: `Max(axis, keepdims)(x)`. Every element that equals the maximum gets the gradient."""
+
+    def forward(self, x):
+        return x.max(axis=self.axis, keepdims=self.keepdims)
+
+    cdef object again(self):
+        return max(self.in0, self.axis, self.keepdims)
+
+    def backward(self, gy):
+        cdef Variable y = self.value()
+        cdef object x = data_of(self.in0), chosen = x == data_of(y)
+        return self.stretched(gy) * (chosen.astype(x.dtype) if x.dtype.kind == "f" else chosen)
+
+    cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
+        reads[0] = True
+        return dz_extreme_grad(dt)
+
+
+cdef class Min(Max):
+    """Min(axis=None, keepdims=False)\n--\n
+    The class behind `min`: `Min(axis, keepdims)(x)`. Every element that equals the minimum gets the gradient."""
+
+    def forward(self, x):
+        return x.min(axis=self.axis, keepdims=self.keepdims)
+
+    cdef object again(self):
+        return min(self.in0, self.axis, self.keepdims)
+
+
+def max(x, axis=None, keepdims=False):
+    """Largest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
+    nothing to choose from, AxisError for an axis that x does not have.
+    """
+    cdef Variable v = argument(x, "max")
+    cdef Max f = Max(axis, keepdims)
+    return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max"))
+
+
+def min(x, axis=None, keepdims=False):
+    """Smallest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
+    nothing to choose from, AxisError for an axis that x does not have.
+    """
+    cdef Variable v = argument(x, "min")
+    cdef Min f = Min(axis, keepdims)
+    return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min"))
+
+
+cdef class Prod(Reduction):
+    """Prod(axis=None, keepdims=False)\n--\n
+    The class behind `prod`: `Prod(axis, keepdims)(x)`."""
+
+    def forward(self, x):
+        return x.prod(axis=self.axis, keepdims=self.keepdims)
+
+    cdef object again(self):
+        return prod(self.in0, self.axis, self.keepdims)
+
+    def backward(self, gy):
+        if np.all(data_of(self.in0)):
+            return self.stretched(gy) * (self.value() / self.in0)
+        return self.stretched(gy) * self.others()
+
+    cdef object others(self):
+        """For each element the product of all others along the axes, without a division: the axes to the end and into one
+        of length n, an n x n table whose diagonal is 1, the product of its rows. n times x's memory; for x with zeros."""
+        cdef Variable x = self.in0
+        cdef tuple axes = self.axes(), shape = x.shape, order, back
+        cdef list front = [k for k in range(len(shape)) if k not in axes]
+        cdef Py_ssize_t n = 1
+        for k in axes:
+            n *= shape[k]
+        order = (*front, *axes)
+        back = tuple([order.index(k) for k in range(len(shape))])
+        moved = transpose(x, order)
+        table = broadcast_to(reshape(moved, (-1, 1, n)), (x.size // n if n else 0, n, n))
+        product = prod(where(np.eye(n, dtype=bool), np.ones((), x.dtype), table), -1)
+        return transpose(reshape(product, moved.shape), back)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        if not np.all(data_of(self.in0)):
+            return 0
+        return Reduction.vjp_raw(self, y, keep)
+
+    cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
+        reads[0] = True
+        return dz_quotient_grad(dt)
+
+
+def prod(x, axis=None, keepdims=False):
+    """Product of the elements over the axes given; the gradient is right where elements are 0, too.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Raises AxisError for an axis that x does
+    not have.
+    """
+    cdef Variable v = argument(x, "prod")
+    cdef Prod f = Prod(axis, keepdims)
+    return call_native(f, (v,), reduced(data_of(v).prod, v, f.axis, keepdims, "prod"))
+
+
+cdef class Var(Reduction):
+    """Var(axis=None, ddof=0, keepdims=False)\n--\n
+    The class behind `var`: `Var(axis, ddof, keepdims)(x)`."""
+
+    cdef readonly object ddof
+
+    def __init__(self, axis=None, ddof=0, keepdims=False):
+        Reduction.__init__(self, axis, keepdims)
+        self.ddof = ddof
+
+    def _arguments(self):
+        return (self.axis, self.ddof, self.keepdims)
+
+    def forward(self, x):
+        return x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims)
+
+    def backward(self, gy):
+        cdef Variable x = self.in0
+        cdef tuple axes = self.axes()
+        n = 1
+        for k in axes:
+            n *= x.shape[k]
+        return self.stretched(gy * (2 / (n - self.ddof) if n > self.ddof else np.nan)) * (x - mean(x, axes, True))
+
+
+def var(x, axis=None, ddof=0, keepdims=False):
+    """Variance over the axes given: mean((x - mean(x)) ** 2), with n - ddof in place of n.
+
+    axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased estimate of a sample; keepdims: the axes stay with
+    length 1. Integers give float64. Raises ValueError when ddof leaves nothing to divide by, TypeError for complex values.
+    """
+    cdef Variable v = argument(x, "var")
+    cdef Var f = Var(axis, ddof, keepdims)
+    check_spread(v, axis, ddof, "var")
+    return run(f, (v,))
+
+
+cdef int check_spread(Variable v, object axis, object ddof, str op) except -1:
+    cdef tuple shape = v.shape
+    if v.dtype.kind == "c":
+        raise TypeError(f"{op}: not defined for {v.dtype}; take the variance of v.data.real and v.data.imag")
+    n = 1
+    for k in normal_axes(axis, shape, op):
+        n *= shape[k]
+    if n <= ddof:
+        raise ValueError(f"{op}: {n} values along axis {axis} of shape {shape} and ddof={ddof} leave nothing to divide by")
+    return 0
+
+
+def std(x, axis=None, ddof=0, keepdims=False):
+    """Standard deviation over the axes given, the root of `var`. Its gradient where all values are equal is nan (0 / 0).
+
+    axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
+    length 1. Raises ValueError when ddof leaves nothing to divide by.
+    """
+    cdef Variable v = argument(x, "std")
+    check_spread(v, axis, ddof, "std")
+    return sqrt(run(Var(axis, ddof, keepdims), (v,)))
+
+
+cdef class LogSumExp(Reduction):
+    """LogSumExp(axis=None, keepdims=False)\n--\n
+    The class behind `logsumexp`: `LogSumExp(axis, keepdims)(x)`."""
+
+    def forward(self, x):
+        cdef object m, s
+        if x.dtype.kind in "iub":
+            x = x.astype(np.float64)
+        m = x.max(axis=self.axis, keepdims=True)
+        s = np.where(np.isfinite(m), m, 0).astype(x.dtype)      # inf - inf would be nan
+        with np.errstate(divide="ignore"):
+            m = np.log(np.exp(x - s).sum(axis=self.axis, keepdims=True)) + s
+        return m if self.keepdims else m.reshape(
+            [n for k, n in enumerate(x.shape) if k not in normal_axes(self.axis, x.shape, "logsumexp")])
+
+    cdef object again(self):
+        return logsumexp(self.in0, self.axis, self.keepdims)
+
+    def backward(self, gy):
+        return self.stretched(gy) * exp(self.in0 - self.value())
+
+
+def logsumexp(x, axis=None, keepdims=False):
+    """log(sum(exp(x))) over the axes given, without overflow: the maximum is subtracted first.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Raises ValueError when there is nothing
+    to add, AxisError for an axis that x does not have.
+    """
+    cdef Variable v = argument(x, "logsumexp")
+    cdef LogSumExp f = LogSumExp(axis, keepdims)
+    for k in normal_axes(axis, v.shape, "logsumexp"):
+        if v.shape[k] == 0:
+            raise ValueError(f"logsumexp: nothing to add along axis {axis} of shape {v.shape}")
+    return run(f, (v,))
+
+
+def argmax(x, axis=None, keepdims=False):
+    """Index of the largest element along `axis` (an int, or None: in the flattened array), the first of equal ones: a Variable
+    of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
+    not have."""
+    cdef Variable v = argument(x, "argmax")
+    return call_free(v, reduced(data_of(v).argmax, v, axis, keepdims, "argmax"))
+
+
+def argmin(x, axis=None, keepdims=False):
+    """Index of the smallest element along `axis` (an int, or None: in the flattened array), the first of equal ones: a Variable
+    of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
+    not have."""
+    cdef Variable v = argument(x, "argmin")
+    return call_free(v, reduced(data_of(v).argmin, v, axis, keepdims, "argmin"))
+
+
+cdef Variable call_free(Variable v, object value):
+    """A result that no gradient passes through."""
+    cdef Variable y = new_variable(v.era)
+    y._data = np.asarray(value)
+    return y
+
+
+__all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max", "mean",
+           "min", "prod", "std", "sum", "var"]
 
 _core.register_methods(sum=sum)
-for _cls in (Sum,):
+for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, LogSumExp):
     _core.open_class(_cls)

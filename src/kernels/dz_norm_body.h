@@ -1,0 +1,219 @@
+/* The kernels of dz_norm.h; see dz_levels.h for T and DZ_NAME.
+ *
+ * A sum along memory has 16 accumulators, so that it is vectorised with one order of additions at every SIMD level; a sum over
+ * rows adds row after row. Sums of planes are added in double.
+ */
+
+/* sums[0] = sum of a, sums[1] = sum of a * b, over n values: a = x - c, b = y - c2 (y may be x). */
+DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c2, double *sums)
+{
+    T s[16] = {0}, q[16] = {0};
+    ptrdiff_t i, k;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (k = 0; k < 16; k++) {
+            const T a = x[i + k] - c;
+            s[k] += a;
+            q[k] += a * (y[i + k] - c2);
+        }
+    for (; i < n; i++) {
+        const T a = x[i] - c;
+        s[i & 15] += a;
+        q[i & 15] += a * (y[i] - c2);
+    }
+    for (k = 0; k < 16; k++) {
+        sums[0] += (double)s[k];
+        sums[1] += (double)q[k];
+    }
+}
+
+static void DZ_NAME(dz_channel_stats)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, char *meanp, char *varp)
+{
+    const T *x = (const T *)xp;
+    T *mean = (T *)meanp, *var = (T *)varp;
+    const T m = (T)(outer * inner);
+    ptrdiff_t i, j;
+    if (inner == 1) {
+        for (j = 0; j < c; j++)
+            mean[j] = var[j] = 0;
+        for (i = 0; i < outer; i++)
+            for (j = 0; j < c; j++)
+                mean[j] += x[i * c + j];
+        for (j = 0; j < c; j++)
+            mean[j] /= m;
+        for (i = 0; i < outer; i++)
+            for (j = 0; j < c; j++) {
+                const T d = x[i * c + j] - mean[j];
+                var[j] += d * d;
+            }
+        for (j = 0; j < c; j++)
+            var[j] /= m;
+        return;
+    }
+    for (j = 0; j < c; j++) {
+        double sums[2] = {0, 0};
+        for (i = 0; i < outer; i++) {
+            const T *p = x + (i * c + j) * inner;
+            DZ_NAME(dz_moments)(inner, p, 0, p, 0, sums);
+        }
+        mean[j] = (T)(sums[0] / (double)m);
+        sums[0] = sums[1] = 0;
+        for (i = 0; i < outer; i++) {
+            const T *p = x + (i * c + j) * inner;
+            DZ_NAME(dz_moments)(inner, p, mean[j], p, mean[j], sums);
+        }
+        var[j] = (T)(sums[1] / (double)m);
+    }
+}
+
+static void DZ_NAME(dz_batch_norm)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, const char *meanp,
+                                   const char *invp, const char *gammap, const char *betap, char *yp)
+{
+    const T *x = (const T *)xp, *mean = (const T *)meanp, *inv = (const T *)invp, *gamma = (const T *)gammap;
+    const T *beta = (const T *)betap;
+    T *y = (T *)yp;
+    ptrdiff_t i, j, k;
+    if (inner == 1) {
+        for (i = 0; i < outer; i++) {
+            DZ_IVDEP
+            for (j = 0; j < c; j++)
+                y[i * c + j] = gamma[j] * ((x[i * c + j] - mean[j]) * inv[j]) + beta[j];
+        }
+        return;
+    }
+    for (i = 0; i < outer; i++)
+        for (j = 0; j < c; j++) {
+            const T *p = x + (i * c + j) * inner, m = mean[j], v = inv[j], g = gamma[j], b = beta[j];
+            T *q = y + (i * c + j) * inner;
+            DZ_IVDEP
+            for (k = 0; k < inner; k++)
+                q[k] = g * ((p[k] - m) * v) + b;
+        }
+}
+
+static void DZ_NAME(dz_batch_norm_grad)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, const char *meanp,
+                                        const char *invp, const char *gammap, const char *gyp, int train, char *gxp,
+                                        char *ggammap, char *gbetap)
+{
+    const T *x = (const T *)xp, *mean = (const T *)meanp, *inv = (const T *)invp, *gamma = (const T *)gammap;
+    const T *gy = (const T *)gyp;
+    T *gx = (T *)gxp, *ggamma = (T *)ggammap, *gbeta = (T *)gbetap;
+    const T m = (T)(outer * inner);
+    ptrdiff_t i, j, k;
+    if (inner == 1) {
+        for (j = 0; j < c; j++)
+            ggamma[j] = gbeta[j] = 0;
+        for (i = 0; i < outer; i++) {
+            DZ_IVDEP
+            for (j = 0; j < c; j++) {
+                const T g = gy[i * c + j];
+                gbeta[j] += g;
+                ggamma[j] += g * ((x[i * c + j] - mean[j]) * inv[j]);
+            }
+        }
+    } else {
+        for (j = 0; j < c; j++) {
+            double sums[2] = {0, 0};
+            for (i = 0; i < outer; i++)
+                DZ_NAME(dz_moments)(inner, gy + (i * c + j) * inner, 0, x + (i * c + j) * inner, mean[j], sums);
+            gbeta[j] = (T)sums[0];
+            ggamma[j] = (T)(sums[1] * (double)inv[j]);
+        }
+    }
+    if (!gx)
+        return;
+    for (i = 0; i < outer; i++)
+        for (j = 0; j < (inner == 1 ? 1 : c); j++) {
+            const ptrdiff_t at = inner == 1 ? i * c : (i * c + j) * inner;
+            if (inner == 1 && train) {
+                DZ_IVDEP
+                for (k = 0; k < c; k++)
+                    gx[at + k] = gamma[k] * inv[k]
+                                 * (gy[at + k] - gbeta[k] / m - (x[at + k] - mean[k]) * inv[k] * (ggamma[k] / m));
+            } else if (inner == 1) {
+                DZ_IVDEP
+                for (k = 0; k < c; k++)
+                    gx[at + k] = gamma[k] * inv[k] * gy[at + k];
+            } else {
+                const T v = inv[j], mu = mean[j], s = gamma[j] * v, b = train ? gbeta[j] / m : 0, w = train ? ggamma[j] / m : 0;
+                DZ_IVDEP
+                for (k = 0; k < inner; k++)
+                    gx[at + k] = s * (gy[at + k] - b - (x[at + k] - mu) * v * w);
+            }
+        }
+}
+
+static void DZ_NAME(dz_layer_norm)(ptrdiff_t rows, ptrdiff_t n, const char *xp, const char *gammap, const char *betap, double eps,
+                                   char *meanp, char *invp, char *yp)
+{
+    const T *gamma = (const T *)gammap, *beta = (const T *)betap;
+    T *mean = (T *)meanp, *inv = (T *)invp;
+    ptrdiff_t i, j;
+    for (i = 0; n > 0 && i < rows; i++) {
+        const T *x = (const T *)xp + i * n;
+        T *y = (T *)yp + i * n, m, v;
+        double sums[2] = {0, 0};
+        DZ_NAME(dz_moments)(n, x, 0, x, 0, sums);
+        m = (T)(sums[0] / (double)n);
+        sums[0] = sums[1] = 0;
+        DZ_NAME(dz_moments)(n, x, m, x, m, sums);
+        v = (T)(1 / sqrt(sums[1] / (double)n + eps));
+        mean[i] = m;
+        inv[i] = v;
+        if (gamma && beta) {
+            DZ_IVDEP
+            for (j = 0; j < n; j++)
+                y[j] = (x[j] - m) * v * gamma[j] + beta[j];
+        } else {
+            DZ_IVDEP
+            for (j = 0; j < n; j++)
+                y[j] = (x[j] - m) * v;
+            for (j = 0; gamma && j < n; j++)
+                y[j] *= gamma[j];
+            for (j = 0; beta && j < n; j++)
+                y[j] += beta[j];
+        }
+    }
+}
+
+static void DZ_NAME(dz_layer_norm_grad)(ptrdiff_t rows, ptrdiff_t n, const char *xp, const char *meanp, const char *invp,
+                                        const char *gammap, const char *gyp, char *gxp, char *ggammap, char *gbetap)
+{
+    const T *gamma = (const T *)gammap;
+    T *ggamma = (T *)ggammap, *gbeta = (T *)gbetap;
+    ptrdiff_t i, j;
+    for (j = 0; ggamma && j < n; j++)
+        ggamma[j] = 0;
+    for (j = 0; gbeta && j < n; j++)
+        gbeta[j] = 0;
+    for (i = 0; n > 0 && i < rows; i++) {
+        const T *x = (const T *)xp + i * n, *gy = (const T *)gyp + i * n;
+        T *gx = (T *)gxp + i * n;
+        const T m = ((const T *)meanp)[i], v = ((const T *)invp)[i];
+        double sums[2] = {0, 0};
+        T a, b;
+        for (j = 0; j < n; j++)
+            gx[j] = gamma ? gy[j] * gamma[j] : gy[j];
+        DZ_NAME(dz_moments)(n, gx, 0, x, m, sums);
+        a = (T)(sums[0] / (double)n);
+        b = (T)(sums[1] * (double)v / (double)n);
+        if (ggamma)
+            for (j = 0; j < n; j++)
+                ggamma[j] += gy[j] * ((x[j] - m) * v);
+        if (gbeta)
+            for (j = 0; j < n; j++)
+                gbeta[j] += gy[j];
+        DZ_IVDEP
+        for (j = 0; j < n; j++)
+            gx[j] = v * (gx[j] - a - (x[j] - m) * v * b);
+    }
+}
+
+static void DZ_NAME(dz_dropout)(ptrdiff_t n, const char *xp, const char *mask, double scaled, char *yp)
+{
+    const T *x = (const T *)xp, scale = (T)scaled;
+    T *y = (T *)yp;
+    ptrdiff_t i;
+    DZ_IVDEP
+    for (i = 0; i < n; i++)
+        y[i] = x[i] * (T)mask[i] / scale;
+}

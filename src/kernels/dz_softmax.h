@@ -1,0 +1,51 @@
+/* Softmax, its logarithm and cross-entropy along the rows of a C-contiguous matrix: forward and gradient. Rows are taken in
+ * blocks that stay in the first-level cache, with one call of NumPy's exp for each; the largest value of a row is subtracted
+ * first, so nothing overflows. Sums are NumPy's pairwise ones.
+ */
+#ifndef DZ_SOFTMAX_H
+#define DZ_SOFTMAX_H
+
+#define DZ_BODY "dz_softmax_body.h"
+#include "dz_levels.h"
+
+/* Values that a block of rows takes, at most. */
+static inline ptrdiff_t dz_softmax_room(ptrdiff_t n) { return n > 4096 ? n : 4096; }
+
+/* y = softmax(x); y may not be x. */
+static inline void dz_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y)
+{
+    DZ_PICK(dz_softmax, dt)(rows, n, x, y);
+}
+
+/* gx = y * (gy - sum(y * gy)). */
+static inline void dz_softmax_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const char *y, const char *gy, char *gx)
+{
+    DZ_PICK(dz_softmax_grad, dt)(rows, n, y, gy, gx);
+}
+
+/* y = x - log(sum(exp(x))); y may not be x. z: room for n values. */
+static inline void dz_log_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y, char *z)
+{
+    DZ_PICK(dz_log_softmax, dt)(rows, n, x, y, z);
+}
+
+/* gx = gy - exp(y) * sum(gy). */
+static inline void dz_log_softmax_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const char *y, const char *gy, char *gx)
+{
+    DZ_PICK(dz_log_softmax_grad, dt)(rows, n, y, gy, gx);
+}
+
+/* p[i] = x[i, t[i]] - log(sum(exp(x[i]))). t was checked. z: room for dz_softmax_room(n) values. */
+static inline void dz_pick_log_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, const ptrdiff_t *t, char *p, char *z)
+{
+    DZ_PICK(dz_pick_log_softmax, dt)(rows, n, x, t, p, z);
+}
+
+/* gx = (softmax(x) - onehot(t)) * g. */
+static inline void dz_cross_entropy_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, const ptrdiff_t *t, double g,
+                                         char *gx)
+{
+    DZ_PICK(dz_cross_entropy_grad, dt)(rows, n, x, t, g, gx);
+}
+
+#endif
