@@ -9,7 +9,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, normal_axes, run
+from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
     dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value,

@@ -1,0 +1,204 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""Losses of a prediction against a target, and accuracy. The cross-entropy of class labels is with softmax.
+
+A target takes the prediction's dtype where it holds integers or booleans, so that labels do not change the dtype of a loss.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
+from dezero_c._core cimport (
+    ERA_CORE, K_CONST, Variable, as_operand, data_of, dz_bind, kernels, new_variable, ptrdiff_t, wrap)
+
+from dezero_c import _core
+from dezero_c._ops import abs, clip, exp, log, softplus, where
+from dezero_c._reduce import mean, sum
+from dezero_c._shape import reshape, sum_to
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "dz_losses.h":
+    void dz_squared_error(int, ptrdiff_t, const char *, const char *, char *) noexcept
+    void dz_squared_error_grad(int, ptrdiff_t, const char *, const char *, double, double, char *, char *) noexcept
+
+
+cdef tuple pair_of(object x0, object x1, str op):
+    """Both arguments as Variables, an integer one in the other's floating dtype."""
+    cdef Variable a = argument_beside(x0, x1, op), b = argument_beside(x1, a, op)
+    try:
+        np.broadcast_shapes(a.shape, b.shape)
+    except ValueError as error:
+        raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not broadcast together; a prediction and its target should "
+                         "have the same shape (reshape one)") from error
+    return like(a, b), like(b, a)
+
+
+cdef Variable argument_beside(object x, object other, str op):
+    cdef Variable v
+    try:
+        v = as_operand(x, other)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from error
+    return argument(v, op)
+
+
+cdef Variable like(Variable t, Variable x):
+    """Integers or booleans beside floats as a constant in their dtype; any other t as it is."""
+    if t.dtype.kind in "iub" and x.dtype.kind == "f":
+        return wrap(data_of(t).astype(x.dtype), -1, ERA_CORE)
+    return t
+
+
+cdef Py_ssize_t batch(tuple shape, str op) except -1:
+    """The length of the first axis, 1 for a single value; a mean over nothing is refused."""
+    if 0 in shape:
+        raise ValueError(f"{op}: shape {shape} is empty: there is no mean of no errors; leave out empty batches")
+    return shape[0] if shape else 1
+
+
+cdef class MeanSquaredError(ArrayFunction):
+    """MeanSquaredError()\n--\n
+    The class behind `mean_squared_error`: `MeanSquaredError()(x0, x1)`."""
+
+    def forward(self, x0, x1):
+        cdef int dt = kernel_dtype(x0)
+        cdef object a, b, squares
+        if dt >= 0 and dt == kernel_dtype(x1) and x0.shape == x1.shape:
+            n = batch(x0.shape, "mean_squared_error")
+            a = carray(x0, dt)
+            b = carray(x1, dt)
+            squares = new_array(x0.shape, dt)
+            dz_squared_error(dt, x0.size, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(squares))
+            return squares.sum() / n
+        diff = x0 - x1
+        return (diff ** 2).sum() / batch(diff.shape, "mean_squared_error")
+
+    def backward(self, gy):
+        cdef Variable x0 = self.in0, x1 = self.in1
+        diff = x0 - x1
+        gx = gy * diff * (2.0 / batch(diff.shape, "mean_squared_error"))
+        return sum_to(gx, x0.shape), sum_to(-gx, x1.shape)
+
+    cdef object gradients(self, object gy):
+        cdef Variable v0 = self.in0, v1 = self.in1
+        cdef object x0 = data_of(v0), x1 = data_of(v1), a, b, gx0 = None, gx1 = None
+        cdef int dt = kernel_dtype(x0)
+        if dt < 0 or dt != kernel_dtype(x1) or x0.shape != x1.shape:
+            return None
+        a = carray(x0, dt)
+        b = carray(x1, dt)
+        if not v0.kind & K_CONST:
+            gx0 = new_array(x0.shape, dt)
+        if not v1.kind & K_CONST:
+            gx1 = new_array(x0.shape, dt)
+        dz_squared_error_grad(dt, x0.size, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), gy,
+                              2.0 / batch(x0.shape, "mean_squared_error"), NULL if gx0 is None else cnp.PyArray_BYTES(gx0),
+                              NULL if gx1 is None else cnp.PyArray_BYTES(gx1))
+        return gx0, gx1
+
+
+def mean_squared_error(x0, x1):
+    """sum((x0 - x1) ** 2) / N, N the length of the first axis (as in DeZero: not the number of elements).
+
+    x0, x1: shapes that broadcast together. Raises ValueError where they do not, and for N = 0.
+    """
+    return run(MeanSquaredError(), pair_of(x0, x1, "mean_squared_error"))
+
+
+def mean_squared_error_simple(x0, x1):
+    """`mean_squared_error`, composed of simple functions as in the book."""
+    a, b = pair_of(x0, x1, "mean_squared_error_simple")
+    diff = a - b
+    return sum(diff ** 2) / batch(diff.shape, "mean_squared_error_simple")
+
+
+def mean_absolute_error(x0, x1):
+    """Mean over all elements of |x0 - x1|; its gradient where they are equal is 0.
+
+    x0, x1: shapes that broadcast together. Raises ValueError where they do not, and where there are no elements.
+    """
+    a, b = pair_of(x0, x1, "mean_absolute_error")
+    diff = a - b
+    batch(diff.shape, "mean_absolute_error")
+    return mean(abs(diff))
+
+
+def huber(x0, x1, delta=1.0):
+    """Mean over all elements of d ** 2 / 2 where |d| <= delta, of delta * (|d| - delta / 2) elsewhere; d = x0 - x1.
+
+    x0, x1: shapes that broadcast together; delta: a number above 0. (P. J. Huber, Robust Estimation of a Location Parameter,
+    1964.) Raises ValueError for shapes that do not fit, for no elements, and for another delta.
+    """
+    a, b = pair_of(x0, x1, "huber")
+    if not delta > 0:
+        raise ValueError(f"huber: delta {delta!r} must be a number above 0")
+    diff = a - b
+    batch(diff.shape, "huber")
+    size = abs(diff)
+    return mean(where(size.data <= delta, 0.5 * diff * diff, delta * (size - 0.5 * delta)))
+
+
+def sigmoid_simple(x):
+    """1 / (1 + exp(-x)) as the book first writes it; see `sigmoid`."""
+    return 1 / (1 + exp(-argument(x, "sigmoid_simple")))
+
+
+cdef tuple prediction_and_target(object x, object t, str op):
+    cdef Variable a = argument(x, op), b = argument_beside(t, a, op)
+    if a.ndim != b.ndim:
+        if a.size != b.size:
+            raise ValueError(f"{op}: a target of shape {b.shape} does not fit a prediction of shape {a.shape}")
+        b = reshape(b, a.shape)
+    batch(a.shape, op)
+    return pair_of(a, b, op)
+
+
+def sigmoid_cross_entropy(x, t):
+    """sum(-t * log(p) - (1 - t) * log(1 - p)) / N with p = sigmoid(x), N the length of the first axis; computed as
+    softplus(x) - x * t, so that no x is too large.
+
+    x: scores of any shape; t: 0 or 1 (or a probability) for each. Raises ValueError where the shapes do not fit, and for N = 0.
+    """
+    a, b = prediction_and_target(x, t, "sigmoid_cross_entropy")
+    return sum(softplus(a) - a * b) / batch(a.shape, "sigmoid_cross_entropy")
+
+
+def binary_cross_entropy(p, t):
+    """sum(-t * log(p) - (1 - t) * log(1 - p)) / N, N the length of the first axis; p is limited to [1e-15, 0.999], as in DeZero.
+
+    p: probabilities of any shape; t: 0 or 1 (or a probability) for each. Raises ValueError where the shapes do not fit, and for
+    N = 0.
+    """
+    a, b = prediction_and_target(p, t, "binary_cross_entropy")
+    q = clip(a, 1e-15, 0.999)
+    return -1 * sum(b * log(q) + (1 - b) * log(1 - q)) / batch(a.shape, "binary_cross_entropy")
+
+
+def accuracy(y, t):
+    """The share of rows of y whose largest element is in the place that t says: a Variable without a graph (it has no gradient).
+
+    y: (N, C) scores; t: N integers. Raises ValueError where the numbers do not fit, and for N = 0.
+    """
+    cdef object scores = data_of(argument(y, "accuracy"))
+    cdef object target = data_of(t) if isinstance(t, Variable) else np.asarray(t)
+    cdef Variable result
+    if scores.ndim < 2:
+        raise ValueError(f"accuracy: y of shape {scores.shape} must be (N, C), a row of scores for each sample")
+    if scores.size == 0:
+        raise ValueError(f"accuracy: y of shape {scores.shape} is empty: there is no share of nothing; leave out empty batches")
+    chosen = scores.argmax(axis=1)
+    if chosen.size != target.size:
+        hint = "; one-hot labels become class numbers by argmax(axis=1)" if target.shape == scores.shape else ""
+        raise ValueError(f"accuracy: labels of shape {target.shape} for y of shape {scores.shape}: one label for each row{hint}")
+    result = new_variable(ERA_CORE)
+    result._data = np.asarray((chosen.reshape(target.shape) == target).mean())
+    return result
+
+
+__all__ = ["MeanSquaredError", "accuracy", "binary_cross_entropy", "huber", "mean_absolute_error", "mean_squared_error",
+           "mean_squared_error_simple", "sigmoid_cross_entropy", "sigmoid_simple"]
+
+_core.open_class(MeanSquaredError)

@@ -1,0 +1,344 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""Normalisation over a batch and over the features of a sample, and dropout: what depends on train or test mode.
+
+Kernels are in dz_norm.h. A rule over Variables is made from mean and variance of the inputs as operations, so that
+derivatives of every order take into account that the statistics depend on x.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
+from dezero_c._core cimport K_CONST, Variable, as_operand, data_of, dz_bind, kernels, ptrdiff_t
+
+from dezero_c import _core
+from dezero_c._core import Config
+from dezero_c._reduce import average, sum
+from dezero_c._shape import reshape
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "dz_norm.h":
+    void dz_channel_stats(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *, char *) noexcept
+    void dz_batch_norm(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *,
+                       const char *, char *) noexcept
+    void dz_batch_norm_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *,
+                            const char *, int, char *, char *, char *) noexcept
+    void dz_layer_norm(int, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, double, char *, char *,
+                       char *) noexcept
+    void dz_layer_norm_grad(int, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *, const char *,
+                            char *, char *, char *) noexcept
+    void dz_dropout(int, ptrdiff_t, const char *, const char *, double, char *) noexcept
+
+
+cdef object floating(object a):
+    """Integers and booleans as float64, anything else as it is."""
+    return a.astype(np.float64) if a.dtype.kind in "iub" else a
+
+
+cdef object as_dtype(object a, int dt):
+    """Statistics, which may be kept in another floating dtype, for a kernel."""
+    return carray(a if kernel_dtype(a) == dt else a.astype(new_array((0,), dt).dtype), dt)
+
+
+cdef int common_dtype(object a, object b, object c) noexcept:
+    """The kernels' dtype of a, b and c, or -1."""
+    cdef int dt = kernel_dtype(a)
+    return dt if dt == kernel_dtype(b) and dt == kernel_dtype(c) else -1
+
+
+cdef class BatchNorm(ArrayFunction):
+    """BatchNorm(mean, var, decay, eps)\n--\n
+    The class behind `batch_norm`: `BatchNorm(mean, var, decay, eps)(x, gamma, beta)`. `avg_mean` and `avg_var` are the running
+    statistics, changed in place by a call in train mode; `inv_std` is that of the last call."""
+
+    cdef public object avg_mean, avg_var, decay, eps, inv_std
+    cdef object center
+    cdef bint train
+
+    def __init__(self, mean, var, decay, eps):
+        self.avg_mean = mean
+        self.avg_var = var
+        self.decay = decay
+        self.eps = eps
+
+    def _arguments(self):
+        return (self.avg_mean, self.avg_var, self.decay, self.eps)
+
+    cdef tuple layout(self, tuple shape):
+        """(samples, channels, values of a sample in a channel)"""
+        cdef Py_ssize_t inner = 1
+        for k in shape[2:]:
+            inner *= k
+        return shape[0], shape[1], inner
+
+    def forward(self, x, gamma, beta):
+        cdef Py_ssize_t outer, c, inner
+        cdef int dt
+        check_batch_norm(x.shape, gamma.shape, beta.shape, self.avg_mean, self.avg_var)
+        outer, c, inner = self.layout(x.shape)
+        self.train = Config.train
+        x = floating(x)
+        dt = common_dtype(x, gamma, beta)
+        if dt >= 0:
+            x = carray(x, dt)
+        if self.train:
+            if x.size == 0:
+                raise ValueError(f"batch_norm: x of shape {x.shape} is empty: it has no mean; leave out empty batches, or use "
+                                 "test_mode")
+            center, var = self.statistics(x, dt)
+            m = outer * inner
+            # in place, as DeZero does: a layer holds these very arrays
+            self.avg_mean *= self.decay
+            self.avg_mean += (1 - self.decay) * center
+            self.avg_var *= self.decay
+            self.avg_var += (1 - self.decay) * (float(m) / max(m - 1, 1)) * var
+        else:
+            center, var = self.avg_mean, self.avg_var
+        self.center = center
+        self.inv_std = 1 / np.sqrt(var + self.eps)
+        if dt >= 0:
+            center = as_dtype(center, dt)
+            inv = as_dtype(self.inv_std, dt)
+            g = carray(gamma, dt)
+            b = carray(beta, dt)
+            y = new_array(x.shape, dt)
+            dz_batch_norm(dt, outer, c, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(inv),
+                          cnp.PyArray_BYTES(g), cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(y))
+            return y
+        shape = (c,) + (1,) * (x.ndim - 2)
+        return gamma.reshape(shape) * ((x - center.reshape(shape)) * self.inv_std.reshape(shape)) + beta.reshape(shape)
+
+    cdef tuple statistics(self, object x, int dt):
+        """Mean and variance of each channel."""
+        cdef Py_ssize_t outer, c, inner
+        cdef object center, var, axes
+        if dt >= 0:
+            outer, c, inner = self.layout(x.shape)
+            center = new_array((c,), dt)
+            var = new_array((c,), dt)
+            dz_channel_stats(dt, outer, c, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(var))
+            return center, var
+        axes = (0, *range(2, x.ndim))
+        return x.mean(axis=axes), x.var(axis=axes)
+
+    def backward(self, gy):
+        cdef Variable x = self.in0, gamma = self.in1, beta = self.in2
+        axes = (0, *range(2, x.ndim))
+        shape = (1, x.shape[1]) + (1,) * (x.ndim - 2)
+        if self.train:
+            centered = x - average(x, axes, True)
+            inv = (average(centered * centered, axes, True) + self.eps) ** -0.5
+        else:
+            dtype = x.dtype if x.dtype.kind == "f" else None
+            centered = x - np.asarray(self.center, dtype).reshape(shape)
+            inv = np.asarray(self.inv_std, dtype).reshape(shape)
+        xh = centered * inv
+        weight = gamma.reshape(shape) * inv
+        if self.train:
+            gx = weight * (gy - average(gy, axes, True) - xh * average(gy * xh, axes, True))
+        else:
+            gx = weight * gy
+        return gx, reshape(sum(gy * xh, axes), gamma.shape), reshape(sum(gy, axes), beta.shape)
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), gamma = data_of(self.in1), beta = data_of(self.in2), gx = None
+        cdef int dt = common_dtype(x, gamma, beta)
+        cdef Py_ssize_t outer, c, inner
+        if dt < 0 or gy.shape != x.shape or len(x.shape) < 2 or gamma.size != x.shape[1]:
+            return None
+        outer, c, inner = self.layout(x.shape)
+        x = carray(x, dt)
+        gy = carray(gy, dt)
+        g = carray(gamma, dt)
+        if self.train:      # of x as it is now: what the rule over Variables does too
+            center, var = self.statistics(x, dt)
+            inv = 1 / np.sqrt(var + self.eps)
+        else:
+            center = as_dtype(self.center, dt)
+            inv = as_dtype(self.inv_std, dt)
+        ggamma = new_array(gamma.shape, dt)
+        gbeta = new_array(beta.shape, dt)
+        if not self.in0.kind & K_CONST:
+            gx = new_array(x.shape, dt)
+        dz_batch_norm_grad(dt, outer, c, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(inv),
+                           cnp.PyArray_BYTES(g), cnp.PyArray_BYTES(gy), self.train,
+                           NULL if gx is None else cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(ggamma),
+                           cnp.PyArray_BYTES(gbeta))
+        return gx, ggamma, gbeta
+
+
+cdef int check_batch_norm(tuple shape, tuple gamma, tuple beta, object avg_mean, object avg_var) except -1:
+    if len(shape) < 2:
+        raise ValueError(f"batch_norm: x of shape {shape} must be (N, C) or (N, C, ...): samples first, then channels")
+    for name, s in (("gamma", gamma), ("beta", beta), ("mean", np.shape(avg_mean)), ("var", np.shape(avg_var))):
+        n = 1
+        for k in s:
+            n *= k
+        if n != shape[1] or (len(s) > 1 and max(s) != n):
+            raise ValueError(f"batch_norm: {name} of shape {s} for x of shape {shape}: one value for each of the {shape[1]} "
+                             "channels (axis 1)")
+    for name, a in (("mean", avg_mean), ("var", avg_var)):
+        if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or not a.flags.writeable:
+            raise TypeError(f"batch_norm: {name} must be a writable ndarray of floats, which train mode changes in place, not "
+                            f"{type(a).__name__} of {getattr(a, 'dtype', 'no dtype')}")
+    return 0
+
+
+def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
+    """gamma * (x - m) / sqrt(v + eps) + beta for each channel (axis 1).
+
+    x: (N, C) or (N, C, ...); gamma, beta: C values each; mean, var: ndarrays of C floats. In train mode m and v are x's own mean
+    and variance, and `mean` and `var` become, in place, decay times themselves plus (1 - decay) times the batch's (the variance
+    unbiased); in test mode m and v are `mean` and `var`. (S. Ioffe, C. Szegedy, Batch Normalization, 2015.) Raises ValueError
+    for shapes that do not fit and, in train mode, for an empty batch.
+    """
+    cdef Variable v = argument(x, "batch_norm")
+    return run(BatchNorm(mean, var, decay, eps), (v, as_operand(argument(gamma, "batch_norm"), v),
+                                                  as_operand(argument(beta, "batch_norm"), v)))
+
+
+batch_nrom = batch_norm     # DeZero's spelling
+
+
+cdef class LayerNorm(ArrayFunction):
+    """LayerNorm(eps=1e-05)\n--\n
+    The class behind `layer_norm`: `LayerNorm(eps)(x, gamma, beta)`."""
+
+    cdef readonly double eps
+
+    def __cinit__(self):
+        self.eps = 1e-5
+
+    def __init__(self, eps=1e-5):
+        self.eps = eps
+
+    def _arguments(self):
+        return (self.eps,)
+
+    def forward(self, x, gamma, beta):
+        cdef int dt
+        check_layer_norm(x.shape, gamma.shape, beta.shape)
+        x = floating(x)
+        dt = common_dtype(x, gamma, beta)
+        if dt < 0:
+            axes = tuple(range(x.ndim - gamma.ndim, x.ndim))
+            xc = x - x.mean(axis=axes, keepdims=True)
+            return xc * (1 / np.sqrt((xc * xc).mean(axis=axes, keepdims=True) + self.eps)) * gamma + beta
+        x = carray(x, dt)
+        return self.normalise(x, carray(gamma, dt), carray(beta, dt), dt)[0]
+
+    cdef tuple normalise(self, object x, object gamma, object beta, int dt):
+        """y, and for each row mean and 1 / standard deviation."""
+        cdef Py_ssize_t n = gamma.size, rows = x.size // n if n else 0
+        cdef object y = new_array(x.shape, dt), center = new_array((rows,), dt), inv = new_array((rows,), dt)
+        dz_layer_norm(dt, rows, n, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(gamma), cnp.PyArray_BYTES(beta), self.eps,
+                      cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(inv), cnp.PyArray_BYTES(y))
+        return y, center, inv
+
+    def backward(self, gy):
+        cdef Variable x = self.in0, gamma = self.in1
+        axes = tuple(range(x.ndim - gamma.ndim, x.ndim))
+        lead = tuple(range(x.ndim - gamma.ndim))
+        centered = x - average(x, axes, True)
+        inv = (average(centered * centered, axes, True) + self.eps) ** -0.5
+        xh = centered * inv
+        g = gy * gamma
+        gx = inv * (g - average(g, axes, True) - xh * average(g * xh, axes, True))
+        return gx, sum(gy * xh, lead), sum(gy, lead)
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), gamma = data_of(self.in1), beta = data_of(self.in2)
+        cdef int dt = common_dtype(x, gamma, beta)
+        cdef Py_ssize_t n, rows
+        if dt < 0 or gy.shape != x.shape or gamma.shape != beta.shape or gamma.shape != x.shape[x.ndim - gamma.ndim:]:
+            return None
+        x = carray(x, dt)
+        gy = carray(gy, dt)
+        g = carray(gamma, dt)
+        n = gamma.size
+        rows = x.size // n if n else 0
+        _, center, inv = self.normalise(x, g, carray(beta, dt), dt)
+        gx = new_array(x.shape, dt)
+        ggamma = new_array(gamma.shape, dt)
+        gbeta = new_array(gamma.shape, dt)
+        dz_layer_norm_grad(dt, rows, n, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(inv),
+                           cnp.PyArray_BYTES(g), cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(ggamma),
+                           cnp.PyArray_BYTES(gbeta))
+        return gx, ggamma, gbeta
+
+
+cdef int check_layer_norm(tuple shape, tuple gamma, tuple beta) except -1:
+    if gamma != beta or not gamma or gamma != shape[len(shape) - len(gamma):] or len(gamma) > len(shape):
+        raise ValueError(f"layer_norm: gamma of shape {gamma} and beta of shape {beta} for x of shape {shape}: both must have "
+                         "the shape of x's last axes, which are normalised")
+    if 0 in gamma:
+        raise ValueError(f"layer_norm: nothing to normalise in x of shape {shape}")
+    return 0
+
+
+def layer_norm(x, gamma, beta, eps=1e-5):
+    """gamma * (x - m) / sqrt(v + eps) + beta, m and v the mean and variance of each sample over its last axes.
+
+    x: any shape; gamma, beta: the shape of those last axes. (J. L. Ba et al., Layer Normalization, 2016.) Raises
+    ValueError for shapes that do not fit.
+    """
+    cdef Variable v = argument(x, "layer_norm")
+    return run(LayerNorm(eps), (v, argument(gamma, "layer_norm"), argument(beta, "layer_norm")))
+
+
+cdef class Dropout(ArrayFunction):
+    """Dropout(mask, dropout_ratio)\n--\n
+    The class behind `dropout` in train mode: `Dropout(mask, dropout_ratio)(x)` is x * mask / (1 - dropout_ratio)."""
+
+    cdef readonly object mask
+    cdef readonly double dropout_ratio
+
+    def __init__(self, mask, dropout_ratio):
+        self.mask = mask
+        self.dropout_ratio = dropout_ratio
+
+    def _arguments(self):
+        return (self.mask, self.dropout_ratio)
+
+    def forward(self, x):
+        cdef int dt = kernel_dtype(x)
+        if x.shape != self.mask.shape:
+            raise ValueError(f"dropout: a mask of shape {self.mask.shape} for x of shape {x.shape}; they must be equal")
+        if dt < 0 or self.mask.dtype != bool:
+            return x * self.mask / np.array(1 - self.dropout_ratio, x.dtype if x.dtype.kind in "fc" else None)
+        mask = np.ascontiguousarray(self.mask)
+        x = carray(x, dt)
+        y = new_array(x.shape, dt)
+        dz_dropout(dt, x.size, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(mask), 1 - self.dropout_ratio, cnp.PyArray_BYTES(y))
+        return y
+
+    def backward(self, gy):
+        return run(Dropout(self.mask, self.dropout_ratio), (argument(gy, "dropout"),))
+
+    cdef object gradients(self, object gy):
+        if kernel_dtype(gy) < 0 or gy.shape != self.mask.shape:
+            return None
+        return (self.forward(gy),)
+
+
+def dropout(x, dropout_ratio=0.5):
+    """In train mode each element is 0 with probability `dropout_ratio`, else divided by 1 - dropout_ratio; in test mode: x.
+
+    x: any shape; the mask comes from np.random.rand, as in DeZero. Raises ValueError for a ratio outside of [0, 1).
+    """
+    cdef Variable v = argument(x, "dropout")
+    if not 0 <= dropout_ratio < 1:
+        raise ValueError(f"dropout: ratio {dropout_ratio!r} must be at least 0 and less than 1")
+    if not Config.train:
+        return v
+    # rand() of no axes is a number; an array of none is wanted
+    return run(Dropout(np.asarray(np.random.rand(*v.shape) > dropout_ratio), dropout_ratio), (v,))
+
+
+__all__ = ["BatchNorm", "Dropout", "LayerNorm", "batch_norm", "batch_nrom", "dropout", "layer_norm"]
+
+for _cls in (BatchNorm, LayerNorm, Dropout):
+    _core.open_class(_cls)
