@@ -3,6 +3,8 @@
 cdef object data_of(Variable v):
     """The value as Python sees it. A raw one moves into an ndarray, which is the value from now on."""
     cdef object a
+    if v is None:
+        raise RuntimeError("a Function's backward was called before the Function, or after a call with other inputs")
     if v.v.p != NULL:
         a = cnp.PyArray_EMPTY(v.v.nd, dz_raw_shape(&v.v), dz_typenum(v.v.dt), 0)
         memcpy(cnp.PyArray_DATA(a), v.v.p, v.v.size * dz_itemsize(v.v.dt))
