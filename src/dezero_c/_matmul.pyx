@@ -1,71 +1,172 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Matrix products, through the BLAS that NumPy carries."""
+"""Matrix products, through the BLAS that NumPy carries: matmul, linear, dot, tensordot and outer.
+
+A transposed view goes to BLAS as it is. A stack of matrices times one matrix is one product of the stacked rows.
+"""
 
 import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._core cimport (K_CONST, Function, Variable, as_operand, call_native, data_of, dz_typenum, dz_view, grad_variable,
-                             set_private_grad, view)
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes
+from dezero_c._core cimport (
+    DZ_GY, DZ_MAXDIM, DZ_NIN, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops,
+    dz_stretch, dz_sum_rows, dz_view, dz_view_object, kernels, ptrdiff_t)
+from cpython.object cimport PyObject
 
 from dezero_c import _core
 from dezero_c._shape import reshape, sum_to, transpose
 
 cnp.import_array()
+dz_bind(kernels())
 
+cdef extern from "generated/dz_enum.h":
+    enum:
+        DZ_OP_ADD
+
+
+# ---- on ndarrays ------------------------------------------------------------------------------------------------------
+
+cdef inline object flipped(object a):
+    """The last two axes exchanged: a view."""
+    return cnp.PyArray_SwapAxes(a, cnp.PyArray_NDIM(a) - 2, cnp.PyArray_NDIM(a) - 1)
+
+
+cdef object rows_of(object a):
+    """a with its leading axes joined: a view where that is possible."""
+    cdef Py_ssize_t n = 1
+    cdef int i
+    for i in range(cnp.PyArray_NDIM(a) - 1):
+        n *= cnp.PyArray_DIM(a, i)
+    return a.reshape(n, cnp.PyArray_DIM(a, cnp.PyArray_NDIM(a) - 1))
+
+
+cdef object product(object x, object W, str op):
+    """x @ W by matmul's rules."""
+    cdef int nx, nw
+    if isinstance(x, cnp.ndarray) and isinstance(W, cnp.ndarray):
+        nx = cnp.PyArray_NDIM(x)
+        nw = cnp.PyArray_NDIM(W)
+        if nw == 2 and nx >= 2 and cnp.PyArray_DIM(x, nx - 1) == cnp.PyArray_DIM(W, 0):
+            if nx == 2:
+                return cnp.PyArray_MatrixProduct(x, W)
+            if cnp.PyArray_IS_C_CONTIGUOUS(x):
+                return cnp.PyArray_MatrixProduct(rows_of(x), W).reshape((*x.shape[:nx - 1], W.shape[1]))
+    try:
+        return np.matmul(x, W)
+    except ValueError as error:
+        raise ValueError(f"{op}: shapes {np.shape(x)} and {np.shape(W)} do not fit: the last axis of the first must be as long "
+                         "as the last but one (or only) axis of the second, and neither may be 0-d") from error
+
+
+cdef object summed(object a, tuple shape):
+    """The sum of `a` over those axes along which an array of `shape` was repeated; a itself where there are none."""
+    cdef int lead = a.ndim - len(shape), i
+    cdef tuple axes
+    if a.shape == shape:
+        return a
+    axes = tuple([i for i in range(a.ndim) if i < lead or (shape[i - lead] == 1 and a.shape[i] != 1)])
+    return a.sum(axis=axes, keepdims=True).reshape(shape)
+
+
+cdef tuple pulled_back(object x, object W, object gy, bint to_x, bint to_W):
+    """The gradients of x @ W: None for one that is not wanted. Raises ValueError when the shapes do not fit."""
+    cdef int nx = x.ndim, nw = W.ndim
+    cdef object gx = None, gW = None, g
+    if nx == 2 and nw == 2:
+        if to_x:
+            gx = cnp.PyArray_MatrixProduct(gy, flipped(W))
+        if to_W:
+            gW = cnp.PyArray_MatrixProduct(flipped(x), gy)
+    elif nw == 1:       # (..., n, k) times (k,), or two vectors
+        if to_x:
+            gx = gy[..., None] * W
+        if to_W:
+            gW = cnp.PyArray_MatrixProduct(gy.reshape(-1), rows_of(x)) if nx > 1 else gy * x
+    elif nx == 1:       # (k,) times (..., k, m)
+        if to_x:
+            gx = summed(np.matmul(W, gy[..., None])[..., 0], x.shape)
+        if to_W:
+            gW = x[:, None] * gy[..., None, :]
+    elif nw == 2:
+        g = rows_of(gy)
+        if to_x:
+            gx = cnp.PyArray_MatrixProduct(g, flipped(W)).reshape(x.shape)
+        if to_W:
+            gW = cnp.PyArray_MatrixProduct(flipped(rows_of(x)), g)
+    else:
+        if to_x:
+            gx = summed(np.matmul(gy, flipped(W)), x.shape)
+        if to_W:
+            gW = summed(np.matmul(flipped(x), gy), W.shape)
+    return gx, gW
+
+
+cdef object raw_gradients(Variable x, Variable W, object gy):
+    """pulled_back for Variables whose values BLAS takes in gy's dtype, else None."""
+    cdef object xa = data_of(x), wa = data_of(W)
+    cdef int dt = kernel_dtype(gy)
+    if dt < 0 or kernel_dtype(xa) != dt or kernel_dtype(wa) != dt:
+        return None
+    try:
+        return pulled_back(xa, wa, gy, not x.kind & K_CONST, not W.kind & K_CONST)
+    except ValueError:
+        return None     # rebound data: the general way says so
+
+
+# ---- matmul -----------------------------------------------------------------------------------------------------------
 
 cdef object swapped(object v):
-    """The last two axes exchanged."""
+    """The last two axes of a Variable exchanged."""
     cdef int nd = v.ndim
     return transpose(v, (*range(nd - 2), nd - 1, nd - 2))
 
 
-cdef class MatMul(Function):
+cdef object joined(object v):
+    """A Variable with its leading axes joined."""
+    cdef Py_ssize_t n = 1
+    for d in v.shape[:-1]:
+        n *= d
+    return reshape(v, (n, v.shape[-1]))
+
+
+cdef tuple graph_gradients(object x, object W, object gy):
+    """The gradients of x @ W by operations on Variables."""
+    cdef object xm = x, Wm = W, gm = gy, gx, gW
+    if x.ndim == 1:
+        xm = reshape(x, (1, x.shape[0]))
+        gm = reshape(gm, (*gm.shape[:-1], 1, gm.shape[-1]) if W.ndim > 1 else (1, 1))
+    if W.ndim == 1:
+        Wm = reshape(W, (W.shape[0], 1))
+        if x.ndim > 1:
+            gm = reshape(gm, (*gm.shape, 1))
+    gx = sum_to(matmul(gm, swapped(Wm)), xm.shape)
+    if Wm.ndim == 2 and xm.ndim > 2:
+        gW = matmul(transpose(joined(xm)), joined(gm))
+    else:
+        gW = sum_to(matmul(swapped(xm), gm), Wm.shape)
+    return reshape(gx, x.shape), reshape(gW, W.shape)
+
+
+cdef class MatMul(ArrayFunction):
     """MatMul()\n--\n
     The class behind `matmul` and `@`: `MatMul()(x, W)`."""
 
     def forward(self, x, W):
-        return product(x, W)
+        return product(x, W, "matmul")
 
     def backward(self, gy):
-        x, W = self.in0, self.in1
-        xm = reshape(x, (1, x.shape[0])) if x.ndim == 1 else x
-        Wm = reshape(W, (W.shape[0], 1)) if W.ndim == 1 else W
-        gm = gy
-        if x.ndim == 1:
-            gm = reshape(gm, (*gm.shape[:-1], 1, gm.shape[-1]) if W.ndim > 1 else (1, 1))
-        elif W.ndim == 1:
-            gm = reshape(gm, (*gm.shape, 1))
-        gx = sum_to(matmul(gm, swapped(Wm)), xm.shape)
-        gW = sum_to(matmul(swapped(xm), gm), Wm.shape)
-        return reshape(gx, x.shape), reshape(gW, W.shape)
+        return graph_gradients(self.in0, self.in1, gy)
 
-    cdef int vjp_raw(self, Variable y, bint keep) except -1:
-        cdef Variable x = self.in0, W = self.in1
-        cdef dz_view xv, wv
-        cdef object g, gy
-        if not view(x, &xv) or not view(W, &wv) or xv.nd != 2 or wv.nd != 2 or xv.dt != wv.dt:
-            return 0
-        g = grad_variable(y)
-        gy = data_of(<Variable> g) if isinstance(g, Variable) else g
-        if not isinstance(gy, np.ndarray) or cnp.PyArray_TYPE(gy) != dz_typenum(xv.dt) or gy.ndim != 2 \
-                or gy.shape[0] != xv.shape[0] or gy.shape[1] != wv.shape[1] or wv.shape[0] != xv.shape[1]:
-            return 0
-        if not x.kind & K_CONST:
-            set_private_grad(x, cnp.PyArray_MatrixProduct(gy, data_of(W).T))
-        if not W.kind & K_CONST:
-            set_private_grad(W, cnp.PyArray_MatrixProduct(data_of(x).T, gy))
-        return 1
+    cdef object gradients(self, object gy):
+        return raw_gradients(self.in0, self.in1, gy)
 
 
-cdef object product(object x, object W):
-    if x.ndim == 2 and W.ndim == 2 and x.shape[1] == W.shape[0]:
-        return cnp.PyArray_MatrixProduct(x, W)
-    try:
-        return np.matmul(x, W)
-    except ValueError as error:
-        raise ValueError(f"matmul: shapes {np.shape(x)} and {np.shape(W)} do not fit: the last axis of the first must be as long "
-                         "as the last but one (or only) axis of the second, and neither may be 0-d") from error
+cdef object multiply(Variable a, Variable b, str op):
+    cdef object xa = data_of(a), wa = data_of(b)
+    if xa is None or wa is None:
+        raise TypeError(f"{op}: an operand has no data (Variable(None)); give it data first")
+    return call_native(MatMul.__new__(MatMul), (a, b), product(xa, wa, op))
 
 
 def matmul(x, W):
@@ -73,15 +174,243 @@ def matmul(x, W):
 
     x: (..., n, k) or (k,); W: (..., k, m) or (k,). Raises ValueError for shapes that do not fit.
     """
-    cdef Variable a = as_operand(x, W), b = as_operand(W, a)
-    cdef object xa = data_of(a), wa = data_of(b)
-    if xa is None or wa is None:
-        raise TypeError("matmul: an operand has no data (Variable(None)); give it data first")
-    return call_native(MatMul(), (a, b), product(xa, wa))
+    cdef Variable a = as_operand(x, W)
+    return multiply(a, as_operand(W, a), "matmul")
 
 
-__all__ = ["MatMul", "matmul"]
+# ---- linear -----------------------------------------------------------------------------------------------------------
+
+cdef bint add_into(object y, object b):
+    """y += b by a kernel, if one takes them."""
+    cdef dz_view yv, bv
+    cdef dz_args a
+    cdef cnp.npy_intp st[DZ_MAXDIM]
+    cdef cnp.npy_intp so[DZ_MAXDIM]
+    cdef const cnp.npy_intp *sts[DZ_NIN]
+    cdef Py_ssize_t step
+    cdef int k
+    if not dz_view_object(<PyObject *> y, &yv) or not dz_view_object(<PyObject *> b, &bv) or yv.strides != NULL \
+            or yv.dt != bv.dt or not dz_stretch(&bv, yv.nd, yv.shape, st):
+        return False
+    step = dz_itemsize(yv.dt)
+    for k in range(yv.nd - 1, -1, -1):
+        so[k] = step
+        step *= yv.shape[k]
+    sts[DZ_GY] = st
+    a.out = <char *> yv.p
+    a.acc = True
+    a.in_[DZ_GY] = bv.p
+    dz_map(dz_ops[DZ_OP_ADD].bwd[0][yv.dt], &a, 1 << DZ_GY, yv.nd, <const ptrdiff_t *> yv.shape,
+           <const ptrdiff_t *const *> sts, <const ptrdiff_t *> so)
+    return True
+
+
+cdef object affine(object x, object W, object b):
+    """x @ W + b. Integers among floating-point weights take the weights' dtype, and the sum keeps the product's."""
+    cdef object y
+    if kernel_dtype(x) < 0 and W.dtype.kind == "f" and x.dtype.kind in "biu":
+        x = x.astype(W.dtype)
+    y = product(x, W, "linear")
+    if b is None:
+        return y
+    y = np.asarray(y)
+    if add_into(y, b):
+        return y
+    try:
+        if np.can_cast(b.dtype, y.dtype, "same_kind"):
+            return np.add(y, b, out=y, casting="same_kind")
+        return y + np.broadcast_to(b, y.shape)
+    except ValueError as error:
+        raise ValueError(f"linear: b of shape {b.shape} does not broadcast to the product's shape {y.shape} (x {x.shape}, "
+                         f"W {W.shape}); it should be {y.shape[-1:]}") from error
+
+
+cdef class Linear(ArrayFunction):
+    """Linear()\n--\n
+    The class behind `linear`: `Linear()(x, W, b)`, where b may be None."""
+
+    def forward(self, x, W, b=None):
+        return affine(x, W, b)
+
+    def backward(self, gy):
+        gx, gW = graph_gradients(self.in0, self.in1, gy)
+        if self.nin < 3:
+            return gx, gW
+        return gx, gW, None if data_of(self.in2) is None else sum_to(gy, self.in2.shape)
+
+    cdef object gradients(self, object gy):
+        cdef object gs = raw_gradients(self.in0, self.in1, gy), b, gb = None
+        if gs is None or self.nin < 3:
+            return gs
+        b = data_of(self.in2)
+        if not self.in2.kind & K_CONST and b is not None:
+            if kernel_dtype(b) != kernel_dtype(gy):
+                return None
+            gb = bias_gradient(gy, b.shape)
+        return (*gs, gb)
+
+
+cdef object bias_gradient(object gy, tuple shape):
+    """The sum of gy to `shape`, in a new array."""
+    cdef int dt = kernel_dtype(gy)
+    cdef object gb, rows
+    cdef Py_ssize_t n = gy.shape[-1] if gy.ndim else 0
+    if n > 0 and len(shape) == 1 and shape[0] == n:
+        rows = carray(gy, dt)
+        gb = new_array(shape, dt)
+        dz_sum_rows(dt, cnp.PyArray_BYTES(rows), cnp.PyArray_SIZE(rows) // n, n, cnp.PyArray_BYTES(gb), 0)
+        return gb
+    gb = summed(gy, shape)
+    return gb.copy() if gb is gy else gb
+
+
+def linear(x, W, b=None):
+    """x @ W + b, a layer of a network.
+
+    x: (..., in); W: (in, out); b: (out,), or what broadcasts to the result, or None. The result is (..., out). Integers in x
+    take W's dtype. Raises ValueError for shapes that do not fit.
+    """
+    cdef Variable xv = argument(x, "linear"), wv = argument(W, "linear"), bv
+    if b is None or (isinstance(b, Variable) and data_of(<Variable> b) is None):
+        return call_native(Linear.__new__(Linear), (xv, wv), affine(data_of(xv), data_of(wv), None))
+    bv = argument(b, "linear")
+    return call_native(Linear.__new__(Linear), (xv, wv, bv), affine(data_of(xv), data_of(wv), data_of(bv)))
+
+
+def linear_simple(x, W, b=None):
+    """x @ W + b as two operations; see `linear`."""
+    y = matmul(x, W)
+    return y if b is None else y + b
+
+
+# ---- tensordot, dot, outer --------------------------------------------------------------------------------------------
+
+cdef Py_ssize_t lengths(tuple shape, tuple axes):
+    """The product of the lengths of these axes."""
+    cdef Py_ssize_t n = 1
+    for a in axes:
+        n *= shape[a]
+    return n
+
+
+cdef object matrix(object a, tuple first, tuple second):
+    """a as a matrix, rows over the axes `first`, columns over `second`: a view where one of the two orders is a's own."""
+    cdef Py_ssize_t n = lengths(a.shape, first), m = lengths(a.shape, second)
+    if second + first == tuple(range(a.ndim)):
+        return a.reshape(m, n).T
+    return a.transpose(first + second).reshape(n, m)
+
+
+cdef tuple rest_of(int nd, tuple axes):
+    cdef int i
+    return tuple([i for i in range(nd) if i not in axes])
+
+
+cdef tuple pairs(object axes, tuple x, tuple W):
+    """The axes of shapes x and W that tensordot sums over: two tuples, the first ascending."""
+    cdef tuple ax, aw
+    cdef list order
+    if isinstance(axes, (int, np.integer)):
+        if not 0 <= axes <= min(len(x), len(W)):
+            raise ValueError(f"tensordot: axes={axes} must lie between 0 and the number of axes of both shapes, {x} and {W}")
+        ax, aw = tuple(range(len(x) - axes, len(x))), tuple(range(axes))
+    else:
+        try:
+            ax, aw = axes
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"tensordot: axes must be an int or a pair of axes (shapes {x} and {W}), not {axes!r}") from error
+        ax, aw = normal_axes(axes[0], x, "tensordot"), normal_axes(axes[1], W, "tensordot")
+    if len(ax) != len(aw) or any([x[i] != W[j] for i, j in zip(ax, aw)]):
+        raise ValueError(f"tensordot: axes {axes!r} of shapes {x} and {W} do not fit: each axis summed over must be as long in "
+                         "both")
+    order = sorted(range(len(ax)), key=ax.__getitem__)
+    return tuple([ax[i] for i in order]), tuple([aw[i] for i in order])
+
+
+cdef class TensorDot(ArrayFunction):
+    """TensorDot(axes=2)\n--\n
+    The class behind `tensordot`: `TensorDot(axes)(x, W)`."""
+
+    cdef readonly object axes
+
+    def __init__(self, axes=2):
+        self.axes = axes
+
+    def _arguments(self):
+        return (self.axes,)
+
+    def forward(self, x, W):
+        cdef tuple ax, aw, fx, fw
+        ax, aw = pairs(self.axes, x.shape, W.shape)
+        fx, fw = rest_of(x.ndim, ax), rest_of(W.ndim, aw)
+        return cnp.PyArray_MatrixProduct(matrix(x, fx, ax), matrix(W, aw, fw)).reshape(
+            tuple([x.shape[i] for i in fx]) + tuple([W.shape[i] for i in fw]))
+
+    cdef tuple plan(self):
+        """For each gradient: the axes of gy and of the other operand to sum over, and where each axis of the result goes."""
+        cdef tuple x = self.in0.shape, W = self.in1.shape, ax, aw, fx, fw, to_x, to_W
+        cdef int n, i
+        ax, aw = pairs(self.axes, x, W)
+        fx, fw = rest_of(len(x), ax), rest_of(len(W), aw)
+        n = len(fx)
+        to_x = fx + tuple([ax[aw.index(i)] for i in sorted(aw)])
+        to_W = tuple([aw[i] for i in range(len(ax))]) + fw
+        return (tuple(range(n, n + len(fw))), fw), tuple(np.argsort(to_x).tolist()), \
+            (fx, tuple(range(n))), tuple(np.argsort(to_W).tolist())
+
+    def backward(self, gy):
+        by_W, order_x, by_x, order_W = self.plan()
+        return transpose(tensordot(gy, self.in1, by_W), order_x), transpose(tensordot(self.in0, gy, by_x), order_W)
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), W = data_of(self.in1), gx = None, gW = None
+        if kernel_dtype(x) != kernel_dtype(gy) or kernel_dtype(W) != kernel_dtype(gy) or kernel_dtype(gy) < 0:
+            return None
+        by_W, order_x, by_x, order_W = self.plan()
+        if not self.in0.kind & K_CONST:
+            gx = TensorDot(by_W).forward(gy, W).transpose(order_x)
+        if not self.in1.kind & K_CONST:
+            gW = TensorDot(by_x).forward(x, gy).transpose(order_W)
+        return gx, gW
+
+
+def tensordot(x, W, axes=2):
+    """The sum of products over pairs of axes, as np.tensordot.
+
+    axes: n for the last n axes of x with the first n of W, or (axes of x, axes of W). The result has the other axes of x,
+    then those of W. Raises ValueError (AxisError for an axis that is not there) when they do not fit.
+    """
+    cdef Variable a = argument(x, "tensordot"), b = argument(W, "tensordot")
+    cdef TensorDot f = TensorDot(axes)
+    return call_native(f, (a, b), f.forward(np.asarray(data_of(a)), np.asarray(data_of(b))))
+
+
+def dot(x, W):
+    """np.dot: the sum over the last axis of x and the last but one (or only) axis of W.
+
+    Up to two axes of W it is matmul; with more, the result has the other axes of x, then those of W. A 0-d operand
+    multiplies. Raises ValueError for shapes that do not fit.
+    """
+    cdef Variable a = argument(as_operand(x, W), "dot"), b = argument(as_operand(W, a), "dot")
+    cdef int nx = a.ndim, nw = b.ndim
+    if nx == 0 or nw == 0:
+        return a * b
+    if nw <= 2 or nx == 1:
+        return multiply(a, b, "dot")
+    if a.shape[nx - 1] != b.shape[nw - 2]:
+        raise ValueError(f"dot: shapes {a.shape} and {b.shape} do not fit: the last axis of the first must be as long as the "
+                         "last but one axis of the second")
+    return tensordot(a, b, ((nx - 1,), (nw - 2,)))
+
+
+def outer(x0, x1):
+    """All products of an element of x0 and one of x1: shape (x0.size, x1.size), operands of any shape."""
+    cdef Variable a = argument(x0, "outer"), b = argument(x1, "outer")
+    return reshape(a, (a.size, 1)) * reshape(b, (1, b.size))
+
+
+__all__ = ["Linear", "MatMul", "TensorDot", "dot", "linear", "linear_simple", "matmul", "outer", "tensordot"]
 
 _core.register_methods(matmul=matmul)
-for _cls in (MatMul,):
+for _cls in (MatMul, Linear, TensorDot):
     _core.open_class(_cls)
