@@ -1,0 +1,520 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""Linear algebra: norms, inverses, determinants, factorisations. Values by numpy.linalg, over stacks of matrices (..., n, n).
+
+Gradients are those of real matrices. Every `backward` is made of differentiable operations, so every order follows.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+
+from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
+from dezero_c._core cimport K_CONST, Function, Variable, call_native, data_of, function_call, recording
+
+from dezero_c import _core
+from dezero_c._index import GetItemGrad, get_item
+from dezero_c._matmul import matmul
+from dezero_c._ops import abs as absolute
+from dezero_c._ops import sign
+from dezero_c._reduce import sum as total
+from dezero_c._shape import broadcast_to, reshape, sum_to, transpose
+
+cnp.import_array()
+
+
+# ---- shared -----------------------------------------------------------------------------------------------------------
+
+cdef object flipped(object a):
+    """The last two axes of an ndarray exchanged."""
+    return cnp.PyArray_SwapAxes(a, cnp.PyArray_NDIM(a) - 2, cnp.PyArray_NDIM(a) - 1)
+
+
+cdef object swapped(object v):
+    """The last two axes of a Variable exchanged."""
+    cdef int nd = v.ndim
+    return transpose(v, (*range(nd - 2), nd - 1, nd - 2))
+
+
+cdef object lifted(object v):
+    """v[..., None, None], for a Variable."""
+    return reshape(v, (*v.shape, 1, 1))
+
+
+cdef object eye(object a):
+    """The identity in the size and dtype of the matrices a."""
+    return np.eye(a.shape[len(a.shape) - 1], dtype=a.dtype)
+
+
+cdef Variable output_of(Function f):
+    """f's single output, with its graph; None when it is gone."""
+    return <Variable> f.out0 if f.out0 != NULL else None
+
+
+cdef object by_numpy(object function, str op, tuple xs, dict options):
+    """A function of numpy.linalg, whose errors name `op` and the shapes."""
+    cdef str shapes = " and ".join([str(np.shape(x)) for x in xs])
+    try:
+        return function(*xs, **options)
+    except np.linalg.LinAlgError as error:
+        raise np.linalg.LinAlgError(f"{op}: {error} (shape {shapes})") from error
+    except (TypeError, ValueError) as error:
+        kinds = " and ".join([str(x.dtype) for x in xs])
+        raise type(error)(f"{op}: {error} (shape {shapes}, dtype {kinds})") if type(error) in (TypeError, ValueError) else \
+            TypeError(f"{op}: {error} (shape {shapes}, dtype {kinds})") from error
+
+
+cdef object square(object x, str op):
+    """x, if its last two axes are as long as each other."""
+    cdef int nd = x.ndim
+    if nd < 2 or x.shape[nd - 1] != x.shape[nd - 2]:
+        raise np.linalg.LinAlgError(f"{op}: an array of shape {x.shape} is no square matrix, nor a stack (..., n, n) of them")
+    return x
+
+
+cdef int same_dtype(object x, object gy):
+    """1 when x and gy are both float32 or both float64."""
+    return kernel_dtype(gy) >= 0 and kernel_dtype(x) == kernel_dtype(gy)
+
+
+# ---- inverse and solution ---------------------------------------------------------------------------------------------
+
+cdef class Inv(ArrayFunction):
+    """Inv()\n--\n
+    The class behind `inv`: `Inv()(x)`."""
+
+    def forward(self, x):
+        return by_numpy(np.linalg.inv, "inv", (square(x, "inv"),), {})
+
+    def backward(self, gy):
+        y = output_of(self)
+        yt = swapped(inv(self.in0) if y is None else y)
+        return -matmul(matmul(yt, gy), yt)
+
+    cdef object gradients(self, object gy):
+        cdef object yt
+        if self.out0 == NULL or not same_dtype(data_of(self.in0), gy):
+            return None
+        yt = flipped(data_of(output_of(self)))
+        return (-np.matmul(np.matmul(yt, gy), yt),)
+
+
+def inv(x):
+    """The inverse of each matrix of x, (..., n, n). Raises LinAlgError for a singular matrix and for other shapes."""
+    cdef Variable v = argument(x, "inv")
+    cdef Inv f = Inv()
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+cdef class Solve(ArrayFunction):
+    """Solve()\n--\n
+    The class behind `solve`: `Solve()(a, b)`."""
+
+    def forward(self, a, b):
+        square(a, "solve")
+        if b.ndim == 0 or b.shape[b.ndim - 1 if b.ndim == 1 else b.ndim - 2] != a.shape[a.ndim - 1]:
+            raise ValueError(f"solve: a has shape {a.shape}, and b, of shape {b.shape}, must be ({a.shape[a.ndim - 1]},) or (..., "
+                             f"{a.shape[a.ndim - 1]}, m); a stack of vectors needs a last axis of length 1")
+        return by_numpy(np.linalg.solve, "solve", (a, b), {})
+
+    def backward(self, gy):
+        a, b, y = self.in0, self.in1, output_of(self)
+        if y is None:
+            y = solve(a, b)
+        if b.ndim == 1:
+            gy, y = reshape(gy, (*gy.shape, 1)), reshape(y, (*y.shape, 1))
+        gb = solve(swapped(a), gy)
+        ga = sum_to(-matmul(gb, swapped(y)), a.shape)
+        return ga, sum_to(reshape(gb, gb.shape[:-1]) if b.ndim == 1 else gb, b.shape)
+
+
+def solve(a, b):
+    """The y with a @ y = b, for each matrix of a.
+
+    a: (..., n, n); b: (n,), or (..., n, m), whose leading axes broadcast against a's. Raises LinAlgError for a singular
+    matrix, ValueError or LinAlgError for shapes that do not fit.
+    """
+    cdef Variable av = argument(a, "solve"), bv = argument(b, "solve")
+    cdef Solve f = Solve()
+    return call_native(f, (av, bv), f.forward(data_of(av), data_of(bv)))
+
+
+# ---- determinants -----------------------------------------------------------------------------------------------------
+
+cdef tuple characteristic(object k):
+    """(det k, adj k) of a small matrix k as polynomials (Faddeev and LeVerrier), without a division by anything of k's."""
+    cdef int r = k.shape[0], i
+    cdef object unit = eye(k), m = unit, km, c
+    for i in range(1, r + 1):
+        km = matmul(k, m)
+        c = trace(km) * (-1.0 / i)
+        if i < r:
+            m = km + c * unit
+    return (c, -m) if r % 2 == 0 else (-c, m)
+
+
+cdef object cofactor(Variable x):
+    """The gradient of det: its cofactors, at every order, at singular matrices too.
+
+    Where a matrix is regular they are det(x) inv(x)^T. Otherwise let U and V be its singular vectors for the small singular
+    values, as constants, and B = x + s U V^T, which is regular. Then det(x) = det(B) det(K) with K = 1 - s V^T inv(B) U, a
+    small matrix near 0 whose determinant and adjugate are polynomials.
+    """
+    cdef object a = data_of(x), u, s, vt, small, flat, shape, gx, i, regular, scale, part
+    cdef int n = a.shape[a.ndim - 1]
+    if not a.size:
+        return np.zeros(a.shape, a.dtype)
+    u, s, vt = np.linalg.svd(a.reshape(-1, n, n))
+    # A cancellation of 1/s against 1/s^2 costs half of the digits here in second derivatives, not all.
+    small = s <= s[:, :1] * float(np.finfo(s.dtype).eps) ** (1 / 3)
+    if not small.any():
+        return lifted(det(x)) * swapped(inv(x))
+    flat = reshape(x, (-1, n, n))
+    shape = flat.shape
+    regular = np.flatnonzero(~small.any(1))
+    gx = None
+    if regular.size:
+        part = get_item(flat, regular)
+        gx = GetItemGrad(regular, shape)(lifted(det(part)) * swapped(inv(part)))
+    for i in np.flatnonzero(small.any(1)).tolist():
+        scale = float(s[i, 0]) or 1.0
+        part = GetItemGrad(i, shape)(bordered(get_item(flat, i), u[i][:, small[i]], vt[i][small[i]], scale))
+        gx = part if gx is None else gx + part
+    return reshape(gx, a.shape)
+
+
+cdef object bordered(object x, object u, object vt, object scale):
+    """The cofactors of one matrix with small singular values; see `cofactor`."""
+    cdef object b = x + (scale * np.matmul(u, vt)).astype(u.dtype), c = inv(b), y = matmul(c, u), z = matmul(vt, c), k, d, adj
+    k = np.eye(u.shape[1], dtype=u.dtype) - matmul(vt, y) * scale
+    d, adj = characteristic(k)
+    return transpose(det(b) * (d * c + matmul(matmul(y, adj), z) * scale))
+
+
+cdef class Det(ArrayFunction):
+    """Det()\n--\n
+    The class behind `det`: `Det()(x)`."""
+
+    def forward(self, x):
+        return by_numpy(np.linalg.det, "det", (square(x, "det"),), {})
+
+    def backward(self, gy):
+        return lifted(gy) * cofactor(self.in0)
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), y
+        if not same_dtype(x, gy) or not x.size:
+            return None
+        try:
+            y = np.linalg.inv(x)
+        except np.linalg.LinAlgError:
+            return None
+        # Close to singular: by singular values. The product of norms bounds the condition number.
+        if not np.all(np.abs(x).max((-1, -2)) * np.abs(y).max((-1, -2)) < np.finfo(x.dtype).eps ** (-2 / 3)):
+            return None
+        return (np.multiply((gy * np.linalg.det(x))[..., None, None], flipped(y)),)
+
+
+def det(x):
+    """The determinant of each matrix of x, (..., n, n).
+
+    The gradient is the matrix of cofactors, which is right at every order for singular matrices too. Raises LinAlgError for
+    other shapes.
+    """
+    cdef Variable v = argument(x, "det")
+    cdef Det f = Det()
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+cdef class Slogdet(ArrayFunction):
+    """Slogdet()\n--\n
+    The class behind `slogdet`: `Slogdet()(x)`."""
+
+    def forward(self, x):
+        return tuple(by_numpy(np.linalg.slogdet, "slogdet", (square(x, "slogdet"),), {}))
+
+    def backward(self, gsign, glog):
+        try:
+            return lifted(glog) * swapped(inv(self.in0))
+        except np.linalg.LinAlgError as error:
+            raise np.linalg.LinAlgError(f"slogdet: a matrix of shape {self.in0.shape} is singular, so log|det| is -inf and has no "
+                                        "gradient; det has one") from error
+
+
+def slogdet(x):
+    """(sign, log|det|) of each matrix of x, (..., n, n); for a singular one (0, -inf), where there is no gradient.
+
+    The sign's gradient is zero. Raises LinAlgError for other shapes, and in backward for a singular matrix.
+    """
+    return tuple(function_call(Slogdet(), (argument(x, "slogdet"),)))
+
+
+# ---- factorisations ---------------------------------------------------------------------------------------------------
+
+cdef object lower_half(object a):
+    """The mask that keeps what is below the diagonal, and half of the diagonal."""
+    return np.tril(np.ones(a.shape[len(a.shape) - 2:], a.dtype)) - eye(a) / 2
+
+
+cdef class Cholesky(ArrayFunction):
+    """Cholesky()\n--\n
+    The class behind `cholesky`: `Cholesky()(x)`."""
+
+    def forward(self, x):
+        return by_numpy(np.linalg.cholesky, "cholesky", (square(x, "cholesky"),), {})
+
+    def backward(self, gy):
+        y = output_of(self)
+        if y is None:
+            y = cholesky(self.in0)
+        p = matmul(swapped(y), gy) * lower_half(y)
+        c = inv(y)
+        return matmul(matmul(swapped(c), (p + swapped(p)) * 0.5), c)
+
+    cdef object gradients(self, object gy):
+        cdef object y, p, c
+        if self.out0 == NULL or not same_dtype(data_of(self.in0), gy):
+            return None
+        y = data_of(output_of(self))
+        p = np.matmul(flipped(y), gy) * lower_half(y)
+        p += flipped(p).copy()
+        p *= 0.5
+        c = np.linalg.inv(y)
+        return (np.matmul(np.matmul(flipped(c), p), c),)
+
+
+def cholesky(x):
+    """The lower triangular y with y @ y.T = x for each symmetric positive definite matrix of x, (..., n, n).
+
+    Only the lower triangle of x is read. The gradient is symmetric: what belongs to an element off the diagonal is shared
+    between it and its mirror image. Raises LinAlgError for a matrix that is not positive definite and for other shapes.
+    """
+    cdef Variable v = argument(x, "cholesky")
+    cdef Cholesky f = Cholesky()
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+cdef class Eigh(ArrayFunction):
+    """Eigh(UPLO="L")\n--\n
+    The class behind `eigh`: `Eigh(UPLO)(x)`."""
+
+    cdef readonly object UPLO
+
+    def __init__(self, UPLO="L"):
+        if UPLO not in ("L", "U", "l", "u"):
+            raise ValueError(f"eigh: UPLO is {UPLO!r}; it must be 'L' or 'U', the triangle that is read")
+        self.UPLO = UPLO
+
+    def _arguments(self):
+        return (self.UPLO,)
+
+    def forward(self, x):
+        return tuple(by_numpy(np.linalg.eigh, "eigh", (square(x, "eigh"),), {"UPLO": self.UPLO}))
+
+    def backward(self, gw, gV):
+        cdef object w, V, gx, gap, same, m
+        w, V = [r() for r in self.outs] if self.outs is not None else (None, None)
+        if w is None or V is None:
+            w, V = eigh(self.in0, self.UPLO)
+        inner = reshape(gw, (*gw.shape, 1)) * eye(V)
+        if recording() or np.any(data_of(gV)):
+            # An eigenvector turns towards another by the reciprocal of the gap between their eigenvalues.
+            gap = reshape(w, (*w.shape[:-1], 1, w.shape[-1])) - reshape(w, (*w.shape, 1))
+            same = (data_of(gap) == 0).astype(w.dtype)
+            m = matmul(swapped(V), gV)
+            m = (m - swapped(m)) * ((1 - same) / (gap + same) * 0.5)
+            same -= eye(V)
+            if same.any():
+                used = np.any(data_of(gV) != 0, axis=(-1, -2), keepdims=True)
+                m = m + np.where((same > 0) & used, np.nan, 0).astype(w.dtype)
+            inner = inner + m
+        return matmul(matmul(V, inner), swapped(V))
+
+
+def eigh(x, UPLO="L"):
+    """(eigenvalues, eigenvectors) of each symmetric matrix of x, (..., n, n): (..., n), ascending, and (..., n, n), in columns.
+
+    UPLO: the triangle that is read, "L" or "U". The gradient is symmetric. An eigenvector is defined up to its sign, and not at
+    all among equal eigenvalues: a result that depends on the eigenvectors has nan gradients there, and large ones where
+    eigenvalues nearly agree. One that depends on the eigenvalues alone has its gradient everywhere; second derivatives go
+    through the eigenvectors. Raises LinAlgError for other shapes.
+    """
+    return tuple(function_call(Eigh(UPLO), (argument(x, "eigh"),)))
+
+
+# ---- diagonals --------------------------------------------------------------------------------------------------------
+
+cdef class Diagonal(ArrayFunction):
+    """Diagonal(offset=0, axis1=-2, axis2=-1)\n--\n
+    The class behind `diagonal`: `Diagonal(offset, axis1, axis2)(x)`."""
+
+    cdef readonly object offset, axis1, axis2
+
+    def __init__(self, offset=0, axis1=-2, axis2=-1):
+        self.offset = offset
+        self.axis1 = axis1
+        self.axis2 = axis2
+
+    def _arguments(self):
+        return (self.offset, self.axis1, self.axis2)
+
+    def forward(self, x):
+        if x.ndim < 2:
+            raise ValueError(f"diagonal: an array of shape {x.shape} has no two axes")
+        if len(set(normal_axes((self.axis1,), x.shape, "diagonal") + normal_axes((self.axis2,), x.shape, "diagonal"))) < 2:
+            raise ValueError(f"diagonal: axis1={self.axis1} and axis2={self.axis2} of shape {x.shape} are the same axis")
+        return np.diagonal(x, self.offset, self.axis1, self.axis2)
+
+    def backward(self, gy):
+        cdef DiagonalGrad f = DiagonalGrad(self.in0.shape, self.offset, self.axis1, self.axis2)
+        return call_native(f, (gy,), f.forward(data_of(<Variable> gy)))
+
+    cdef object gradients(self, object gy):
+        return (on_diagonal(gy, self.in0.shape, self.offset, self.axis1, self.axis2),)
+
+
+cdef class DiagonalGrad(ArrayFunction):
+    """DiagonalGrad(in_shape, offset=0, axis1=-2, axis2=-1)\n--\n
+    The gradient of a diagonal, an operation itself: gy on the diagonal of zeros in shape `in_shape`."""
+
+    cdef readonly object in_shape, offset, axis1, axis2
+
+    def __init__(self, in_shape, offset=0, axis1=-2, axis2=-1):
+        self.in_shape = in_shape
+        self.offset = offset
+        self.axis1 = axis1
+        self.axis2 = axis2
+
+    def _arguments(self):
+        return (self.in_shape, self.offset, self.axis1, self.axis2)
+
+    def forward(self, gy):
+        return on_diagonal(gy, self.in_shape, self.offset, self.axis1, self.axis2)
+
+    def backward(self, ggx):
+        return diagonal(ggx, self.offset, self.axis1, self.axis2)
+
+    cdef object gradients(self, object gy):
+        return (np.diagonal(gy, self.offset, self.axis1, self.axis2).copy(),)
+
+
+cdef object on_diagonal(object gy, object shape, object offset, object axis1, object axis2):
+    cdef object gx = np.zeros(shape, gy.dtype), view = np.diagonal(gx, offset, axis1, axis2)
+    view.flags.writeable = True
+    view[...] = gy
+    return gx
+
+
+def diagonal(x, offset=0, axis1=-2, axis2=-1):
+    """The diagonal of each matrix of x, a view; as np.linalg.diagonal, over the last two axes unless others are named.
+
+    offset: how far above the main diagonal. Raises ValueError (AxisError) for axes that x does not have.
+    """
+    cdef Variable v = argument(x, "diagonal")
+    cdef Diagonal f = Diagonal(offset, axis1, axis2)
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+def trace(x, offset=0, axis1=-2, axis2=-1):
+    """The sum of the diagonal of each matrix of x; see `diagonal`."""
+    return total(diagonal(argument(x, "trace"), offset, axis1, axis2), -1)
+
+
+# ---- norms ------------------------------------------------------------------------------------------------------------
+
+cdef bint euclidean(object ord):
+    """Whether it is the root of the sum of squares."""
+    return ord is None or ord == 2 or ord == "fro"
+
+
+cdef class Norm(ArrayFunction):
+    """Norm(ord=None, axis=None, keepdims=False)\n--\n
+    The class behind `norm`: `Norm(ord, axis, keepdims)(x)`. Vector norms, and the Frobenius norm."""
+
+    cdef readonly object ord, axis
+    cdef readonly bint keepdims
+
+    def __init__(self, ord=None, axis=None, keepdims=False):
+        self.ord = ord
+        self.axis = axis
+        self.keepdims = keepdims
+
+    def _arguments(self):
+        return (self.ord, self.axis, self.keepdims)
+
+    cdef tuple axes(self, tuple shape):
+        return normal_axes(self.axis, shape, "norm")
+
+    def forward(self, x):
+        cdef tuple axes = self.axes(x.shape)
+        if len(axes) == 2 and self.ord is not None and self.ord != "fro" and not (self.axis is None and x.ndim < 2):
+            raise ValueError(f"Norm: ord={self.ord!r} over two axes (shape {x.shape}) is in the function norm alone")
+        return by_numpy(np.linalg.norm, "norm", (x,), {"ord": self.ord, "axis": self.axis, "keepdims": self.keepdims})
+
+    def backward(self, gy):
+        cdef object x = self.in0, y = output_of(self), order = self.ord, size, top, found
+        cdef tuple axes = self.axes(x.shape), kept = kept_shape(x.shape, axes)
+        if order == 0:
+            return None
+        if y is None:
+            y = norm(x, order, self.axis, self.keepdims)
+        gy, y = reshape(gy, kept), reshape(y, kept)
+        if order == 1:
+            return gy * sign(x)
+        if order in (np.inf, -np.inf):
+            size = np.abs(data_of(x))
+            top = size == data_of(y)
+            found = top.sum(axis=axes, keepdims=True)
+            return gy * sign(x) * (top / np.maximum(found, 1)).astype(gy.dtype)
+        # Constants keep zeros out of the divisions: what is zero there has the gradient 0.
+        none = (data_of(y) == 0).astype(y.dtype)
+        if euclidean(order):
+            return x * (gy * (1 - none) / (y + none))
+        zero = (data_of(x) == 0).astype(y.dtype)
+        return gy * sign(x) * ((absolute(x) + zero) / (y + none)) ** (order - 1) * ((1 - zero) * (1 - none))
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), y
+        cdef tuple kept
+        if not euclidean(self.ord) or self.out0 == NULL or not same_dtype(x, gy):
+            return None
+        kept = kept_shape(x.shape, self.axes(x.shape))
+        y = data_of(output_of(self)).reshape(kept)
+        return (x * np.divide(gy.reshape(kept), y, out=np.zeros(kept, gy.dtype), where=y != 0),)
+
+
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors or matrices, as np.linalg.norm.
+
+    axis: an int for vectors along it, two for matrices over them, None for all of x: flattened where ord is None, else a vector
+    or a matrix by its number of axes. ord: for vectors any number p (None is 2; inf and -inf are the largest and smallest
+    absolute value; 0 counts what is not zero); for matrices None or "fro", and 1, -1, inf, -inf: the largest or smallest sum
+    of absolute values of a column or row. Where the norm is 0 so is its gradient; elements that tie for the largest or smallest
+    share its gradient. Raises ValueError for another ord and for axes that x does not have.
+    """
+    cdef Variable v = argument(x, "norm")
+    cdef tuple shape = v.shape, axes
+    cdef int nd = len(shape)
+    cdef Norm f
+    if isinstance(axis, list):
+        axis = tuple(axis)
+    axes = normal_axes(axis, shape, "norm")
+    if ord is not None and axis is None and nd not in (1, 2) or axis is not None and len(axes) not in (1, 2):
+        raise ValueError(f"norm: ord={ord!r} with axis={axis} is for one axis or two, not for {len(axes)} (shape {shape}); name "
+                         "them in axis")
+    if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
+        first, second = axes if ord in (1, -1) else (axes[1], axes[0])
+        y = norm(total(absolute(v), first, True), np.inf if ord > 0 else -np.inf, second, True)
+        return y if keepdims else reshape(y, tuple([shape[i] for i in range(nd) if i not in axes]))
+    if ord is not None and (ord != "fro" if len(axes) == 2 else not isinstance(ord, (int, float, np.number))):
+        raise ValueError(f"norm: ord={ord!r} is none of the norms that are here for {'matrices' if len(axes) == 2 else 'vectors'} "
+                         f"(shape {shape}, axis {axis}): None, 1, -1, inf, -inf, "
+                         f"{'fro' if len(axes) == 2 else 'or another number'}")
+    f = Norm(ord, axis, keepdims)
+    return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
+
+
+__all__ = ["Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Slogdet", "Solve", "cholesky", "det", "diagonal",
+           "eigh", "inv", "norm", "slogdet", "solve", "trace"]
+
+for _cls in (Cholesky, Det, Diagonal, DiagonalGrad, Eigh, Inv, Norm, Slogdet, Solve):
+    _core.open_class(_cls)
