@@ -43,6 +43,9 @@ cdef extern from "Python.h":
     int PySlice_Unpack(object, Py_ssize_t *, Py_ssize_t *, Py_ssize_t *) except -1
     Py_ssize_t PySlice_AdjustIndices(Py_ssize_t, Py_ssize_t *, Py_ssize_t *, Py_ssize_t) noexcept
 
+cdef extern from "numpy/arrayobject.h":
+    cnp.npy_intp PyArray_CountNonzero(cnp.ndarray) except -1
+
 cdef extern from "dz_index.h":
     bint dz_index_fits(const ptrdiff_t *, ptrdiff_t, ptrdiff_t) noexcept nogil
     bint dz_index_join(ptrdiff_t *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil
@@ -189,7 +192,7 @@ cdef tuple find_rows(object index, tuple shape, Rows *r):
         if i.ndim == 0 or i.shape != shape[:i.ndim]:
             return None
         r.outer, r.len, r.row = 1, i.size, size_of(shape[i.ndim:])
-        r.n = cnp.PyArray_CountNonzero(i)
+        r.n = PyArray_CountNonzero(i)
         return i, (r.n, *shape[i.ndim:])
     for i in parts:
         if i is Ellipsis:
@@ -259,6 +262,7 @@ cdef int add_rows(int dt, char *out, const char *gy, object rows, const Rows *r)
 cdef object gather(object a, object index):
     """a[index]. Rows by `take`, and a mask over all axes by a kernel, several times faster than NumPy's index."""
     cdef int axis = -1, k, dt
+    cdef cnp.npy_intp n
     cdef object rows = index, y
     if type(a) is cnp.ndarray and cnp.PyArray_ISCARRAY_RO(a) and a.ndim > 0:
         if type(index) is tuple:
@@ -274,9 +278,10 @@ cdef object gather(object a, object index):
             if cnp.PyArray_TYPE(index) == cnp.NPY_BOOL and index.shape == a.shape:
                 dt = kernel_dtype(a)
                 if dt >= 0:
-                    y = cnp.PyArray_EMPTY(1, [cnp.PyArray_CountNonzero(index)], dz_typenum(dt), 0)
+                    n = PyArray_CountNonzero(index)
+                    y = cnp.PyArray_EMPTY(1, &n, dz_typenum(dt), 0)
                     dz_take_masked(dt, cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(a),
-                                   <const unsigned char *> cnp.PyArray_DATA(index), cnp.PyArray_SIZE(y), cnp.PyArray_SIZE(a))
+                                   <const unsigned char *> cnp.PyArray_DATA(index), n, cnp.PyArray_SIZE(a))
                     return y
         if axis >= 0 and cnp.PyArray_TYPE(rows) == cnp.NPY_INTP and rows.ndim > 0:
             return cnp.PyArray_TakeFrom(a, rows, axis, <cnp.ndarray> NULL, cnp.NPY_RAISE)
