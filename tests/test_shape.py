@@ -1,4 +1,4 @@
-"""reshape, transpose, indexing, broadcast_to, sum_to, sum and matmul.
+"""reshape, transpose, broadcast_to, sum_to, sum and matmul.
 
 Values as NumPy's, gradients by finite differences at orders 1 and 2 in both ways backwards, float32 kept, views where
 NumPy gives views, and errors that say what to do.
@@ -11,8 +11,6 @@ import dezero_c.functions as F
 from dezero_c import Variable
 
 RNG = np.random.default_rng(5)
-INDEX = np.array([0, 2, 0])
-MASK = np.array([True, False, True])
 
 # name: (function of Variables, the same of ndarrays, input shapes)
 CASES = {
@@ -23,12 +21,6 @@ CASES = {
     "transpose_axes": (lambda x: F.transpose(x, (1, 2, 0)), lambda x: x.transpose(1, 2, 0), [(2, 3, 4)]),
     "transpose_negative": (lambda x: x.transpose(-1, 0, 1), lambda x: x.transpose(-1, 0, 1), [(2, 3, 4)]),
     "T": (lambda x: x.T, lambda x: x.T, [(2, 3)]),
-    "get_int": (lambda x: x[1], lambda x: x[1], [(3, 4)]),
-    "get_slice": (lambda x: x[::-2, 1:], lambda x: x[::-2, 1:], [(3, 4)]),
-    "get_ellipsis_newaxis": (lambda x: x[..., None, 0], lambda x: x[..., None, 0], [(3, 4)]),
-    "get_repeated": (lambda x: x[INDEX], lambda x: x[INDEX], [(3, 4)]),
-    "get_mask": (lambda x: x[MASK], lambda x: x[MASK], [(3, 4)]),
-    "get_pairs": (lambda x: F.get_item(x, (INDEX, INDEX)), lambda x: x[INDEX, INDEX], [(3, 4)]),
     "broadcast_to": (lambda x: F.broadcast_to(x, (2, 3, 4)), lambda x: np.broadcast_to(x, (2, 3, 4)), [(3, 1)]),
     "sum_to": (lambda x: F.sum_to(x, (1, 4)), lambda x: x.sum(0, keepdims=True), [(3, 4)]),
     "sum_to_leading": (lambda x: F.sum_to(x, (4,)), lambda x: x.sum((0, 1)), [(2, 3, 4)]),
@@ -132,7 +124,7 @@ def test_integers_stay_integers(name):
 
 def test_views_alias_as_numpys_do():
     x = Variable(np.arange(6.0))
-    for y in (x.reshape(2, 3), x.reshape(2, 3).T, x[1:4], F.broadcast_to(x, (2, 6))):
+    for y in (x.reshape(2, 3), x.reshape(2, 3).T, F.broadcast_to(x, (2, 6))):
         assert np.shares_memory(y.data, x.data)
     x.reshape(2, 3).data[0, 0] = 9.0
     assert x.data[0] == 9.0
@@ -152,14 +144,6 @@ def test_reshape_arguments():
     assert x.transpose(None).shape == x.transpose([1, 0]).shape == (3, 2)
 
 
-def test_index_by_a_variable():
-    x, i = Variable(np.arange(4.0)), Variable(np.array([1, 1, 3]))
-    y = x[i]
-    y.backward()
-    np.testing.assert_array_equal(x.grad.data, [0, 2, 0, 1])
-    assert [float(v) for v in x] == [0, 1, 2, 3]
-
-
 def test_private_gradients_are_added_in_place_and_shown_ones_are_not():
     x, w = Variable(RNG.standard_normal((3, 4))), Variable(RNG.standard_normal((4, 2)))
     (x @ w).backward()
@@ -175,7 +159,6 @@ def test_private_gradients_are_added_in_place_and_shown_ones_are_not():
     [
         (lambda x: x.reshape(5, 5), ValueError, ["reshape", "(2, 3)", "(5, 5)", "6 elements"]),
         (lambda x: x.transpose(0, 0), ValueError, ["transpose", "(0, 0)", "(2, 3)"]),
-        (lambda x: x[7], IndexError, ["get_item", "out of bounds", "(2, 3)"]),
         (lambda x: F.broadcast_to(x, (2, 4)), ValueError, ["broadcast_to", "(2, 3)", "(2, 4)"]),
         (lambda x: F.sum_to(x, (2, 4)), ValueError, ["sum_to", "(2, 3)", "(2, 4)"]),
         (lambda x: F.sum(x, axis=2), ValueError, ["axis 2"]),
@@ -184,7 +167,7 @@ def test_private_gradients_are_added_in_place_and_shown_ones_are_not():
         (lambda x: F.sum(Variable(None)), TypeError, ["sum", "no data"]),
         (lambda x: F.matmul(x, Variable(None)), TypeError, ["matmul", "no data"]),
     ],
-    ids=range(10),
+    ids=range(9),
 )
 def test_errors_name_operation_and_shapes(call, error, words):
     with pytest.raises(error) as info:

@@ -1,0 +1,342 @@
+"""get_item with every kind of index, embed_id, take, take_along_axis and diagonal: values as NumPy's, gradients at orders 1
+to 3 in both ways backwards, in-place accumulation, indices that the user changes, and errors that say what to do."""
+
+import gc
+import pickle
+
+import numpy as np
+import pytest
+
+import dezero_c
+import dezero_c.functions as F
+from dezero_c import Variable
+
+RNG = np.random.default_rng(5)
+I3 = np.array([0, 2, 0])
+MASK = np.array([True, False, True])
+MASK2 = RNG.random((3, 4)) < 0.5
+LINES = np.array([[1, 0, 1, 2], [2, 2, 0, 1]])
+
+# name: (function of a Variable, the same of an ndarray, shape)
+CASES = {
+    "int": (lambda x: x[1], lambda x: x[1], (3, 4)),
+    "negative": (lambda x: x[-1, 2], lambda x: x[-1, 2], (3, 4)),
+    "numpy_int": (lambda x: x[np.int32(1)], lambda x: x[1], (3, 4)),
+    "slices": (lambda x: x[::-2, 1:], lambda x: x[::-2, 1:], (3, 4)),
+    "reversed": (lambda x: x[::-1, ::-1], lambda x: x[::-1, ::-1], (3, 4)),
+    "slice_past_end": (lambda x: x[1:99], lambda x: x[1:99], (3, 4)),
+    "empty_slice": (lambda x: x[2:1], lambda x: x[2:1], (3, 4)),
+    "ellipsis": (lambda x: x[..., 0], lambda x: x[..., 0], (2, 3, 4)),
+    "ellipsis_between": (lambda x: x[1, ..., 1:3], lambda x: x[1, ..., 1:3], (2, 3, 4)),
+    "ellipsis_of_no_axis": (lambda x: x[1, ..., 2], lambda x: x[1, ..., 2], (3, 4)),
+    "ellipsis_alone": (lambda x: x[...], lambda x: x[...], (3, 4)),
+    "newaxis": (lambda x: x[None, :, None, 1], lambda x: x[None, :, None, 1], (3, 4)),
+    "empty_tuple": (lambda x: x[()], lambda x: x[()], (3, 4)),
+    "empty_tuple_of_0d": (lambda x: x[()], lambda x: x[()], ()),
+    "newaxis_of_0d": (lambda x: x[None], lambda x: x[None], ()),
+    "scalar": (lambda x: x[2], lambda x: x[2], (5,)),
+    "repeated": (lambda x: x[I3], lambda x: x[I3], (3, 4)),
+    "repeated_1d": (lambda x: x[I3], lambda x: x[I3], (3,)),
+    "int32": (lambda x: x[I3.astype(np.int32)], lambda x: x[I3], (3, 4)),
+    "uint8": (lambda x: x[I3.astype(np.uint8)], lambda x: x[I3], (3, 4)),
+    "big_endian": (lambda x: x[I3.astype(">i8")], lambda x: x[I3], (3, 4)),
+    "negative_array": (lambda x: x[-1 - I3], lambda x: x[-1 - I3], (3, 4)),
+    "array_2d": (lambda x: x[LINES], lambda x: x[LINES], (3, 2)),
+    "array_0d": (lambda x: x[np.array(1)], lambda x: x[np.array(1)], (3, 4)),
+    "array_strided": (lambda x: x[LINES.T[::2]], lambda x: x[LINES.T[::2]], (3, 2)),
+    "list": (lambda x: x[[2, 0, 2]], lambda x: x[[2, 0, 2]], (3, 4)),
+    "empty_list": (lambda x: x[[]], lambda x: x[[]], (3, 4)),
+    "range": (lambda x: x[range(2)], lambda x: x[range(2)], (3, 4)),
+    "pairs": (lambda x: x[I3, I3], lambda x: x[I3, I3], (3, 4)),
+    "pairs_of_rows": (lambda x: x[I3, -I3], lambda x: x[I3, -I3], (3, 4, 2)),
+    "pairs_broadcast": (lambda x: x[I3[:, None], [1, 3]], lambda x: x[I3[:, None], [1, 3]], (3, 4)),
+    "array_and_int": (lambda x: x[I3, 1], lambda x: x[I3, 1], (3, 4)),
+    "int_and_array": (lambda x: x[:, 1, I3], lambda x: x[:, 1, I3], (2, 3, 4)),
+    "columns": (lambda x: x[:, I3], lambda x: x[:, I3], (2, 3, 4)),
+    "last_axis": (lambda x: x[..., I3], lambda x: x[..., I3], (2, 3, 4)),
+    "middle_and_full": (lambda x: x[:, I3, :], lambda x: x[:, I3, :], (2, 3, 4)),
+    "array_and_slice": (lambda x: x[1:, I3], lambda x: x[1:, I3], (3, 4)),
+    "array_and_newaxis": (lambda x: x[None, I3], lambda x: x[None, I3], (3, 4)),
+    "arrays_apart": (lambda x: x[I3, :, I3], lambda x: x[I3, :, I3], (3, 2, 4)),
+    "arrays_apart_by_nothing": (lambda x: x[:, 0, ..., I3], lambda x: x[:, 0, ..., I3], (2, 3, 4)),
+    "mask": (lambda x: x[MASK], lambda x: x[MASK], (3, 4)),
+    "mask_list": (lambda x: x[[True, False, True]], lambda x: x[MASK], (3,)),
+    "mask_2d": (lambda x: x[MASK2], lambda x: x[MASK2], (3, 4)),
+    "mask_2d_of_rows": (lambda x: x[MASK2], lambda x: x[MASK2], (3, 4, 2)),
+    "mask_columns": (lambda x: x[:, MASK], lambda x: x[:, MASK], (2, 3)),
+    "mask_none": (lambda x: x[np.zeros(3, bool)], lambda x: x[np.zeros(3, bool)], (3, 4)),
+    "mask_tuple": (lambda x: x[MASK, 1:], lambda x: x[MASK, 1:], (3, 4)),
+    "true": (lambda x: x[True], lambda x: x[True], (3, 4)),
+    "no_elements": (lambda x: x[:, I3], lambda x: x[:, I3], (0, 3)),
+    "variable": (lambda x: x[Variable(I3)], lambda x: x[I3], (3, 4)),
+    "variable_in_tuple": (lambda x: x[Variable(I3), 1:3], lambda x: x[I3, 1:3], (3, 4)),
+    "embed_id": (lambda x: F.embed_id(LINES, x), lambda x: x[LINES], (3, 2)),
+    "embed_one": (lambda x: F.embed_id(1, x), lambda x: x[1], (3, 2)),
+    "take": (lambda x: F.take(x, LINES, 1), lambda x: np.take(x, LINES, 1), (2, 3, 2)),
+    "take_flat": (lambda x: F.take(x, LINES), lambda x: np.take(x, LINES), (2, 3)),
+    "take_one": (lambda x: F.take(x, 1, -1), lambda x: np.take(x, 1, -1), (2, 3)),
+    "take_along": (lambda x: F.take_along_axis(x, LINES, 1), lambda x: np.take_along_axis(x, LINES, 1), (2, 3)),
+    "take_along_broadcast": (lambda x: F.take_along_axis(x, LINES[:1], -1), lambda x: np.take_along_axis(x, LINES[:1], -1),
+                             (2, 3)),
+    "take_along_flat": (lambda x: F.take_along_axis(x, I3, None), lambda x: np.take_along_axis(x, I3, None), (2, 3)),
+    "diagonal": (lambda x: F.diagonal(x), lambda x: np.diagonal(x), (3, 4)),
+    "diagonal_offset": (lambda x: F.diagonal(x, -1), lambda x: np.diagonal(x, -1), (3, 4, 2)),
+    "diagonal_axes": (lambda x: F.diagonal(x, 1, 2, 0), lambda x: np.diagonal(x, 1, 2, 0), (3, 2, 4)),
+    "diagonal_outside": (lambda x: F.diagonal(x, 9), lambda x: np.diagonal(x, 9), (3, 4)),
+}
+cases = pytest.mark.parametrize("name", CASES)
+
+
+def sample(name, dtype=np.float64):
+    return np.asarray(RNG.standard_normal(CASES[name][2]), dtype)
+
+
+def derivatives(f, x, directions, create_graph=True):
+    """The gradient of f at x; of that along the first direction; of that along the second …"""
+    v, found = Variable(x), []
+    y = f(v)
+    for d in [*directions, None]:
+        v.cleargrad()
+        y.backward(create_graph=create_graph)
+        found.append(v.grad.data.copy())
+        if d is not None:
+            y = F.sum(v.grad * d)
+    return found
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, ">f4", np.complex128])
+def test_value_and_dtype(name, dtype):
+    x = np.asarray(sample(name) * 8, dtype)
+    v = Variable(x)
+    y, expected = CASES[name][0](v), CASES[name][1](x)
+    np.testing.assert_array_equal(y.data, expected)
+    assert y.shape == expected.shape
+    assert isinstance(y.data, np.ndarray)
+    assert y.dtype == expected.dtype    # a NumPy scalar has the native byte order
+    y.backward()
+    assert v.grad.dtype in (x.dtype, y.dtype)
+    assert v.grad.shape == x.shape
+
+
+@cases
+def test_three_orders(name):
+    x = sample(name)
+    weights = RNG.uniform(0.5, 1.5, CASES[name][1](x).shape)
+
+    def f(v):
+        y = CASES[name][0](v)
+        return F.sum(y * y * weights + F.sin(y))
+
+    ds = [RNG.standard_normal(x.shape) for _ in range(2)]
+    found = derivatives(f, x, ds)
+    np.testing.assert_array_equal(derivatives(f, x, [], create_graph=False)[0], found[0])
+    for k, d in enumerate(ds):
+        up, down = (f(Variable(np.asarray(x + e * d))).data for e in (1e-6, -1e-6))
+        np.testing.assert_allclose(np.sum(found[0] * d), (up - down) / 2e-6, rtol=1e-6, atol=1e-6)
+        up, down = (derivatives(f, np.asarray(x + e * d), ds[:k])[k] for e in (1e-5, -1e-5))
+        np.testing.assert_allclose(found[k + 1], (up - down) / 2e-5, rtol=1e-5, atol=1e-6)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradient_is_that_of_add_at(name, dtype):
+    """Bit for bit, over zeros, for gy of every layout; over an old gradient up to rounding."""
+    x = sample(name, dtype)
+    places = CASES[name][1](np.arange(x.size).reshape(x.shape))
+    for gy in (np.asarray(RNG.standard_normal(places.shape), dtype), np.asarray(RNG.standard_normal(places.T.shape), dtype).T,
+               np.broadcast_to(np.asarray(1.5, dtype), places.shape)):
+        expected = np.zeros(x.size, dtype)
+        np.add.at(expected, places, gy)
+        v = Variable(np.asfortranarray(x))
+        for k in (1, 2):
+            y = CASES[name][0](v)
+            y.grad = Variable(gy)
+            y.backward()
+            if k == 1:
+                np.testing.assert_array_equal(v.grad.data, expected.reshape(x.shape))
+        np.testing.assert_allclose(v.grad.data, 2 * expected.reshape(x.shape), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (700, 30)], ids=["raw", "array"])
+def test_slices_add_to_one_gradient(shape):
+    """A loop over rows costs its rows: the gradient's memory is written in place, and only until somebody sees it."""
+    x = Variable(RNG.standard_normal(shape))
+    total = x[0]
+    for row in x:
+        total = total + row * row
+    total.backward()
+    expected = 2 * x.data
+    expected[0] += 1
+    np.testing.assert_allclose(x.grad.data, expected)
+    seen = x.grad
+    kept = seen.data.copy()
+    x[1:3].backward()
+    np.testing.assert_array_equal(seen.data, kept)
+    kept[1:3] += 1
+    np.testing.assert_allclose(x.grad.data, kept)
+
+
+def test_views_alias_as_numpys_do():
+    x = Variable(np.arange(12.0).reshape(3, 4))
+    for index in (1, slice(1, 3), (Ellipsis, 0), (None, slice(None, None, -1))):
+        assert np.shares_memory(x[index].data, x.data)
+    for index in ([0, 1], I3, MASK, (1, 1)):
+        assert not np.shares_memory(x[index].data, x.data)
+
+
+def test_iteration():
+    assert [float(v) for v in Variable(np.arange(4.0))] == [0, 1, 2, 3]
+    assert [v.shape for v in Variable(np.ones((2, 3)))] == [(3,), (3,)]
+
+
+@pytest.mark.parametrize("container", [lambda i: i, lambda i: i.tolist(), lambda i: (i, slice(None)), Variable,
+                                       lambda i: (i.tolist(), i)])
+def test_indices_that_change_before_backward(container):
+    """The graph has its own: what is written into a buffer of indices later is neither read nor out of bounds."""
+    ids = np.array([0, 2, 2])
+    x, index = Variable(RNG.standard_normal((3, 3))), container(ids)
+    expected = np.zeros((3, 3))
+    np.add.at(expected, index.data if isinstance(index, Variable) else index, 1.0)
+    y = x[index]
+    for part in index if isinstance(index, tuple) else (index,):
+        if not isinstance(part, slice):
+            (part.data if isinstance(part, Variable) else part)[:] = [10**6] * 3
+    y.backward()
+    np.testing.assert_array_equal(x.grad.data, expected)
+
+
+def test_a_mask_that_changes_before_backward():
+    x, mask = Variable(np.ones(4)), np.array([True, False, True, False])
+    y = x[mask]
+    mask[:] = True
+    y.backward()
+    np.testing.assert_array_equal(x.grad.data, [1, 0, 1, 0])
+
+
+@pytest.mark.parametrize("index", [2, slice(1, 3), I3, MASK, (I3, I3), (slice(None), I3), (slice(1, 3), I3)], ids=range(7))
+@pytest.mark.parametrize("shape", [(2, 2), (2,), (4, 6), (1, 1, 1), (), (0, 4)], ids=str)
+def test_data_of_another_shape_at_backward(index, shape):
+    """Indices are checked when they are used: an error or a gradient of the new shape, but no write out of bounds."""
+    x = Variable(np.ones((3, 4), np.float32))
+    y = x[index]
+    x.data = np.ones(shape, np.float32)
+    try:
+        y.backward()
+    except ValueError:
+        assert x.grad is None
+    else:
+        assert x.grad.shape == shape
+        assert x.grad.data.sum() == y.size
+
+
+def test_gradients_of_other_shapes_and_dtypes():
+    """What a user may set as y's gradient."""
+    for index in (I3, slice(0, 2), MASK):
+        x = Variable(np.ones((3, 4), np.float32))
+        y = x[index]
+        y.grad = Variable(np.ones((1, 4), np.float32))
+        y.backward()
+        assert x.grad.data.sum() == y.size
+        assert x.grad.dtype == np.float32
+        x.cleargrad()
+        y.grad = Variable(np.ones(y.shape, np.float64))
+        y.backward()
+        assert x.grad.data.sum() == y.size
+
+
+def test_embedding_forms():
+    W = Variable(RNG.standard_normal((5, 2)).astype(np.float32))
+    for ids in ([1, 3, 3], (1, 3, 3), np.array([1, 3, 3], np.uint16), Variable(np.array([1, 3, 3])), np.array([-4, -2, 3])):
+        W.cleargrad()
+        y = F.embed_id(ids, W)
+        np.testing.assert_array_equal(y.data, W.data[[1, 3, 3]])
+        y.backward()
+        np.testing.assert_array_equal(W.grad.data, [[0, 0], [1, 1], [0, 0], [2, 2], [0, 0]])
+        assert W.grad.dtype == np.float32
+    assert F.embed_id([], W).shape == (0, 2)
+    assert F.embed_id(np.zeros((0, 3), int), W).shape == (0, 3, 2)
+    assert F.embed_id([1], np.arange(3.0)).data == [1.0]
+
+
+def test_classes_called_directly():
+    x = Variable(RNG.standard_normal((3, 4)))
+    f = F.GetItem([0, 2, 0])
+    f(x).backward()
+    np.testing.assert_array_equal(x.grad.data, [[2] * 4, [0] * 4, [1] * 4])
+    np.testing.assert_array_equal(f.slices, [0, 2, 0])
+    gy = Variable(np.ones((3, 4)))
+    g = F.GetItemGrad(I3, (3, 4))
+    np.testing.assert_array_equal(g(gy).data, x.grad.data)
+    assert g.in_shape == (3, 4)
+    copy = pickle.loads(pickle.dumps(x[I3, 1:]))
+    copy.backward()
+    assert copy.creator.slices[1] == slice(1, None)
+    assert pickle.loads(pickle.dumps(f)).slices.tolist() == [0, 2, 0]
+
+    class Rows(F.GetItem):
+        pass
+
+    x.cleargrad()
+    Rows(1)(x).backward()
+    assert x.grad.data.sum() == 4
+
+
+def test_without_a_graph_and_in_cycles():
+    x = Variable(np.ones((3, 4)))
+    with dezero_c.no_grad():
+        assert x[I3].creator is None
+    for index in (1, I3, (0, slice(2))):
+        y = x[index]
+        y.backward(create_graph=True)
+        del y
+    x.cleargrad()
+    gc.collect()
+    assert x[0].data.sum() == 4
+
+
+def test_other_containers_of_data():
+    x = Variable(np.array([[1.5, None], [2, 3]], dtype=object))
+    assert x[0, 0].data[()] == 1.5
+    assert x[0, 1].data[()] is None
+    assert x[0].dtype == object
+    y = F.get_item([[1.0, 2.0], [3.0, 4.0]], (0, 1))
+    y.backward()
+    assert y.data == 2.0
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: x[7], IndexError, ["get_item", "out of bounds", "(2, 3)"]),
+        (lambda x: x[10**30], IndexError, ["get_item", "(2, 3)"]),
+        (lambda x: x[[0, 2]], IndexError, ["get_item", "out of bounds", "(2, 3)"]),
+        (lambda x: x[:, [3]], IndexError, ["get_item", "out of bounds", "(2, 3)"]),
+        (lambda x: x[0, 0, 0], IndexError, ["get_item", "too many", "(2, 3)"]),
+        (lambda x: x[1.0], IndexError, ["get_item", "(2, 3)"]),
+        (lambda x: x[np.array([1.0])], IndexError, ["get_item", "integer", "(2, 3)"]),
+        (lambda x: x["a"], IndexError, ["get_item", "(2, 3)"]),
+        (lambda x: x[np.array([True])], IndexError, ["get_item", "(2, 3)"]),
+        (lambda x: F.get_item(Variable(None), 0), TypeError, ["get_item", "no data"]),
+        (lambda x: F.embed_id([0.0, 1.0], x), TypeError, ["embed_id", "float64", "integers"]),
+        (lambda x: F.embed_id(np.array([True, False]), x), TypeError, ["embed_id", "bool"]),
+        (lambda x: F.embed_id(np.zeros(0), x), TypeError, ["embed_id", "float64"]),
+        (lambda x: F.embed_id([[0, 2]], x), IndexError, ["embed_id", "from 0 to 2", "[-2, 2)", "(2, 3)"]),
+        (lambda x: F.embed_id(-3, x), IndexError, ["embed_id", "from -3 to -3", "[-2, 2)"]),
+        (lambda x: F.embed_id(0, F.sum(x)), ValueError, ["embed_id", "0-d"]),
+        (lambda x: F.embed_id(0, Variable(None)), TypeError, ["embed_id", "no data"]),
+        (lambda x: F.take(x, [0.5]), TypeError, ["take", "integers"]),
+        (lambda x: F.take(x, [6]), IndexError, ["take", "out of bounds"]),
+        (lambda x: F.take(x, [0], 2), np.exceptions.AxisError, ["take", "(2, 3)"]),
+        (lambda x: F.take_along_axis(x, [0], 0), ValueError, ["take_along_axis", "(1,)", "(2, 3)"]),
+        (lambda x: F.take_along_axis(x, [[2]], 0), IndexError, ["take_along_axis", "out of bounds"]),
+        (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
+        (lambda x: F.diagonal(x, 0, 1, 1), ValueError, ["diagonal", "twice"]),
+    ],
+    ids=range(24),
+)
+def test_errors_name_operation_and_shapes(call, error, words):
+    with pytest.raises(error) as info:
+        call(Variable(np.ones((2, 3))))
+    for word in words:
+        assert word in str(info.value)
