@@ -1,7 +1,8 @@
 """The command line: `python -m bench`. Has threads pinned, keeps the checkout off the path, and hands the work on.
 
-Exit codes: 0; 1 a goal is missed and `--check` was given; 2 nothing could be measured as asked (dezero_c not
-installed, unknown names, no Matplotlib for `--plot`); 3 a contender's value or gradient is wrong.
+Exit codes: 0; 1 a goal is missed and `--check` was given; 2 it could not be measured as asked (dezero_c not installed
+or without a function that is to be measured, unknown names, no Matplotlib for `--plot`); 3 a contender's value or
+gradient is wrong.
 """
 
 import argparse
@@ -51,21 +52,22 @@ def choose(parser, names, patterns, what):
 
 def show_list(workloads, peers):
     for workload in workloads.values():
-        print(f"{workload.name:<18}{workload.title}; per {workload.unit}")
+        print(f"{workload.name:<22}{workload.title}; per {workload.unit}")
     print()
     for peer in peers.values():
-        print(f"{peer.name:<18}{peer.label}{'' if peer.installed else ' (not installed)'}")
+        print(f"{peer.name:<22}{peer.label}{'' if peer.installed else ' (not installed)'}")
 
 
 def build_document(package, names, workloads, settings, table_to):
     from . import report, runner
     from .peers import OURS, PEERS
+    from .workloads import GROUPS, WORKLOADS
 
     adapters, absent = runner.load_peers(names)
     versions = {name: environment.version(PEERS[name].module) for name in adapters if PEERS[name].module}
     versions[OURS] = versions[OURS] or getattr(package, "__version__", "of no known version")
     document = {
-        "schema": 1,
+        "schema": 2,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "quick": settings.quick,
         "slow": settings.slow,
@@ -80,7 +82,7 @@ def build_document(package, names, workloads, settings, table_to):
     for result in runner.run(workloads, adapters, settings):
         document["workloads"].append(result)
         print(f"\n{report.table(result)}", file=table_to, flush=True)
-    document["geometric_means"] = runner.geometric_means(document["workloads"])
+    document["groups"] = runner.group_results(document["workloads"], GROUPS, WORKLOADS.values())
     print(f"\n{report.summary(document)}", file=table_to, flush=True)
     return document
 
@@ -91,7 +93,7 @@ def main(arguments=None):
     environment.pin_threads()
     environment.leave_checkout()
     from . import memory, plot
-    from .peers import PEERS
+    from .peers import OURS, PEERS
     from .records import QUICK, Settings, WrongResult
     from .workloads import WORKLOADS
 
@@ -126,7 +128,11 @@ def main(arguments=None):
             Path(options.json).write_text(text + "\n", encoding="utf-8")
     if options.plot:
         plot.draw(document, options.plot)
-    missed = any(goal["met"] is False for each in document["workloads"] for goal in each["goals"])
+    lacking = [f"{each['name']}: {each['missing'][OURS]}" for each in document["workloads"] if OURS in each["missing"]]
+    if lacking:
+        return fail(f"dezero_c is without functions that are measured: {'; '.join(lacking)}")
+    judged = document["workloads"] + document["groups"]
+    missed = any(goal["met"] is False for each in judged for goal in each["goals"])
     return 1 if options.check and missed else 0
 
 

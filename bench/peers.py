@@ -10,6 +10,10 @@ An adapter has `family` (the key under which workloads find a builder of their o
 value and gradients once: `(value, (gx, ...))`, in the library's own types) and `numpy(raw)`, which turns such a value
 into an ndarray. Those that can show what a graph weighs have `graph(function, point)`, which returns the objects that
 keep the graph alive and a callable for backward.
+
+Those that take part in the rows on whole functions also have `ops` (the library's own functions under its own names)
+and `pullback(function, inputs, gy)`: like `gradient`, but of any inputs and dtypes, with `gy` as the gradient that
+arrives from above (None where the value is a single number).
 """
 
 import importlib
@@ -27,6 +31,24 @@ class Unsupported(Exception):
     """This peer cannot do this workload; the text says why."""
 
 
+class Missing(Unsupported):
+    """This peer is without a function that it was to show."""
+
+
+class Named:
+    """A module's functions; asking for one that it is without raises Missing."""
+
+    def __init__(self, module, **lent):
+        self.module = module
+        vars(self).update(lent)
+
+    def __getattr__(self, name):
+        try:
+            return getattr(self.module, name)
+        except AttributeError:
+            raise Missing(f"it has no function `{name}`") from None
+
+
 class DeZeroAdapter:
     """dezero_c, and DeZero itself: one interface, so one adapter."""
 
@@ -34,15 +56,16 @@ class DeZeroAdapter:
     value = staticmethod(operator.attrgetter("data"))
     numpy = staticmethod(np.asarray)
 
-    def __init__(self, package):
+    def __init__(self, package, **lent):
         functions = package.functions
+        self.ops = Named(functions, **lent)
         self.Variable = package.Variable
         self.Function = package.Function
         self.sin, self.cos, self.exp = functions.sin, functions.cos, functions.exp
         self.square = getattr(functions, "square", square)
 
     def leaf(self, point):
-        return self.Variable(np.array(point, dtype=np.float64))
+        return self.Variable(np.array(point))
 
     def gradient(self, function, *point):
         leaves = [self.leaf(each) for each in point]
@@ -71,6 +94,23 @@ class DeZeroAdapter:
 
         return run
 
+    def pullback(self, function, inputs, gy):
+        leaves, Variable = [self.leaf(each) for each in inputs], self.Variable
+        if gy is None:
+            return self.gradients(function, leaves)
+
+        def run():
+            y = function(*leaves)
+            y.grad = Variable(gy)
+            y.backward()
+            gxs = []
+            for x in leaves:
+                gxs.append(x.grad.data)
+                x.cleargrad()
+            return y.data, gxs
+
+        return run
+
     def graph(self, function, point):
         x = self.leaf(point)
         y = function(x)
@@ -85,11 +125,11 @@ class TorchAdapter:
 
     def __init__(self, torch):
         torch.set_num_threads(1)
-        self.torch = torch
+        self.torch = self.ops = torch
         self.sin, self.cos, self.exp, self.square = torch.sin, torch.cos, torch.exp, torch.square
 
     def leaf(self, point):
-        return self.torch.tensor(point, dtype=self.torch.float64, requires_grad=True)
+        return self.torch.tensor(np.array(point), requires_grad=True)
 
     def numpy(self, raw):
         return raw.detach().numpy()
@@ -114,10 +154,14 @@ class TorchAdapter:
 
         return run
 
-    def gradients(self, function, leaves):
+    def pullback(self, function, inputs, gy):
+        leaves = [self.leaf(each) for each in inputs]
+        return self.gradients(function, leaves, None if gy is None else self.torch.tensor(gy))
+
+    def gradients(self, function, leaves, gy=None):
         def run():
             y = function(*leaves)
-            y.backward()
+            y.backward(gy)
             gxs = []
             for x in leaves:
                 gxs.append(x.grad)
@@ -140,7 +184,7 @@ class AutogradAdapter:
 
     def __init__(self, autograd):
         self.grad, self.make_vjp = autograd.grad, autograd.make_vjp
-        wrapped = importlib.import_module("autograd.numpy")
+        self.ops = wrapped = importlib.import_module("autograd.numpy")
         self.sin, self.cos, self.exp, self.square = wrapped.sin, wrapped.cos, wrapped.exp, wrapped.square
         self.value = importlib.import_module("autograd.tracer").getval
 
@@ -168,6 +212,18 @@ class AutogradAdapter:
             def run():
                 vjp, y = vjp_of(x)
                 return y, (vjp(np.ones_like(y)),)
+
+        return run
+
+    def pullback(self, function, inputs, gy):
+        gy = 1.0 if gy is None else gy
+        several = len(inputs) > 1
+        vjp_of = self.make_vjp(function, tuple(range(len(inputs))) if several else 0)
+
+        def run():
+            vjp, y = vjp_of(*inputs)
+            gxs = vjp(gy)
+            return y, gxs if several else (gxs,)
 
         return run
 
@@ -225,6 +281,7 @@ class NumPyAdapter:
 
     family = "numpy"
     forward_only = True
+    ops = np
     sin, cos, exp, square = np.sin, np.cos, np.exp, np.square
     value = staticmethod(operator.pos)
     numpy = staticmethod(np.asarray)
@@ -232,6 +289,9 @@ class NumPyAdapter:
     def gradient(self, function, *point):
         arrays = [np.array(each, dtype=np.float64) for each in point]
         return lambda: (function(*arrays), None)
+
+    def pullback(self, function, inputs, gy):
+        return lambda: (function(*inputs), None)
 
 
 class PythonAdapter:
@@ -270,7 +330,9 @@ def load_dezero_c():
 
 
 def load_dezero():
-    """DeZero 0.0.13 still says `np.int`, which NumPy 2 lacks: lend it the name for the import and take it back."""
+    """DeZero 0.0.13 still says `np.int`, which NumPy 2 lacks: lend it the name for the import and take it back. It has
+    no `mean` either; who wants one divides a sum.
+    """
     lend = "int" not in vars(np)
     if lend:
         np.int = int
@@ -283,7 +345,13 @@ def load_dezero():
     ours = sys.modules.get("dezero_c")
     if ours is not None and package.Variable is ours.Variable:
         raise ImportError("`dezero` resolves to dezero_c, not to DeZero")
-    return DeZeroAdapter(package)
+    total = package.functions.sum
+
+    def mean(x, axis=None):
+        y = total(x, axis)
+        return y / (x.size // y.size)
+
+    return DeZeroAdapter(package, mean=mean)
 
 
 def load_torch():

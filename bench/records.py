@@ -16,6 +16,20 @@ class WrongResult(Exception):
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far a result may be from the reference: `relative` to each element, and `scaled` by the largest one."""
+
+    relative: float = 1e-6
+    # None by default: it would pass anything where a long chain's gradient is small.
+    scaled: float = 0.0
+
+
+DOUBLE = Tolerance(1e-9, 1e-12)
+# A sum over 784 products in float32, and elements that nearly cancel.
+SINGLE = Tolerance(1e-4, 1e-5)
+
+
+@dataclass(frozen=True)
 class Goal:
     """A figure to reach: `faster` (at least `limit` times faster than `against`), `within` (at most `limit` times the
     time of `against`) or `below` (at most `limit` of the workload's quantity, `against` unused).
@@ -61,6 +75,15 @@ class Settings:
     budget_seconds: float = 6.0  # a contender joins no further round once it has used this much
 
 
+@dataclass(frozen=True)
+class Group:
+    """Workloads that are summed up together, by the geometric mean of their ratios, and goals for that mean."""
+
+    name: str
+    title: str
+    goals: tuple = ()
+
+
 QUICK = {"quick": True, "rounds": 5, "sample_seconds": 0.003, "budget_seconds": 0.5}
 
 
@@ -87,6 +110,8 @@ class Workload:
     contenders: Callable = standard_contenders
     labels: dict = field(default_factory=dict)
     quantity: str = "time"
+    group: str = "engine"
+    tolerance: Tolerance = Tolerance()
 
 
 def gradient_of(function, *point):
@@ -107,13 +132,51 @@ def by_family(**builders):
     return build
 
 
-def verify(name, adapter, result, reference):
+def everywhere(function):
+    """One spelling for all families that have arrays."""
+    return {"dezero": function, "torch": function, "autograd": function, "numpy": function}
+
+
+def function_row(name, title, data, reference, spelt, **fields):
+    """A workload of the group "functions": one forward and backward pass of a function over given arrays.
+
+    `data(n)` returns the inputs that are differentiated by and the gradient that comes from above, None for a value
+    that is a single number. `spelt` has per family `f(adapter)`, which returns the function of the inputs in that
+    library's own words. `reference(*inputs, gy)` returns value and gradients; it is given everything in float64.
+    """
+
+    def build(adapter, n):
+        if adapter.family not in spelt:
+            raise Unsupported(f"not written for {adapter.family}")
+        return adapter.pullback(spelt[adapter.family](adapter), *data(n))
+
+    def reference_of(n):
+        inputs, gy = data(n)
+        return reference(*(x.astype(np.float64) for x in inputs), gy if gy is None else gy.astype(np.float64))
+
+    defaults = {
+        "unit": "pass",
+        "units": lambda n: 1,
+        "group": "functions",
+        "goals": (Goal("faster", 1, "dezero"),),
+        "tolerance": DOUBLE,
+    }
+    return Workload(name=name, title=title, build=build, reference=reference_of, **(defaults | fields))
+
+
+def draw(*shapes, dtype=np.float64, seed=0):
+    """Normally distributed arrays, the same in every process."""
+    generator = np.random.default_rng(seed)
+    return [generator.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def verify(name, adapter, result, reference, tolerance):
     """Raise WrongResult unless value and gradients are the reference's; only forward-only peers may leave gradients
     out.
     """
     value, gradients = result
     expected, expected_gradients = reference
-    compare(name, "value", adapter.numpy(value), expected)
+    compare(name, "value", adapter.numpy(value), expected, tolerance)
     if gradients is None:
         if not getattr(adapter, "forward_only", False):
             raise WrongResult(f"{name}: no gradient")
@@ -121,10 +184,12 @@ def verify(name, adapter, result, reference):
     if len(gradients) != len(expected_gradients):
         raise WrongResult(f"{name}: {len(gradients)} gradients instead of {len(expected_gradients)}")
     for index, (gradient, correct) in enumerate(zip(gradients, expected_gradients, strict=True)):
-        compare(name, f"gradient {index}", adapter.numpy(gradient), correct)
+        compare(name, f"gradient {index}", adapter.numpy(gradient), correct, tolerance)
 
 
-def compare(name, what, measured, expected):
-    # No absolute tolerance: it would pass anything where a long chain's gradient is small.
-    if np.shape(measured) != np.shape(expected) or not np.allclose(measured, expected, rtol=1e-6, atol=0):
+def compare(name, what, measured, expected, tolerance):
+    atol = tolerance.scaled * np.max(np.abs(expected)) if tolerance.scaled else 0
+    if np.shape(measured) != np.shape(expected) or not np.allclose(
+        measured, expected, rtol=tolerance.relative, atol=atol
+    ):
         raise WrongResult(f"{name}: {what} is {measured!r}, must be {expected!r}")

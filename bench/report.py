@@ -7,6 +7,12 @@ Takes the dicts that `runner.py` makes and returns text; nothing is measured her
 from .peers import PEERS
 
 WIDTHS = (50, 12, 16)  # label, median, ratio
+# Why a goal was not judged, and what to say of it below the tables.
+NOT_JUDGED = {
+    "of another size": "not judged (peers at other sizes: use --slow)",
+    "only some rows": "not judged (some rows of the group were not measured)",
+    "not measured": "not measured (the peer is not there)",
+}
 
 
 def header(document):
@@ -46,29 +52,41 @@ def table(result):
         cells = (row["label"], quantity(row["median"], result["quantity"]), ratio(row))
         padded = f"{cells[0]:<{WIDTHS[0]}}{cells[1]:>{WIDTHS[1]}}{cells[2]:>{WIDTHS[2]}}"
         lines.append(f"  {padded}   {'; '.join(filter(None, (verdict, row['note'])))}".rstrip())
+    lines += [f"  without {PEERS[name].label}: {why}" for name, why in result["missing"].items()]
     return "\n".join(lines)
 
 
 def summary(document):
-    goals = [(each, goal) for each in document["workloads"] for goal in each["goals"]]
+    goals = [(each, goal) for each in document["workloads"] + document["groups"] for goal in each["goals"]]
     judged = [(each, goal) for each, goal in goals if goal["met"] is not None]
     missed = [(each, goal) for each, goal in judged if not goal["met"]]
     lines = [f"goals: {len(judged) - len(missed)} of {len(judged)} met"]
-    if len(goals) > len(judged):
-        lines[0] += f", {len(goals) - len(judged)} not measured (the peer is not there)"
+    for why, meaning in NOT_JUDGED.items():
+        count = sum(goal["not_judged"] == why for _, goal in goals)
+        if count:
+            lines[0] += f", {count} {meaning}"
     for each, goal in missed:
         against = f" against {goal['against']}" if goal["against"] else ""
         below = goal["kind"] == "below"
         figure = quantity(goal["measured"], each["quantity"]) if below else f"{times(goal['measured'])} x"
         sign = "at least" if goal["kind"] == "faster" else "at most"
         lines.append(f"  missed: {each['name']}{against}: {figure}, to be {sign} {goal['limit']:g}")
-    for peer, mean in document["geometric_means"].items():
-        if peer in document["with_gradients"]:
-            lines.append(
-                f"{PEERS[peer].label}: {times(mean['times_faster'])} times dezero_c's time, "
-                f"geometric mean over {mean['workloads']} workloads"
-            )
+    for group in document["groups"]:
+        lines += group_lines(group, document["with_gradients"])
     return "\n".join(lines)
+
+
+def group_lines(group, peers):
+    """A group's geometric means, and its goals beside them."""
+    lines = [f"{group['title']}, geometric means:"]
+    for peer, mean in group["geometric_means"].items():
+        if peer in peers:
+            verdicts = [goal_text(goal, "ns") for goal in group["goals"] if goal["against"] == peer]
+            lines.append(
+                f"  {PEERS[peer].label}: {times(mean['times_faster'])} times dezero_c's time over "
+                f"{mean['workloads']} workloads{''.join(f'; {verdict}' for verdict in verdicts)}"
+            )
+    return lines if len(lines) > 1 else []
 
 
 def ratio(row):
@@ -80,9 +98,11 @@ def ratio(row):
 
 
 def goal_text(goal, unit):
-    if goal["met"] is None:
+    if goal["not_judged"] == "not measured":
         return ""
     met = "met" if goal["met"] else "MISSED"
+    if goal["not_judged"]:
+        met = "not judged (use --slow)" if goal["not_judged"] == "of another size" else "not judged (not all rows)"
     if goal["kind"] == "below":
         return f"goal at most {quantity(goal['limit'], unit)}: {met}"
     if goal["kind"] == "faster":

@@ -8,7 +8,7 @@ import math
 import sys
 
 from . import memory, timing
-from .peers import OURS, PEERS, Unsupported
+from .peers import OURS, PEERS, Missing, Unsupported
 
 
 class Progress:
@@ -67,7 +67,7 @@ def run(workloads, adapters, settings):
 
 
 def run_time(workload, adapters, settings, progress):
-    references, jobs, rows, skipped = {}, [], [], {}
+    references, jobs, rows, skipped, missing = {}, [], [], {}, {}
     contenders = workload.contenders(workload, [PEERS[name] for name in adapters], settings)
     for contender in contenders:
         progress.step(f"{workload.name}: checking {contender.label}", 0)
@@ -75,12 +75,12 @@ def run_time(workload, adapters, settings, progress):
         try:
             made = workload.build(adapter, n)
         except Unsupported as error:
-            skipped[contender.peer] = str(error)
+            (missing if isinstance(error, Missing) else skipped)[contender.peer] = str(error)
             continue
         if n not in references:
             references[n] = workload.reference(n)
         name = f"{workload.name}, {contender.label}"
-        job = timing.prepare(name, adapter, made, references[n], workload.units(n), settings)
+        job = timing.prepare(name, adapter, made, references[n], workload.tolerance, workload.units(n), settings)
         job.key = contender.key
         jobs.append(job)
         rows.append(contender)
@@ -88,7 +88,7 @@ def run_time(workload, adapters, settings, progress):
     ours = next((job for job in jobs if job.key == OURS), None)
     ratios = {job.key: timing.ratio(job, ours) for job in jobs} if ours else {}
     summaries = [(row, job.summary()) for row, job in zip(rows, jobs, strict=True)]
-    return result(workload, "ns", summaries, ratios, skipped)
+    return result(workload, "ns", summaries, ratios, skipped, missing)
 
 
 def run_memory(workload, adapters, settings, progress):
@@ -108,10 +108,13 @@ def run_memory(workload, adapters, settings, progress):
     return result(workload, "bytes", rows, ratios, skipped)
 
 
-def result(workload, quantity, measured, ratios, skipped):
+def result(workload, quantity, measured, ratios, skipped, missing=()):
+    """`skipped` says per peer why it takes no part, `missing` which function it should have had."""
     ours = next((summary["median"] for contender, summary in measured if contender.key == OURS), None)
+    contenders = {contender.key: contender for contender, _ in measured}
     return {
         "name": workload.name,
+        "group": workload.group,
         "title": workload.title,
         "unit": workload.unit,
         "quantity": quantity,
@@ -128,27 +131,63 @@ def result(workload, quantity, measured, ratios, skipped):
             for contender, summary in measured
         ],
         "skipped": skipped,
-        "goals": [goal_result(goal, ours, ratios) for goal in workload.goals],
+        "missing": dict(missing),
+        "goals": [
+            goal_result(goal, ours, ratios, "of another size" if of_another_size(goal.against, contenders) else "")
+            for goal in workload.goals
+        ],
     }
 
 
-def goal_result(goal, ours, ratios):
+def of_another_size(key, contenders):
+    """Whether a peer was measured at a size that dezero_c was not; dezero_c's own second size is there on purpose."""
+    if key not in contenders or OURS not in contenders:
+        return False
+    return contenders[key].peer != OURS and contenders[key].n != contenders[OURS].n
+
+
+def goal_result(goal, ours, ratios, unfit=""):
+    """`met` is None where there is nothing to judge, and `not_judged` says why."""
     measured = goal.measured(ours, ratios)
+    not_judged = "not measured" if measured is None else unfit
     return {
         "kind": goal.kind,
         "against": goal.against,
         "limit": goal.limit,
         "measured": measured,
-        "met": None if measured is None else bool(goal.met(measured)),
+        "met": None if not_judged else bool(goal.met(measured)),
+        "not_judged": not_judged,
     }
 
 
+def group_results(results, groups, workloads):
+    """Per group of workloads, its geometric means and its goals. `workloads` are all that there are: a group's goals
+    are judged only where each of its rows was measured.
+    """
+    summed_up = []
+    for group in groups:
+        inside = [each for each in results if each["group"] == group.name]
+        if not inside:
+            continue
+        means = geometric_means(inside)
+        ratios = {peer: mean["times_faster"] for peer, mean in means.items()}
+        full = sum(each.group == group.name and each.quantity == "time" for each in workloads)
+        goals = []
+        for goal in group.goals:
+            partly = goal.against in means and means[goal.against]["workloads"] < full
+            goals.append(goal_result(goal, None, ratios, "only some rows" if partly else ""))
+        summed_up.append({"name": group.name, "title": group.title, "geometric_means": means, "goals": goals})
+    return summed_up
+
+
 def geometric_means(results):
-    """Per peer, the geometric mean over all timed workloads of how many times faster dezero_c is."""
+    """Per peer, the geometric mean over timed workloads of how many times faster dezero_c is, at equal sizes."""
     ratios = {}
     for each in results:
+        ours = next((row["n"] for row in each["rows"] if row["key"] == OURS), None)
         for row in each["rows"]:
-            if each["quantity"] == "ns" and row["peer"] != OURS and row["times_dezero_c"]:
+            comparable = each["quantity"] == "ns" and row["peer"] != OURS and row["n"] == ours
+            if comparable and row["times_dezero_c"]:
                 ratios.setdefault(row["peer"], []).append(row["times_dezero_c"])
     return {
         peer: {"workloads": len(found), "times_faster": math.exp(sum(map(math.log, found)) / len(found))}

@@ -37,7 +37,7 @@ class Job:
         }
 
 
-def prepare(name, adapter, run, reference, units, settings):
+def prepare(name, adapter, run, reference, tolerance, units, settings):
     """A Job whose results are right, twice over, and whose sample is long enough to time.
 
     The second run, compared while the first result is still held, shows a gradient that was not cleared, and one
@@ -47,8 +47,8 @@ def prepare(name, adapter, run, reference, units, settings):
     start = time.perf_counter()
     second = run()
     elapsed = time.perf_counter() - start
-    verify(name, adapter, first, reference)
-    verify(f"{name}, second run", adapter, second, reference)
+    verify(name, adapter, first, reference, tolerance)
+    verify(f"{name}, second run", adapter, second, reference, tolerance)
     del first, second
     job = Job(name, run, units, spent=elapsed)
     while elapsed < settings.sample_seconds:

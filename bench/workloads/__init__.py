@@ -5,10 +5,28 @@ peers; wrap it in a record, with its goals if it has any; put the record into th
 work: `../records.py`.
 """
 
-from . import chains, functions, graphs, long_chains, python_function
+from ..records import Goal, Group
+from . import (
+    chains,
+    elementwise,
+    functions,
+    graphs,
+    indexing,
+    long_chains,
+    network,
+    python_function,
+    reductions,
+)
 
 WORKLOADS = {
     workload.name: workload
-    for module in (chains, functions, graphs, python_function, long_chains)
+    for module in (
+        chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network,
+    )
     for workload in module.WORKLOADS
-}
+}  # fmt: skip
+
+GROUPS = (
+    Group("engine", "the engine: graphs of small operations"),
+    Group("functions", "functions on whole arrays", goals=(Goal("faster", 4, "dezero"),)),
+)
