@@ -39,7 +39,8 @@ def load(name):
 environment, peers, plot, records, report, runner = map(
     load, ("environment", "peers", "plot", "records", "report", "runner")
 )
-WORKLOADS = load("workloads").WORKLOADS
+WORKLOADS, GROUPS = load("workloads").WORKLOADS, load("workloads").GROUPS
+FUNCTIONS = [name for name, each in WORKLOADS.items() if each.group == "functions"]
 TINY = records.Settings(quick=True, rounds=2, sample_seconds=1e-4, budget_seconds=0.1)
 
 
@@ -74,7 +75,9 @@ def test_measures_the_installed_core(document, tmp_path):
 
 def test_document_is_complete(document):
     assert document["quick"] is True
-    assert set(document) >= {"schema", "date", "machine", "versions", "absent", "geometric_means"}
+    assert set(document) >= {"schema", "date", "machine", "versions", "absent", "groups"}
+    assert [group["name"] for group in document["groups"]] == [group.name for group in GROUPS]
+    assert not any(each["missing"] for each in document["workloads"])
     assert [each["name"] for each in document["workloads"]] == list(WORKLOADS)
     assert set(document["versions"]) == {"dezero_c", "numpy"}
 
@@ -176,12 +179,61 @@ def test_references_agree_with_plain_numpy(name):
     workload = WORKLOADS[name]
     n = min(workload.n, 1000)
     value, gradients = workload.reference(n)
-    assert all(np.all(np.isfinite(gx)) and np.all(np.abs(gx) > 1e-12) for gx in gradients)
+    assert all(np.all(np.isfinite(gx)) and np.any(np.abs(gx) > 1e-12) for gx in gradients)
+    if name not in FUNCTIONS:  # a maximum or a relu does have zeros
+        assert all(np.all(np.abs(gx) > 1e-12) for gx in gradients)
     try:
         run = workload.build(peers.NumPyAdapter(), n)
     except peers.Unsupported:
+        assert name not in FUNCTIONS
         return
-    np.testing.assert_allclose(run()[0], value, rtol=1e-9)
+    tolerance = workload.tolerance if name in FUNCTIONS else records.Tolerance(1e-9)
+    records.compare(name, "value", run()[0], value, tolerance)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_measured_on_arrays_and_against_dezero(name):
+    """Every row has its goal, every peer is given the same arrays, and single precision is float32 for all of them."""
+    workload = WORKLOADS[name]
+    given = []
+    adapter = SimpleNamespace(
+        family="dezero",
+        ops=peers.Named(SimpleNamespace(), **dict.fromkeys(NAMES_IN_DEZERO)),
+        pullback=lambda function, inputs, gy: given.extend([*inputs, *([] if gy is None else [gy])]),
+    )
+    workload.build(adapter, workload.n)
+    dtype = np.float32 if workload.tolerance == records.SINGLE else np.float64
+    assert {each.dtype.type for each in given} == {dtype}
+    assert workload.goals == (records.Goal("faster", 1, "dezero"),)
+
+
+NAMES_IN_DEZERO = (
+    "sum", "mean", "max", "tanh", "exp", "relu", "sigmoid", "softmax_cross_entropy", "linear", "conv2d", "pooling",
+    "batch_nrom",
+)  # fmt: skip
+
+
+def test_the_measured_functions_are_there():
+    ops = peers.load_dezero_c().ops
+    for name in NAMES_IN_DEZERO:
+        assert callable(getattr(ops, name))
+
+
+def test_tolerances():
+    def passes(measured, expected, tolerance):
+        try:
+            records.compare("a", "value", np.array(measured), np.array(expected), tolerance)
+        except records.WrongResult:
+            return False
+        return True
+
+    strict, scaled = records.Tolerance(), records.Tolerance(1e-6, 1e-5)
+    assert passes([1.0, 1e-9], [1.0, 1e-9 + 1e-16], strict)
+    assert not passes([1.0, 1e-9], [1.0, 2e-9], strict)
+    assert passes([1.0, 1e-9], [1.0, 2e-9], scaled)
+    assert not passes([1.0, 1e-9], [1.0, 2e-5], scaled)
+    assert not passes([1.0, math.nan], [1.0, 1.0], scaled)
+    assert not passes([1.0], [[1.0]], scaled)
 
 
 def test_goal_kinds():
@@ -191,6 +243,92 @@ def test_goal_kinds():
     assert (within.measured(2.0, ratios), within.met(2.0), within.met(1.5)) == (2.0, False, True)
     assert records.Goal("below", 400).measured(2.0, {}) == 2.0
     assert records.Goal("faster", 45, "dezero").measured(2.0, ratios) is None
+
+
+def row(peer, times_dezero_c, n=1):
+    return {"peer": peer, "key": peer, "n": n, "times_dezero_c": times_dezero_c}
+
+
+def timed(name, *rows, group="functions"):
+    return {"name": name, "group": group, "quantity": "ns", "rows": [row("dezero_c", 1.0), *rows]}
+
+
+def summed_up(*results, limit=4):
+    """Group results where a group "functions" has two workloads and a goal."""
+    group = records.Group("functions", "functions", goals=(records.Goal("faster", limit, "dezero"),))
+    workloads = [SimpleNamespace(group="functions", quantity="time")] * 2
+    return runner.group_results(results, [group], workloads)
+
+
+def test_a_group_is_judged_by_its_geometric_mean():
+    results = [timed("a", row("dezero", 2.0), row("torch", 1.0)), timed("b", row("dezero", 8.0))]
+    (group,) = summed_up(*results)
+    assert group["geometric_means"]["dezero"] == {"workloads": 2, "times_faster": pytest.approx(4.0)}
+    assert group["geometric_means"]["torch"] == {"workloads": 1, "times_faster": 1.0}
+    (goal,) = summed_up(*results, limit=4.1)[0]["goals"]
+    assert goal["met"] is False
+    (goal,) = summed_up(*results, limit=3.9)[0]["goals"]
+    assert (goal["met"], goal["not_judged"]) == (True, "")
+
+
+def test_a_group_is_not_judged_by_a_part_of_it():
+    (group,) = summed_up(timed("a", row("dezero", 2.0)))
+    assert (group["goals"][0]["met"], group["goals"][0]["not_judged"]) == (None, "only some rows")
+    (group,) = summed_up(timed("a"), timed("b"))
+    assert (group["goals"][0]["met"], group["goals"][0]["not_judged"]) == (None, "not measured")
+    assert summed_up(timed("a", row("dezero", 2.0), group="engine")) == []
+
+
+def test_geometric_means_leave_out_other_sizes():
+    means = runner.geometric_means([timed("a", row("dezero", 60.0, n=10)), timed("b", row("dezero", 2.0))])
+    assert means == {"dezero": {"workloads": 1, "times_faster": pytest.approx(2.0)}}
+
+
+@pytest.mark.parametrize(("n", "met"), [(100, False), (10, None)])
+def test_a_peer_at_another_size_is_not_judged(n, met):
+    workload = replace(
+        square_workload([]), goals=(records.Goal("faster", 60, "dezero"), records.Goal("within", 4, "dezero_c@10"))
+    )
+    contenders = [
+        records.Contender("dezero_c@10", "dezero_c", "dezero_c", 10),
+        records.Contender("dezero_c", "dezero_c", "dezero_c", 100),
+        records.Contender("dezero", "dezero", "DeZero", n),
+    ]
+    ratios = {"dezero_c@10": 0.5, "dezero_c": 1.0, "dezero": 50.0}
+    result = runner.result(workload, "ns", [(each, {"median": 1.0}) for each in contenders], ratios, {})
+    against_dezero, against_itself = result["goals"]
+    assert against_dezero["met"] is met
+    assert against_itself["met"] is True
+    text = report.table(result)
+    assert ("not judged (use --slow)" in text) == (met is None)
+    assert ("MISSED" in text) == (met is False)
+
+
+def test_a_missing_function_is_shown():
+    adapter = SimpleNamespace(family="dezero", ops=peers.Named(SimpleNamespace()), pullback=None)
+    (result,) = runner.run([WORKLOADS["conv2d"]], {"dezero_c": adapter, "numpy": peers.NumPyAdapter()}, TINY)
+    assert result["missing"] == {"dezero_c": "it has no function `conv2d`"}
+    assert [each["key"] for each in result["rows"]] == ["numpy"]
+    assert "without dezero_c: it has no function `conv2d`" in report.table(result)
+
+
+@pytest.mark.parametrize(
+    ("missing", "met", "code"),
+    [({}, True, 0), ({}, None, 0), ({}, False, 1), ({"torch": "no"}, True, 0), ({"dezero_c": "no"}, True, 2)],
+)
+def test_exit_codes(monkeypatch, missing, met, code):
+    """A group's goal counts for --check; a function that dezero_c lacks is an error with or without it."""
+    command = load("__main__")
+    document = {
+        "workloads": [{"name": "conv2d", "missing": missing, "goals": []}],
+        "groups": [{"goals": [{"met": met}]}],
+    }
+    monkeypatch.setattr(command, "build_document", lambda *arguments: document)
+    monkeypatch.setattr(environment, "leave_checkout", lambda: None)
+    monkeypatch.setattr(environment, "pin_threads", lambda: None)
+    monkeypatch.setattr(environment, "load_dezero_c", lambda: None)
+    assert command.main(["--check"]) == code
+    assert command.main([]) == (code if code == 2 else 0)
 
 
 def test_list_names_everything():
