@@ -90,7 +90,8 @@ QUICK = {"quick": True, "rounds": 5, "sample_seconds": 0.003, "budget_seconds": 
 def standard_contenders(workload, peers, settings):
     """Every peer once, at the workload's size."""
     n = workload.quick_n if settings.quick and workload.quick_n else workload.n
-    return [Contender(peer.name, peer.name, workload.labels.get(peer.name, peer.label), n) for peer in peers]
+    note = "" if n == workload.n else f"quick: {n:,} instead of {workload.n:,}"
+    return [Contender(peer.name, peer.name, workload.labels.get(peer.name, peer.label), n, note) for peer in peers]
 
 
 @dataclass(frozen=True)

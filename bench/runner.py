@@ -52,11 +52,12 @@ def load_peers(names):
 def run(workloads, adapters, settings):
     """The result of each workload as a dict, one by one as they are had."""
     progress = Progress(len(workloads))
-    # What one peer's modules brought into the process is not for the collector to walk through while another is timed.
-    gc.collect()
-    gc.freeze()
     try:
         for workload in workloads:
+            # What one peer's modules brought into the process is not for the collector to walk through while another
+            # is timed. Again for each workload, since PyTorch imports half of itself at its first array gradient.
+            gc.collect()
+            gc.freeze()
             measure = run_memory if workload.quantity == "memory" else run_time
             measured = measure(workload, adapters, settings, progress)
             progress.clear()

@@ -81,7 +81,7 @@ FUNCTIONS = (
 )  # fmt: skip
 
 WORKLOADS = tuple(
-    function_row(f"{name}-{called}", f"{title}, {n:,} elements", data, reference, spelt, n=n)
-    for n, called in ((1000, "1000"), (1_000_000, "million"))
+    function_row(f"{name}-{called}", f"{title}, {n:,} elements", data, reference, spelt, n=n, quick_n=quick_n)
+    for n, called, quick_n in ((1000, "1000", 0), (1_000_000, "million", 100_000))
     for name, title, data, reference, spelt in FUNCTIONS
 )
