@@ -35,7 +35,7 @@ except ModuleNotFoundError as _error:
     __path__[:] = [_folder]
     import dezero_c._core as _core
 
-from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions
+from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions, functions_conv
 from dezero_c.core import (
     Config,
     Function,

@@ -4,8 +4,10 @@ The functions live in families, one compiled module each; this module is all of 
 `__all__` is the list of what is public in it.
 """
 
-from dezero_c import _einsum, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _reduce, _shape, _softmax
+from dezero_c import _conv, _einsum, _im2col, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax
+from dezero_c._conv import *  # noqa: F403
 from dezero_c._einsum import *  # noqa: F403
+from dezero_c._im2col import *  # noqa: F403
 from dezero_c._index import *  # noqa: F403
 from dezero_c._join import *  # noqa: F403
 from dezero_c._linalg import *  # noqa: F403
@@ -13,10 +15,11 @@ from dezero_c._losses import *  # noqa: F403
 from dezero_c._matmul import *  # noqa: F403
 from dezero_c._norm import *  # noqa: F403
 from dezero_c._ops import *  # noqa: F403
+from dezero_c._pool import *  # noqa: F403
 from dezero_c._reduce import *  # noqa: F403
 from dezero_c._shape import *  # noqa: F403
 from dezero_c._softmax import *  # noqa: F403
 
-_FAMILIES = (_einsum, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _reduce, _shape, _softmax)
+_FAMILIES = (_conv, _einsum, _im2col, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax)
 
 __all__ = [name for family in _FAMILIES for name in family.__all__]

@@ -25,6 +25,18 @@ DZ_INLINE void DZ_NAME(dz_row_out)(const T *x, T *out, ptrdiff_t s, ptrdiff_t lo
             out[o] = x[o * s];
 }
 
+/* Zeros in the columns [0, lo) and [hi, n) of a matrix; there are few. */
+DZ_INLINE void DZ_NAME(dz_no_border)(T *a, ptrdiff_t rows, ptrdiff_t lo, ptrdiff_t hi, ptrdiff_t n)
+{
+    ptrdiff_t r, o;
+    for (o = 0; o < lo; o++)
+        for (r = 0; r < rows; r++)
+            a[r * n + o] = 0;
+    for (o = hi; o < n; o++)
+        for (r = 0; r < rows; r++)
+            a[r * n + o] = 0;
+}
+
 /* The columns of window rows [r0, r1) of one image x (C, H, W). */
 static void DZ_NAME(dz_im2col)(const char *x_, char *col_, const dz_window *w, ptrdiff_t r0, ptrdiff_t r1, ptrdiff_t ld)
 {
@@ -33,7 +45,7 @@ static void DZ_NAME(dz_im2col)(const char *x_, char *col_, const dz_window *w, p
     const ptrdiff_t n = w->ow;
     /* Neighbouring rows of an image of the output's width are one run of memory: copied at once, then the borders set. */
     const int flat = w->sh == 1 && w->sw == 1 && n == w->w;
-    ptrdiff_t c, i, j, r, o;
+    ptrdiff_t c, i, j, r;
     for (c = 0; c < w->c; c++, x += w->h * w->w)
         for (i = 0; i < w->kh; i++)
             for (j = 0; j < w->kw; j++, col += ld) {
@@ -56,12 +68,7 @@ static void DZ_NAME(dz_im2col)(const char *x_, char *col_, const dz_window *w, p
                 }
                 memcpy(col + (top - r0) * n + lo, x + (top + dy) * n + lo + dx,
                        (size_t)((bottom - top) * n - lo - (n - hi)) * sizeof(T));
-                for (r = top - r0; r < bottom - r0; r++) {
-                    for (o = 0; o < lo; o++)
-                        col[r * n + o] = 0;
-                    for (o = hi; o < n; o++)
-                        col[r * n + o] = 0;
-                }
+                DZ_NAME(dz_no_border)(col + (top - r0) * n, bottom - top, lo, hi, n);
             }
 }
 
@@ -88,12 +95,7 @@ static void DZ_NAME(dz_col2im)(char *x_, char *col_, const dz_window *w, ptrdiff
                     T *to = x + (top + dy) * n + lo + dx;
                     const T *from = col + (top - r0) * n + lo;
                     const ptrdiff_t length = (bottom - top) * n - lo - (n - hi);
-                    for (r = top - r0; r < bottom - r0; r++) {
-                        for (o = 0; o < lo; o++)
-                            col[r * n + o] = 0;
-                        for (o = hi; o < n; o++)
-                            col[r * n + o] = 0;
-                    }
+                    DZ_NAME(dz_no_border)(col + (top - r0) * n, bottom - top, lo, hi, n);
                     DZ_IVDEP
                     for (o = 0; o < length; o++)
                         to[o] += from[o];
