@@ -4,7 +4,22 @@ The functions live in families, one compiled module each; this module is all of 
 `__all__` is the list of what is public in it.
 """
 
-from dezero_c import _conv, _einsum, _im2col, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax
+from dezero_c import (
+    _conv,
+    _einsum,
+    _im2col,
+    _index,
+    _join,
+    _linalg,
+    _losses,
+    _matmul,
+    _norm,
+    _ops,
+    _pool,
+    _reduce,
+    _shape,
+    _softmax,
+)
 from dezero_c._conv import *  # noqa: F403
 from dezero_c._einsum import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
@@ -20,6 +35,21 @@ from dezero_c._reduce import *  # noqa: F403
 from dezero_c._shape import *  # noqa: F403
 from dezero_c._softmax import *  # noqa: F403
 
-_FAMILIES = (_conv, _einsum, _im2col, _index, _join, _linalg, _losses, _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax)
+_FAMILIES = (
+    _conv,
+    _einsum,
+    _im2col,
+    _index,
+    _join,
+    _linalg,
+    _losses,
+    _matmul,
+    _norm,
+    _ops,
+    _pool,
+    _reduce,
+    _shape,
+    _softmax,
+)
 
 __all__ = [name for family in _FAMILIES for name in family.__all__]

@@ -1,0 +1,181 @@
+"""NumPy's functions on Variables: each gives what the function of dezero_c.functions gives, with its graph, or says that it
+has no gradient. Ufuncs as operators are in test_operators.py.
+"""
+
+import inspect
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable, _protocols
+
+RNG = np.random.default_rng(4)
+A, B = RNG.uniform(0.5, 2.0, (3, 3)), RNG.uniform(0.5, 2.0, (3, 3))
+SYMMETRIC = A @ A.T + np.eye(3)
+
+# name: a call with every array replaced by what it is given; all return one array
+CALLS = {
+    "sum": (lambda v: np.sum(v, axis=0), A),
+    "sum keepdims": (lambda v: np.sum(v, axis=(0, 1), keepdims=True), A),
+    "mean": (lambda v: np.mean(v, 1), A),
+    "average": (lambda v: np.average(v, axis=1), A),
+    "average weights": (lambda v: np.average(v, axis=0, weights=B), A),
+    "prod": (lambda v: np.prod(v, axis=0), A),
+    "max": (lambda v: np.max(v, axis=0), A),
+    "amax": (lambda v: np.amax(v), A),
+    "min": (lambda v: np.min(v, axis=1, keepdims=True), A),
+    "amin": (lambda v: np.amin(v), A),
+    "var": (lambda v: np.var(v, ddof=1), A),
+    "std": (lambda v: np.std(v, axis=0), A),
+    "cumsum": (lambda v: np.cumsum(v, axis=1), A),
+    "add.reduce": (lambda v: np.add.reduce(v), A),
+    "maximum.reduce": (lambda v: np.maximum.reduce(v, axis=1), A),
+    "reshape": (lambda v: np.reshape(v, (9, 1)), A),
+    "ravel": (lambda v: np.ravel(v), A),
+    "transpose": (lambda v: np.transpose(v), A),
+    "matrix_transpose": (lambda v: np.matrix_transpose(v), A),
+    "swapaxes": (lambda v: np.swapaxes(v, 0, 1), A),
+    "moveaxis": (lambda v: np.moveaxis(v, 0, -1), A),
+    "expand_dims": (lambda v: np.expand_dims(v, 1), A),
+    "squeeze": (lambda v: np.squeeze(v), A[:, :1]),
+    "broadcast_to": (lambda v: np.broadcast_to(v, (2, 3, 3)), A),
+    "atleast_1d": (lambda v: np.atleast_1d(v), np.array(2.0)),
+    "atleast_2d": (lambda v: np.atleast_2d(v), A[0]),
+    "concatenate": (lambda v: np.concatenate([v, B, v], axis=1), A),
+    "stack": (lambda v: np.stack([B, v], axis=-1), A),
+    "vstack": (lambda v: np.vstack([v, B[0]]), A),
+    "hstack": (lambda v: np.hstack([v, B[0]]), A[0]),
+    "hstack 2-D": (lambda v: np.hstack((v, B)), A),
+    "dstack": (lambda v: np.dstack([v, B]), A),
+    "split": (lambda v: np.split(v, 3)[1], A),
+    "pad": (lambda v: np.pad(v, 1), A),
+    "pad constant": (lambda v: np.pad(v, ((0, 1), (2, 0)), mode="constant", constant_values=3.0), A),
+    "repeat": (lambda v: np.repeat(v, 2, axis=0), A),
+    "tile": (lambda v: np.tile(v, (2, 1)), A),
+    "flip": (lambda v: np.flip(v, 0), A),
+    "roll": (lambda v: np.roll(v, 1, axis=1), A),
+    "take": (lambda v: np.take(v, [0, 2, 0], axis=1), A),
+    "diagonal": (lambda v: np.diagonal(v), A),
+    "diagonal of a stack": (lambda v: np.diagonal(v, 1, 0, 2), RNG.normal(size=(3, 2, 4))),
+    "trace": (lambda v: np.trace(v), A),
+    "where": (lambda v: np.where(A > 1, v, 0.0), B),
+    "clip": (lambda v: np.clip(v, 0.7, 1.5), A),
+    "dot": (lambda v: np.dot(v, B), A),
+    "dot from the right": (lambda v: np.dot(B, v), A),
+    "matmul": (lambda v: np.matmul(v, B), A),
+    "inner": (lambda v: np.inner(v, B), A),
+    "vdot": (lambda v: np.vdot(v, B), A),
+    "outer": (lambda v: np.outer(v, B[0]), A[0]),
+    "tensordot": (lambda v: np.tensordot(v, B, axes=1), A),
+    "einsum": (lambda v: np.einsum("ij,kj->ik", v, B), A),
+    "norm": (lambda v: np.linalg.norm(v), A),
+    "norm axis": (lambda v: np.linalg.norm(v, axis=1), A),
+    "inv": (lambda v: np.linalg.inv(v), SYMMETRIC),
+    "solve": (lambda v: np.linalg.solve(v, B), SYMMETRIC),
+    "det": (lambda v: np.linalg.det(v), SYMMETRIC),
+    "slogdet": (lambda v: np.linalg.slogdet(v)[1], SYMMETRIC),
+    "cholesky": (lambda v: np.linalg.cholesky(v), SYMMETRIC),
+    "eigh": (lambda v: np.linalg.eigh(v)[0], SYMMETRIC),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_value_is_numpys_and_the_graph_is_recorded(name):
+    call, a = CALLS[name]
+    v = Variable(a)
+    y = call(v)
+    assert isinstance(y, Variable)
+    want = call(a)
+    assert y.shape == np.shape(want)
+    assert np.allclose(y.data, want, rtol=1e-12)
+    assert y.creator is not None
+    w = RNG.normal(size=y.shape)
+    F.sum(y * w).backward()
+    h = RNG.normal(size=a.shape)
+    if a is SYMMETRIC:
+        h = h + h.T     # cholesky and eigh read one triangle
+    numerical = np.sum((np.asarray(call(a + 1e-6 * h)) - np.asarray(call(a - 1e-6 * h))) * w) / 2e-6
+    assert np.isclose(np.sum(v.grad.data * h), numerical, rtol=1e-5, atol=1e-7)
+
+
+def test_each_function_of_the_table_has_a_call_here():
+    source = "".join(inspect.getsource(call) for call, _ in CALLS.values())
+    missing = [f.__name__ for f in _protocols._FUNCTIONS if f"{f.__name__}(" not in source]
+    assert not missing
+
+
+def test_float32_stays():
+    v = Variable(A.astype(np.float32))
+    for name in ("sum", "mean", "std", "prod", "concatenate", "where", "einsum", "dot"):
+        call, _ = CALLS[name]
+        if name in ("concatenate", "einsum", "dot"):
+            continue    # their other operand is float64
+        assert call(v).dtype == np.float32, name
+
+
+@pytest.mark.parametrize("call", [
+    lambda v: np.shape(v), lambda v: np.ndim(v), lambda v: np.size(v), lambda v: np.argmax(v, axis=0),
+    lambda v: np.argsort(v), lambda v: np.nonzero(v), lambda v: np.any(v > 1), lambda v: np.allclose(v, v),
+    lambda v: np.isclose(v, 1.0), lambda v: np.array_equal(v, v), lambda v: np.zeros_like(v), lambda v: np.ones_like(v),
+    lambda v: np.full_like(v, 3.0), lambda v: np.where(v), lambda v: np.array_str(v), lambda v: np.result_type(v, v),
+    lambda v: np.count_nonzero(v), lambda v: np.searchsorted(np.arange(4.0), v), lambda v: np.isin(v, [1.0]),
+])
+def test_what_has_no_gradient_by_nature_runs_on_the_data(call):
+    got, want = call(Variable(A)), call(A)
+    assert type(got) is type(want)
+    assert all(np.array_equal(g, w) for g, w in zip(np.atleast_1d(got), np.atleast_1d(want), strict=True))
+
+
+@pytest.mark.parametrize(("call", "name"), [
+    (lambda v: np.median(v), "np.median"), (lambda v: np.linalg.qr(v), "np.linalg.qr"),
+    (lambda v: np.sort(v), "np.sort"), (lambda v: np.round(v), "np.round"), (lambda v: np.fft.fft(v), "np.fft.fft"),
+    (lambda v: np.percentile(v, 3), "np.percentile"), (lambda v: np.kron(v, v), "np.kron"),
+])
+def test_what_has_no_gradient_here_says_so(call, name):
+    with pytest.raises(TypeError, match=rf"{name}.* no gradient here.*v\.data"):
+        call(Variable(A))
+
+
+def test_parameters_that_have_no_gradient_are_named():
+    v = Variable(A)
+    with pytest.raises(TypeError, match=r"np\.sum: .*dtype.*axis=None"):
+        np.sum(v, dtype=np.float64)
+    with pytest.raises(TypeError, match=r"np\.mean: .*where"):
+        np.mean(v, where=A > 1)
+    out = np.zeros(3)
+    with pytest.raises(TypeError, match=r"np\.sum: .*out"):
+        np.sum(v, axis=0, out=out)
+    assert not out.any()
+    with pytest.raises(ValueError, match="pad"):
+        np.pad(v, 1, mode="linear_ramp")
+    with pytest.raises(TypeError, match="weights"):
+        np.average(v, axis=0, weights=np.ones(3))
+
+
+def test_out_of_none_is_no_argument():
+    assert np.sum(Variable(A), axis=0, out=None).shape == (3,)
+
+
+def test_saving_and_printing(tmp_path):
+    v = Variable(A)
+    np.save(tmp_path / "a.npy", v)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), A)
+    np.savez(tmp_path / "a.npz", v=v)
+    assert np.array_equal(np.load(tmp_path / "a.npz")["v"], A)
+    np.testing.assert_allclose(v, A)
+    np.testing.assert_array_equal(v, A)
+
+
+def test_another_class_with_the_protocol_gets_its_turn():
+    class Other:
+        def __array_function__(self, function, types, args, kwargs):
+            return "other"
+
+    assert np.concatenate([Variable(A), Other()]) == "other"
+
+
+def test_copyto_changes_the_target():
+    target = np.zeros((3, 3))
+    np.copyto(target, Variable(A))
+    assert np.array_equal(target, A)
