@@ -1,16 +1,22 @@
 from typing import Any
 
-from ._core import Function, Variable
+from ._arrays import ArrayFunction
+from ._core import Variable
 
-class GetItem(Function):
-    slices: Any
+class GetItem(ArrayFunction):
+    @property
+    def slices(self) -> Any: ...
     def __init__(self, slices: Any) -> None: ...
 
-class GetItemGrad(Function):
+class GetItemGrad(ArrayFunction):
     slices: Any
     in_shape: Any
     def __init__(self, slices: Any, in_shape: Any) -> None: ...
 
 def get_item(x: Any, slices: Any) -> Variable: ...
+def embed_id(x: Any, W: Any) -> Variable: ...
+def take(x: Any, indices: Any, axis: int | None = None) -> Variable: ...
+def take_along_axis(x: Any, indices: Any, axis: int | None) -> Variable: ...
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Variable: ...
 
 __all__: list[str]

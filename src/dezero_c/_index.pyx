@@ -184,7 +184,7 @@ cdef tuple find_rows(object index, tuple shape, Rows *r):
     cdef tuple parts = <tuple> index if type(index) is tuple else (index,)
     cdef int nd = len(shape), axis = 0, first = -1, used = 0, k
     cdef list arrays = []
-    cdef object i, flat, size
+    cdef object i, flat
     cdef bint ended = False, ellipsis = False
     cdef tuple of
     if len(parts) == 1 and isinstance(parts[0], np.ndarray) and parts[0].dtype == bool:
@@ -512,8 +512,8 @@ def embed_id(x, W):
     try:
         r = gather(a, ids)
     except IndexError as error:
-        raise IndexError(f"embed_id: ids from {ids.min()} to {ids.max()} are not all in [{-a.shape[0]}, {a.shape[0]}), the rows of W "
-                         f"of shape {a.shape}") from error
+        raise IndexError(f"embed_id: ids from {ids.min()} to {ids.max()} are not all in [{-a.shape[0]}, {a.shape[0]}), the rows "
+                         f"of W of shape {a.shape}") from error
     return record_index(w, ids, r)
 
 

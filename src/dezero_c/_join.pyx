@@ -11,10 +11,10 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, normal_axes, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, run
 from dezero_c._core cimport (
-    DZ_MAXDIM, K_CONST, Function, Variable, as_operand, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels,
-    new_variable, ptrdiff_t, set_data_array, view)
+    DZ_MAXDIM, K_CONST, Variable, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels, new_variable,
+    ptrdiff_t, set_data_array, view)
 from dezero_c._index cimport scatter
 from dezero_c._shape cimport copy_into, views_agree
 
@@ -26,6 +26,9 @@ from dezero_c._shape import reshape, transpose
 cnp.import_array()
 dz_bind(kernels())
 
+
+cdef extern from "dz_join.h":
+    void dz_cumsum(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
 
 cdef object FULL = slice(None)
 
@@ -123,20 +126,27 @@ cdef tuple operands(object xs, str op):
     (lists, numbers) take their dtype."""
     cdef list vs = []
     cdef set floats = set()
-    cdef bint odd = False
+    cdef bint odd = False, same = True
     cdef Variable v
-    cdef object o, dtype, kind
+    cdef object o, dtype, kind, first = None
     if isinstance(xs, str) or not hasattr(xs, "__iter__"):
         raise TypeError(f"{op}: pass a sequence of Variables or arrays, not {type(xs)}")
     for o in xs:
         v = argument(o, op)
+        vs.append(v)
         dtype = data_of(v).dtype
+        if first is None:
+            first = dtype
+        same = same and dtype is first
+    if same and vs:
+        return tuple(vs)
+    for o, v in zip(xs if isinstance(xs, (list, tuple)) else vs, vs):
+        dtype = v.dtype
         kind = dtype.kind
         if kind in "fc" and isinstance(o, (Variable, np.ndarray, np.generic)):
             floats.add(dtype)
         elif kind in "fciub":
             odd = True
-        vs.append(v)
     if not vs:
         raise ValueError(f"{op}: there is nothing to join; pass one array at least")
     if odd and floats:
@@ -160,7 +170,7 @@ cdef tuple one_dtype(tuple arrays):
     """Integers among floating-point arrays in those arrays' dtype."""
     cdef object a, first = arrays[0].dtype
     for a in arrays:
-        if a.dtype != first:
+        if a.dtype is not first and a.dtype != first:
             break
     else:
         return arrays
@@ -376,8 +386,8 @@ def split(x, indices_or_sections, axis=0):
     if np.ndim(indices_or_sections) == 0:
         count = operator.index(indices_or_sections)
         if count < 1 or n % count:
-            raise ValueError(f"split: axis {axis} of shape {shape} does not come out even in {count} parts; pass the places where "
-                             "parts begin")
+            raise ValueError(f"split: axis {axis} of shape {shape} does not come out even in {count} parts; pass the places "
+                             "where parts begin")
         at = list(range(0, n + 1, n // count)) if n else [0] * (count + 1)
     else:
         at = [0, *[operator.index(i) for i in indices_or_sections], n]
@@ -444,6 +454,8 @@ cdef tuple pairs(object width, int nd):
     """pad_width as ((before, after), …)."""
     cdef object a
     cdef int k
+    if type(width) is int and width >= 0:
+        return ((width, width),) * nd
     if isinstance(width, dict):
         a = np.zeros((nd, 2), int)
         for axis, w in width.items():
@@ -579,8 +591,8 @@ def repeat(x, repeats, axis=None):
     if counts.size and counts.min() < 0:
         raise ValueError(f"repeat: repeats {repeats!r:.80} must not be negative")
     if counts.ndim > 1 or (counts.size != 1 and counts.shape != (n,)):
-        raise ValueError(f"repeat: repeats of shape {counts.shape} do not fit the {n} elements along axis {axis} of shape {v.shape}; "
-                         "pass an int, or one count for each")
+        raise ValueError(f"repeat: repeats of shape {counts.shape} do not fit the {n} elements along axis {axis} of shape "
+                         f"{v.shape}; pass an int, or one count for each")
     return run(Repeat(int(counts.item()) if counts.size == 1 else counts.astype(np.intp), k), (v,))
 
 
@@ -720,17 +732,30 @@ cdef class CumSum(ArrayFunction):
         return (self.axis,)
 
     def forward(self, x):
-        return x.cumsum(self.axis)
+        if x.ndim == 0 or kernel_dtype(x) < 0 or not x.dtype.isnative:
+            return x.cumsum(self.axis)
+        return summed_up(x.ravel() if self.axis is None else x, 0 if self.axis is None else self.axis % x.ndim, False)
 
     def backward(self, gy):
         cdef object axis = 0 if self.axis is None else self.axis
         return reshape(flip(cumsum(flip(gy, axis), axis), axis), self.in0.shape)
 
     cdef object gradients(self, object gy):
-        cdef int axis = 0 if self.axis is None else self.axis % gy.ndim
-        cdef object gx = np.empty(gy.shape, gy.dtype), back = (FULL,) * axis + (slice(None, None, -1),)
-        np.add.accumulate(gy[back], axis, gx.dtype, gx[back])
+        cdef object gx
+        if kernel_dtype(gy) < 0:
+            return None
+        gx = summed_up(gy, 0 if self.axis is None else self.axis % gy.ndim, True)
         return (gx.reshape(self.in0.shape),)
+
+
+cdef object summed_up(object x, int axis, bint backwards):
+    """Sums along an axis of a float32 or float64 array, from its start or from its end."""
+    cdef int dt = kernel_dtype(x)
+    cdef tuple shape = x.shape
+    cdef object y = new_array(shape, dt), values = carray(x, dt)
+    dz_cumsum(dt, cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(values), product(shape[:axis]), shape[axis], product(shape[axis + 1:]),
+              backwards)
+    return y
 
 
 def cumsum(x, axis=None):

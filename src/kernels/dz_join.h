@@ -1,0 +1,15 @@
+/* Kernels of src/dezero_c/_join.pyx. */
+#ifndef DZ_JOIN_H
+#define DZ_JOIN_H
+
+#include <stddef.h>
+
+#define DZ_BODY "dz_join_body.h"
+#include "dz_levels.h"
+
+static inline void dz_cumsum(int dt, char *y, const char *x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t row, int backwards)
+{
+    DZ_PICK(dz_cumsum, dt)(y, x, outer, n, row, backwards);
+}
+
+#endif
