@@ -251,9 +251,12 @@ cdef Py_ssize_t size_of(tuple shape) except -1:
 
 
 cdef int add_rows(int dt, char *out, const char *gy, object rows, const Rows *r) except -1:
-    """Adds gy to the rows that find_rows found; out has outer * len * row values, gy outer * n * row."""
+    """Adds gy to the rows that find_rows found; out has outer * len * row values, gy outer * n * row. Row numbers are looked
+    at again, since a user can write into `GetItem.slices`, even from a destructor; the kernel for masks needs no trust."""
     if cnp.PyArray_TYPE(rows) == cnp.NPY_BOOL:
         dz_add_masked(dt, out, gy, <const unsigned char *> cnp.PyArray_DATA(rows), r.n, r.len, r.row)
+    elif not dz_index_fits(<const ptrdiff_t *> cnp.PyArray_DATA(rows), r.n, r.len):
+        raise IndexError(f"get_item: an index of {r.len} rows was changed while it was used")
     else:
         dz_add_rows(dt, out, gy, <const ptrdiff_t *> cnp.PyArray_DATA(rows), r.n, r.outer, r.len, r.row)
     return 0
