@@ -169,6 +169,7 @@ cdef int add_grad(Variable x, object gx) except -1
 cdef object function_call(Function f, tuple inputs)
 cdef object call_native(Function f, tuple xs, object value)
 cdef int set_private_grad(Variable x, object a) except -1
+cdef int set_shown_grad(Variable x, object a) except -1
 
 cdef inline bint view(Variable v, dz_view *w):
     """Whether kernels can read v's value; w then shows it for as long as v is not written to."""

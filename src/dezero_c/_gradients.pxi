@@ -108,6 +108,19 @@ cdef int set_private_grad(Variable x, object a) except -1:
     return 0
 
 
+cdef int set_shown_grad(Variable x, object a) except -1:
+    """Gives x, which has no gradient, the ndarray `a` in the dtype and shape of its value; nobody writes to it: it may be a
+    view with strides of 0."""
+    cdef Variable g
+    if x.era == ERA_CORE:
+        g = new_variable(ERA_CORE)
+        g._data = a
+        a = g
+    x._grad = a
+    x.gstate = G_SHOWN
+    return 0
+
+
 cdef object raw_array(Variable x):
     """An ndarray that looks at x's private gradient; not to be kept."""
     if x.gstate == G_ARRAY:

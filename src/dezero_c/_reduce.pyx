@@ -11,9 +11,9 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value,
-    new_variable, ptrdiff_t, view)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
+    dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_typenum, dz_view, grad_target, grad_view,
+    kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, sqrt, where
@@ -105,6 +105,9 @@ cdef class Reduction(Function):
                 or not dz_stretch(&xv, xv.nd, xv.shape, sx):
             return 0
         step = dz_itemsize(xv.dt)
+        if not reads and x.gstate == G_NONE and xv.size * step >= SPREAD_BYTES:
+            spread(x, &xv, &gv, kernel, &p)
+            return 1
         for k in range(xv.nd - 1, -1, -1):
             so[k] = step
             step *= xv.shape[k]
@@ -120,6 +123,34 @@ cdef class Reduction(Function):
         dz_map(kernel, &a, (1 << DZ_X0 | 1 << DZ_Y | 1 << DZ_GY) if reads else 1 << DZ_GY, xv.nd,
                <const ptrdiff_t *> xv.shape, <const ptrdiff_t *const *> sts, <const ptrdiff_t *> so)
         return 1
+
+
+# From this size on the gradient of a sum or a mean is a view of y's, with strides of 0, as in DeZero: writing it out would
+# take longer than all the rest, and what reads it next reads less memory.
+cdef enum:
+    SPREAD_BYTES = 65536
+
+
+cdef int spread(Variable x, const dz_view *xv, const dz_view *gv, dz_kernel kernel, const double *p) except -1:
+    """x's gradient as a read-only view, stretched over x, of what the kernel makes of y's gradient (seen by gv in the shape
+    that it has with keepdims)."""
+    cdef object base = cnp.PyArray_EMPTY(gv.nd, <cnp.npy_intp *> gv.shape, dz_typenum(gv.dt), 0), a
+    cdef cnp.npy_intp st[DZ_MAXDIM]
+    cdef dz_view bv = gv[0]
+    cdef dz_args args
+    args.n = gv.size
+    args.in_[DZ_GY] = gv.p
+    args.st[DZ_X0] = args.st[DZ_Y] = args.st[DZ_GY] = args.os = dz_itemsize(gv.dt)
+    args.out = cnp.PyArray_BYTES(base)
+    args.acc = 0
+    args.p = p
+    kernel(&args)
+    bv.p = args.out
+    dz_stretch(&bv, xv.nd, xv.shape, st)
+    a = cnp.PyArray_New(np.ndarray, xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), st, args.out, 0, 0, None)
+    cnp.set_array_base(a, base)
+    set_shown_grad(x, a)
+    return 0
 
 
 cdef object reduced(object method, Variable v, object axis, bint keepdims, str op):
