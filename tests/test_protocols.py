@@ -1,5 +1,5 @@
-"""NumPy's functions on Variables: each gives what the function of dezero_c.functions gives, with its graph, or says that it
-has no gradient. Ufuncs as operators are in test_operators.py.
+"""NumPy's functions on Variables: each gives what the function of dezero_c.functions gives, with its graph, or says
+that it has no gradient. Ufuncs as operators are in test_operators.py.
 """
 
 import inspect

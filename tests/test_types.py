@@ -30,7 +30,8 @@ CLASSES = VARIABLES + FUNCTIONS + BASES
 EACH = pytest.mark.parametrize("cls", CLASSES, ids=lambda c: f"{c.__module__.split('.')[-1]}.{c.__name__}")
 EACH_FUNCTION = pytest.mark.parametrize("cls", FUNCTIONS, ids=lambda c: c.__name__)
 
-# For the function classes that need them: arguments of the class, and the inputs, as shapes (values from 0.2 to 0.9) or arrays.
+# For the function classes that need them: arguments of the class, and the inputs, as shapes (values from 0.2 to 0.9)
+# or arrays.
 ONE = ((3, 4),)
 TWO = ((3, 4), (3, 4))
 SPD = np.diag([2.0, 1.5, 1.2]) + 0.1
@@ -56,7 +57,8 @@ SAMPLES = {
 }
 # Classes that are made from a Function that was called, and those with several outputs: their own tests use them.
 NO_SAMPLE = {"Conv2DGradW", "Pooling2DGrad", "Pooling2DWithIndexes", "Slogdet", "Eigh"}
-EACH_SAMPLE = pytest.mark.parametrize("cls", [c for c in FUNCTIONS if c.__name__ not in NO_SAMPLE], ids=lambda c: c.__name__)
+EACH_SAMPLE = pytest.mark.parametrize("cls", [c for c in FUNCTIONS if c.__name__ not in NO_SAMPLE],
+                                      ids=lambda c: c.__name__)
 
 
 def var(value):

@@ -1,0 +1,172 @@
+"""batch_norm, layer_norm and dropout: statistics, modes and random numbers, which the records of test_functions.py
+leave out.
+"""
+
+import numpy as np
+import pytest
+
+import dezero_c
+import dezero_c.functions as F
+from dezero_c import Variable, using_config
+from dezero_c.utils import gradient_check
+
+RNG = np.random.default_rng(11)
+
+
+@pytest.fixture(autouse=True)
+def train():
+    with using_config("train", True):
+        yield
+
+
+def reference(x, gamma, beta, mean, var, eps=2e-5):
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    return gamma.reshape(shape) * (x - mean.reshape(shape)) / np.sqrt(var.reshape(shape) + eps) + beta.reshape(shape)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (100, 3), (4, 3, 5), (2, 3, 4, 5), (2, 3, 17, 19), (1, 3, 2), (2, 1, 40)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_train_mode(shape, dtype):
+    x = (RNG.normal(size=shape) * 2 + 5).astype(dtype)
+    c = shape[1]
+    gamma, beta = RNG.normal(size=(2, c)).astype(dtype)
+    mean, var = np.zeros(c, dtype), np.ones(c, dtype)
+    axes = (0, *range(2, x.ndim))
+    m, v = x.astype(float).mean(axis=axes), x.astype(float).var(axis=axes)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-11
+    y = F.batch_nrom(x, gamma, beta, mean, var)
+    assert y.dtype == dtype
+    assert np.allclose(y.data, reference(x.astype(float), gamma, beta, m, v), rtol=tolerance, atol=tolerance)
+    n = x.size // c
+    assert np.allclose(mean, 0.1 * m, rtol=tolerance)
+    assert np.allclose(var, 0.9 + 0.1 * v * n / max(n - 1, 1), rtol=tolerance)
+    assert mean.dtype == dtype
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 5), (2, 3, 4, 5)])
+@pytest.mark.parametrize("mode", ["train", "test"])
+def test_both_ways_backwards_and_finite_differences(shape, mode):
+    x, (gamma, beta) = RNG.normal(size=shape), RNG.normal(size=(2, 3))
+    mean, var = RNG.normal(size=3), RNG.uniform(0.5, 2.0, 3)
+    with using_config("train", mode == "train"):
+        def f(x, gamma, beta):
+            return F.batch_norm(x, gamma, beta, mean.copy(), var.copy())
+
+        assert gradient_check(f, (x[:3, :, :2, :2] if x.ndim == 4 else x, gamma, beta), order=2 if x.ndim > 2 else 3)
+        gy = RNG.normal(size=shape)
+        gradients = []
+        for create_graph in (False, True):
+            inputs = [Variable(a) for a in (x, gamma, beta)]
+            y = f(*inputs)
+            y.grad = Variable(gy)
+            y.backward(create_graph=create_graph)
+            gradients.append([v.grad.data for v in inputs])
+        assert all(np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(*gradients, strict=True))
+
+
+def test_the_mode_of_the_call_counts_in_backward():
+    x, (gamma, beta) = RNG.normal(size=(4, 3)), np.ones((2, 3))
+    gradients = []
+    for inside in (True, False):
+        v = Variable(x)
+        with dezero_c.test_mode():
+            y = F.batch_norm(v, gamma, beta, np.zeros(3), np.ones(3))
+            if inside:
+                y.backward()
+        if not inside:
+            y.backward()
+        gradients.append(v.grad.data)
+    assert np.array_equal(*gradients)
+    assert np.allclose(gradients[0], 1 / np.sqrt(1 + 2e-5))
+
+
+def test_running_statistics_of_another_dtype():
+    x = RNG.normal(size=(4, 3)).astype(np.float32)
+    gamma, beta = np.ones(3, np.float32), np.zeros(3, np.float32)
+    mean, var = np.zeros(3), np.ones(3)
+    assert F.batch_norm(x, gamma, beta, mean, var).dtype == np.float32
+    assert mean.dtype == np.float64
+    with dezero_c.test_mode():
+        v = Variable(x)
+        y = F.batch_norm(v, gamma, beta, mean, var)
+        y.backward()
+    assert y.dtype == v.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize(("change", "match"), [
+    ({"x": np.zeros(3)}, r"\(3,\)"), ({"gamma": np.ones(4)}, r"gamma of shape \(4,\).*3 channels"),
+    ({"beta": np.ones((3, 3))}, r"beta of shape \(3, 3\)"), ({"mean": np.zeros(2)}, r"mean of shape \(2,\)"),
+    ({"var": np.ones(1)}, r"var of shape \(1,\)"), ({"x": np.zeros((0, 3))}, "empty"),
+    ({"mean": np.zeros(3, int)}, "mean must be a writable ndarray of floats"),
+    ({"var": np.broadcast_to(1.0, 3)}, "var must be a writable"), ({"mean": [0.0, 0.0, 0.0]}, "mean must be"),
+])
+def test_bad_input_changes_nothing(change, match):
+    args = {"x": np.ones((4, 3)), "gamma": np.ones(3), "beta": np.zeros(3), "mean": np.zeros(3), "var": np.ones(3)}
+    args |= change
+    before = {k: np.array(v) for k, v in args.items()}
+    with pytest.raises((ValueError, TypeError), match=f"batch_norm.*{match}"):
+        F.batch_norm(*args.values())
+    assert all(np.array_equal(args[k], before[k]) for k in args)
+
+
+def test_one_sample_has_no_variance():
+    y = F.batch_norm(np.array([[3.0, 4.0]]), np.ones(2), np.ones(2), np.zeros(2), np.ones(2))
+    assert y.data.tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize(("shape", "features"), [((4, 6), (6,)), ((2, 3, 40), (40,)), ((2, 3, 4), (3, 4)),
+                                                 ((5,), (5,))])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layer_norm(shape, features, dtype):
+    x = (RNG.normal(size=shape) + 3).astype(dtype)
+    gamma, beta = RNG.normal(size=(2, *features)).astype(dtype)
+    axes = tuple(range(len(shape) - len(features), len(shape)))
+    x64 = x.astype(float)
+    want = gamma * (x64 - x64.mean(axis=axes, keepdims=True)) / np.sqrt(x64.var(axis=axes, keepdims=True) + 1e-5) + beta
+    y = F.layer_norm(x, gamma, beta)
+    assert y.dtype == dtype
+    tolerance = 1e-4 if dtype == np.float32 else 1e-11
+    assert np.allclose(y.data, want, rtol=tolerance, atol=tolerance)
+    gradients = []
+    gy = RNG.normal(size=shape).astype(dtype)
+    for create_graph in (False, True):
+        inputs = [Variable(a) for a in (x, gamma, beta)]
+        y = F.layer_norm(*inputs)
+        y.grad = Variable(gy)
+        y.backward(create_graph=create_graph)
+        gradients.append([v.grad.data for v in inputs])
+    assert all(np.allclose(a, b, rtol=1e-3, atol=tolerance)
+               for a, b in zip(*gradients, strict=True))
+    with pytest.raises(ValueError, match=r"layer_norm.*gamma of shape \(7,\)"):
+        F.layer_norm(x, np.ones(7), np.ones(7))
+
+
+def test_dropout_draws_as_dezero_does():
+    x = Variable(RNG.normal(size=(3, 4)))
+    np.random.seed(7)
+    y = F.dropout(x, 0.3)
+    np.random.seed(7)
+    mask = np.random.rand(3, 4) > 0.3
+    assert np.array_equal(y.data, x.data * mask / 0.7)
+    y.backward()
+    assert np.array_equal(x.grad.data, mask / 0.7)
+    assert gradient_check(F.Dropout(mask, 0.3), x.data, order=2)
+
+
+def test_dropout_in_test_mode_is_nothing():
+    x = Variable(np.ones(3))
+    state = np.random.get_state()[1].tolist()
+    with dezero_c.test_mode():
+        assert F.dropout(x) is x
+    assert np.random.get_state()[1].tolist() == state
+
+
+def test_dropout_of_other_dtypes_and_shapes():
+    assert F.dropout(np.ones((2, 2), np.float32)).dtype == np.float32
+    assert F.dropout(np.ones((2, 2), np.float16)).dtype == np.float16
+    assert F.dropout(np.ones((2, 2), int)).dtype == np.float64
+    assert F.dropout(np.array(2.0)).shape == ()
+    assert F.dropout(np.ones((0, 3))).shape == (0, 3)
+    for ratio in (1.0, -0.1, 2, float("nan")):
+        with pytest.raises(ValueError, match="dropout: ratio"):
+            F.dropout(np.ones(3), ratio)

@@ -1,0 +1,125 @@
+"""Reductions: what the records of test_functions.py do not say. Zeros in a product, ties, large arrays, values that are
+gone.
+"""
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable
+from dezero_c.utils import gradient_check
+
+RNG = np.random.default_rng(8)
+
+
+@pytest.mark.parametrize("zeros", [(), (1,), (1, 2), (0, 1, 2, 3)])
+@pytest.mark.parametrize(("axis", "keepdims"), [(None, False), (1, False), (0, True), ((0, 2), False), (-1, True)])
+def test_product_with_zeros(zeros, axis, keepdims):
+    x = RNG.uniform(0.5, 1.5, (2, 3, 2))
+    x.flat[list(zeros)] = 0.0
+    assert np.array_equal(F.prod(x, axis, keepdims).data, x.prod(axis=axis, keepdims=keepdims))
+    assert gradient_check(lambda v: F.prod(v, axis, keepdims), x, order=3)
+    v = Variable(x)
+    F.prod(v, axis, keepdims).backward()
+    w = Variable(x)
+    F.prod(w, axis, keepdims).backward(create_graph=True)
+    assert np.allclose(v.grad.data, w.grad.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("function", [F.max, F.min])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1)])
+def test_every_tied_element_gets_the_gradient(function, axis):
+    x = Variable(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]))
+    y = function(x, axis)
+    y.backward()
+    assert x.grad.data.tolist() == np.ones((2, 3)).tolist()
+
+
+def test_nan_wins_and_gets_no_gradient():
+    x = Variable(np.array([1.0, np.nan, 3.0]))
+    y = F.max(x)
+    assert np.isnan(y.data)
+    y.backward()
+    assert x.grad.data.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", [F.sum, F.mean])
+@pytest.mark.parametrize(("axis", "keepdims"), [(None, False), (0, False), (1, True), ((0, 2), False), ((), False),
+                                                (-1, False)])
+def test_large_gradients_are_views_that_nobody_writes_to(dtype, function, axis, keepdims):
+    a = RNG.normal(size=(30, 40, 50)).astype(dtype)
+    x = Variable(a)
+    y = function(x, axis, keepdims)
+    gy = RNG.normal(size=y.shape).astype(dtype)
+    y.grad = Variable(gy.copy())
+    y.backward(retain_grad=True)
+    n = a.size / y.size if function is F.mean else 1
+    axes = tuple(range(3)) if axis is None else tuple(np.atleast_1d(axis).astype(int) % 3)
+    full = np.broadcast_to(np.expand_dims(gy, axes) if not keepdims else gy, a.shape)
+    want = full / dtype(n)
+    assert x.grad.dtype == dtype
+    assert np.allclose(x.grad.data, want, rtol=1e-6)
+    y.grad.data[...] = 0.0      # not the memory that x's gradient looks at
+    assert np.allclose(x.grad.data, want, rtol=1e-6)
+    shown = x.grad
+    function(x, axis, keepdims).backward()  # accumulates into a new array
+    assert np.allclose(shown.data, want, rtol=1e-6)
+    assert np.allclose(x.grad.data, want + dtype(1 / n), rtol=1e-5, atol=1e-6)
+    assert not shown.data.flags.writeable
+
+
+def test_operations_before_a_large_sum_read_the_view():
+    a, b = RNG.normal(size=(2, 200, 100))
+    for build in (lambda x, w: F.sum(x * w), lambda x, w: F.sum(F.exp(x).reshape((100, 200)) @ w),
+                  lambda x, w: F.sum((x.T @ w)[3:], axis=0)[2], lambda x, w: F.mean(F.relu(x + w) * x),
+                  lambda x, w: F.sum(F.softmax(x * w), 1)[1] + F.sum(F.max(x, 0) - w[0])):
+        x, w = Variable(a), Variable(b)
+        build(x, w).backward()
+        first = x.grad.data, w.grad.data
+        x, w = Variable(a), Variable(b)
+        build(x, w).backward(create_graph=True)
+        assert np.allclose(first[0], x.grad.data, rtol=1e-12)
+        assert np.allclose(first[1], w.grad.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("function", [F.max, F.prod, F.logsumexp, F.softmax, F.log_softmax])
+def test_an_output_that_is_gone_is_computed_again(function):
+    x = Variable(RNG.uniform(0.5, 1.5, (3, 4)))
+    y = function(x)
+    f = y.creator
+    want = f.backward(Variable(np.ones(y.shape)))
+    del y
+    got = f.backward(Variable(np.ones(want.shape if function in (F.softmax, F.log_softmax) else ())))
+    assert np.array_equal(got.data, want.data)
+
+
+def test_logsumexp_of_infinities():
+    assert F.logsumexp(np.array([-np.inf, -np.inf])).data == -np.inf
+    assert F.logsumexp(np.array([-np.inf, 2.0])).data == 2.0
+    assert F.logsumexp(np.array([1000.0, 1000.0])).data == 1000.0 + np.log(2.0)
+    with np.errstate(over="ignore"):
+        assert F.logsumexp(np.array([np.inf, 0.0])).data == np.inf
+
+
+def test_argmax_has_no_graph():
+    x = Variable(np.array([[3.0, 1.0], [2.0, 5.0]]))
+    y = F.argmax(x, axis=1)
+    assert y.data.tolist() == [0, 1]
+    assert y.creator is None
+    assert F.argmin(x).data == 1
+    assert F.sum(x[np.arange(2), y]).data == 8.0
+    with pytest.raises(ValueError, match=r"argmax.*\(0,\)"):
+        F.argmax(np.zeros(0))
+
+
+def test_integers_as_in_dezero():
+    x = Variable(np.array([[1, 2], [3, 4]]))
+    assert F.sum(x).dtype == x.dtype
+    assert F.max(x, 0).dtype == x.dtype
+    assert F.prod(x).data == 24
+    assert F.mean(x).dtype == np.float64
+    assert F.mean(x).data == 2.5
+    y = F.sum(x)
+    y.backward()
+    assert x.grad.dtype == x.dtype
