@@ -289,7 +289,7 @@ cdef class AveragePooling(ArrayFunction):
 cdef object spread(object gy, tuple shape, object kernel_size, object stride, object pad):
     cdef dz_window w
     cdef int dt = kernel_dtype(gy)
-    cdef object gx, row, places, pixels
+    cdef object gx, part, places, pixels
     cdef ptrdiff_t i, j
     pool_window(&w, shape, kernel_size, stride, pad, "average_pooling")
     if gy.shape != (w.n, w.c, w.oh, w.ow):
@@ -298,8 +298,8 @@ cdef object spread(object gy, tuple shape, object kernel_size, object stride, ob
     if dt >= 0:
         gy = carray(gy, dt)
         gx = new_array(shape, dt)
-        row = new_array((w.ow,), dt)
-        dz_mean_spread(dt, cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(row), &w)
+        part = new_array((w.oh * w.ow,), dt)
+        dz_mean_spread(dt, cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(part), &w)
         return gx
     gy = gy / (w.kh * w.kw)
     gx = np.zeros(shape, gy.dtype)

@@ -6,6 +6,18 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Windows of 2 x 2 side by side, without padding: the usual ones have loops of their own. */
+static inline int dz_quarters(const dz_window *w)
+{
+    return w->kh == 2 && w->kw == 2 && w->sh == 2 && w->sw == 2 && w->ph == 0 && w->pw == 0;
+}
+
+/* Rows of the result that are taken together: what the first-level cache holds. */
+static inline ptrdiff_t dz_band(const dz_window *w)
+{
+    return w->ow < 1024 ? 1024 / w->ow : 1;
+}
+
 #define DZ_BODY "dz_pool_body.h"
 #include "dz_levels.h"
 
