@@ -62,13 +62,13 @@ cdef object multiply(object a, object b, object out):
     return quietly(a, b, out)
 
 
-cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t O, object x, object W, object b, object gy,
+cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t oc, object x, object W, object b, object gy,
                     bint need_y, bint need_x, bint need_W):
     """(y, gx, gW), None for what is not needed. All arrays are C-contiguous in dtype dt: x (N, C, H, W), W (O, C / groups,
     KH, KW), b (O,) or None, gy (N, O, OH, OW); None where no result that is needed takes it (y: x, W, b; gx: W, gy;
     gW: x, gy)."""
     cdef ptrdiff_t places = w.oh * w.ow, K = w.c // groups * w.kh * w.kw, rows = w.c * w.kh * w.kw, size = dz_itemsize(dt)
-    cdef ptrdiff_t plane = w.c * w.h * w.w * size, Og = O // groups, together = 1, deep = w.oh
+    cdef ptrdiff_t plane = w.c * w.h * w.w * size, ocg = oc // groups, together = 1, deep = w.oh
     cdef ptrdiff_t n, m, k, r0, r1, cols
     cdef object y = None, gx = None, gW = None, sum_W = None, part = None, col = None, side = None, cm, gm, Wm = None, WT = None
     cdef char *xp = NULL
@@ -79,16 +79,16 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t O, o
     # One pixel a window: the image is its column matrix.
     cdef bint direct = w.kh == w.kw == w.sh == w.sw == 1 and w.ph == w.pw == 0 and (places >= FEW // 2 or w.n == 1)
     if need_y:
-        y = new_array((w.n, O, w.oh, w.ow), dt)
+        y = new_array((w.n, oc, w.oh, w.ow), dt)
         yp = cnp.PyArray_BYTES(y)
     if need_x:
         gx = new_array((w.n, w.c, w.h, w.w), dt)
         gxp = cnp.PyArray_BYTES(gx)
     if need_W:
-        gW = new_array((O, w.c // groups, w.kh, w.kw), dt)
-    if w.n * O * rows * places == 0:
+        gW = new_array((oc, w.c // groups, w.kh, w.kw), dt)
+    if w.n * oc * rows * places == 0:
         if need_y:
-            y[...] = 0 if b is None else b.reshape(1, O, 1, 1)
+            y[...] = 0 if b is None else b.reshape(1, oc, 1, 1)
         if need_x:
             gx[...] = 0
         if need_W:
@@ -99,10 +99,10 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t O, o
     if gy is not None:
         gyp = cnp.PyArray_BYTES(gy)
     if W is not None:
-        Wm = matrix(cnp.PyArray_BYTES(W), dt, groups, Og, K, K)
+        Wm = matrix(cnp.PyArray_BYTES(W), dt, groups, ocg, K, K)
         WT = Wm.T if groups == 1 else Wm.transpose(0, 2, 1)
     if need_W:
-        sum_W = matrix(cnp.PyArray_BYTES(gW), dt, groups, Og, K, K)
+        sum_W = matrix(cnp.PyArray_BYTES(gW), dt, groups, ocg, K, K)
     if not direct:
         if rows * places > TILE:
             deep = min(w.oh, max(1, TILE // (rows * w.ow)))
@@ -110,7 +110,7 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t O, o
             together = min(w.n, max(1, min(MANY // places, TILE // (rows * places))))
         col = new_array((rows * together * deep * w.ow,), dt)
         if together > 1:
-            side = new_array((O * together * places,), dt)
+            side = new_array((oc * together * places,), dt)
     n = 0
     while n < w.n:
         m = min(together, w.n - n)
@@ -125,20 +125,20 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t O, o
                     dz_im2col(dt, xp + (n + k) * plane, cp + k * places * size, w, r0, r1, cols)
             if need_y:
                 if m == 1:
-                    multiply(Wm, cm, matrix(yp + (n * O * places + r0 * w.ow) * size, dt, groups, Og, cols, places))
+                    multiply(Wm, cm, matrix(yp + (n * oc * places + r0 * w.ow) * size, dt, groups, ocg, cols, places))
                     if b is not None:
-                        dz_add_bias(dt, yp + (n * O * places + r0 * w.ow) * size, cnp.PyArray_BYTES(b), O, cols, places)
+                        dz_add_bias(dt, yp + (n * oc * places + r0 * w.ow) * size, cnp.PyArray_BYTES(b), oc, cols, places)
                 else:
-                    multiply(Wm, cm, matrix(cnp.PyArray_BYTES(side), dt, groups, Og, cols, cols))
+                    multiply(Wm, cm, matrix(cnp.PyArray_BYTES(side), dt, groups, ocg, cols, cols))
                     if b is not None:
-                        dz_add_bias(dt, cnp.PyArray_BYTES(side), cnp.PyArray_BYTES(b), O, cols, cols)
-                    dz_side_by_side(dt, yp + n * O * places * size, cnp.PyArray_BYTES(side), m, O, places, True)
+                        dz_add_bias(dt, cnp.PyArray_BYTES(side), cnp.PyArray_BYTES(b), oc, cols, cols)
+                    dz_side_by_side(dt, yp + n * oc * places * size, cnp.PyArray_BYTES(side), m, oc, places, True)
             if need_W or need_x:
                 if m == 1:
-                    gm = matrix(gyp + (n * O * places + r0 * w.ow) * size, dt, groups, Og, cols, places)
+                    gm = matrix(gyp + (n * oc * places + r0 * w.ow) * size, dt, groups, ocg, cols, places)
                 else:
-                    dz_side_by_side(dt, gyp + n * O * places * size, cnp.PyArray_BYTES(side), m, O, places, False)
-                    gm = matrix(cnp.PyArray_BYTES(side), dt, groups, Og, cols, cols)
+                    dz_side_by_side(dt, gyp + n * oc * places * size, cnp.PyArray_BYTES(side), m, oc, places, False)
+                    gm = matrix(cnp.PyArray_BYTES(side), dt, groups, ocg, cols, cols)
                 if need_W:
                     if n + r0 > 0 and part is None:
                         part = np.empty_like(sum_W)
@@ -183,35 +183,35 @@ cdef int common_dtype(object a, object b, object c) noexcept:
 
 cdef object conv_forward(const dz_window *w, ptrdiff_t groups, object x, object W, object b):
     cdef int dt = common_dtype(x, W, b)
-    cdef ptrdiff_t O = W.shape[0], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
+    cdef ptrdiff_t oc = W.shape[0], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
     cdef object y
     if dt >= 0:
-        return convolve(w, dt, groups, O, carray(x, dt), carray(W, dt), None if b is None else carray(b, dt), None,
+        return convolve(w, dt, groups, oc, carray(x, dt), carray(W, dt), None if b is None else carray(b, dt), None,
                         True, False, False)[0]
-    y = quietly(W.reshape(groups, O // groups, K), columns(x, w, False).reshape(w.n, groups, K, places))
-    y = y.reshape(w.n, O, w.oh, w.ow)
-    return y if b is None else y + b.reshape(1, O, 1, 1)
+    y = quietly(W.reshape(groups, oc // groups, K), columns(x, w, False).reshape(w.n, groups, K, places))
+    y = y.reshape(w.n, oc, w.oh, w.ow)
+    return y if b is None else y + b.reshape(1, oc, 1, 1)
 
 
 cdef object conv_grad_x(const dz_window *w, ptrdiff_t groups, object W, object gy):
     cdef int dt = common_dtype(W, gy, None)
-    cdef ptrdiff_t O = W.shape[0], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
+    cdef ptrdiff_t oc = W.shape[0], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
     cdef object col
     if dt >= 0:
-        return convolve(w, dt, groups, O, None, carray(W, dt), None, carray(gy, dt), False, True, False)[1]
-    col = quietly(W.reshape(groups, O // groups, K).transpose(0, 2, 1), gy.reshape(w.n, groups, O // groups, places))
+        return convolve(w, dt, groups, oc, None, carray(W, dt), None, carray(gy, dt), False, True, False)[1]
+    col = quietly(W.reshape(groups, oc // groups, K).transpose(0, 2, 1), gy.reshape(w.n, groups, oc // groups, places))
     return images(col.reshape(w.n, w.c, w.kh, w.kw, w.oh, w.ow), w, False, "deconv2d")
 
 
 cdef object conv_grad_W(const dz_window *w, ptrdiff_t groups, object x, object gy):
     cdef int dt = common_dtype(x, gy, None)
-    cdef ptrdiff_t O = gy.shape[1], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
+    cdef ptrdiff_t oc = gy.shape[1], K = w.c // groups * w.kh * w.kw, places = w.oh * w.ow
     cdef object col, gW
     if dt >= 0:
-        return convolve(w, dt, groups, O, carray(x, dt), None, None, carray(gy, dt), False, False, True)[2]
+        return convolve(w, dt, groups, oc, carray(x, dt), None, None, carray(gy, dt), False, False, True)[2]
     col = columns(x, w, False).reshape(w.n, groups, K, places).transpose(0, 1, 3, 2)
-    gW = quietly(gy.reshape(w.n, groups, O // groups, places), col)
-    return gW.sum(axis=0, dtype=gW.dtype).reshape(O, w.c // groups, w.kh, w.kw)
+    gW = quietly(gy.reshape(w.n, groups, oc // groups, places), col)
+    return gW.sum(axis=0, dtype=gW.dtype).reshape(oc, w.c // groups, w.kh, w.kw)
 
 
 cdef object channel_sum(object gy):
@@ -226,7 +226,7 @@ cdef object channel_sum(object gy):
 
 cdef int check_bias(object b, Py_ssize_t channels, str op) except -1:
     if b is not None and b.shape != (channels,):
-        raise ValueError(f"{op}: b has shape {b.shape}; there are {channels} output channels, so it must have shape ({channels},)")
+        raise ValueError(f"{op}: b has shape {b.shape}; for {channels} output channels it must have shape ({channels},)")
     return 0
 
 
@@ -244,7 +244,7 @@ cdef object answer(Function f, object gx, object gW, object gb):
 
 
 cdef bint all_of(int dt, object a, object b, object c):
-    """Whether the arrays (c may be None) are ndarrays in the dtype dt of kernels, each with the shape that it had."""
+    """Whether the arrays (c may be None) have the kernels' dtype dt, all of them."""
     return dt >= 0 and kernel_dtype(a) == dt and kernel_dtype(b) == dt and (c is None or kernel_dtype(c) == dt)
 
 
@@ -265,8 +265,8 @@ cdef class Conv2d(ArrayFunction):
         cdef Py_ssize_t groups = groups_of(self.groups, W.shape, "conv2d")
         window_of(w, x.shape, W.shape, self.stride, self.pad, self.dilation, "conv2d")
         if W.shape[1] * groups != w.c:
-            raise ValueError(f"conv2d: x of shape {x.shape} has {w.c} channels, but W of shape {W.shape} with groups={groups} takes "
-                             f"{W.shape[1] * groups}; W must have shape (C_out, C_in / groups, KH, KW)")
+            raise ValueError(f"conv2d: x of shape {x.shape} has {w.c} channels, but W of shape {W.shape} with groups={groups} "
+                             f"takes {W.shape[1] * groups}; W must have shape (C_out, C_in / groups, KH, KW)")
         check_bias(b, W.shape[0], "conv2d")
         return groups
 
@@ -325,8 +325,8 @@ cdef class Deconv2d(ArrayFunction):
         cdef tuple xs = x.shape, Ws = W.shape, size = self.outsize
         if len(xs) == 4 and len(Ws) == 4:
             if Ws[0] != xs[1]:
-                raise ValueError(f"deconv2d: x of shape {xs} has {xs[1]} channels, but W of shape {Ws} takes {Ws[0]}; W must have "
-                                 "shape (C_in, C_out / groups, KH, KW)")
+                raise ValueError(f"deconv2d: x of shape {xs} has {xs[1]} channels, but W of shape {Ws} takes {Ws[0]}; W must "
+                                 "have shape (C_in, C_out / groups, KH, KW)")
             two(Ws[2:], "kernel size", "deconv2d", 1, &k[0], &k[1])
             two(self.stride, "stride", "deconv2d", 1, &s[0], &s[1])
             two(self.pad, "pad", "deconv2d", 0, &p[0], &p[1])
@@ -334,15 +334,15 @@ cdef class Deconv2d(ArrayFunction):
             if size is None:
                 size = tuple([get_deconv_outsize(xs[2 + i], d[i] * (k[i] - 1) + 1, s[i], p[i]) for i in range(2)])
                 if min(size) < 1:
-                    raise ValueError(f"deconv2d: x of shape {xs} with W of shape {Ws}, stride {self.stride} and pad {self.pad} gives "
-                                     f"images of size {size}; pad less")
+                    raise ValueError(f"deconv2d: x of shape {xs} with W of shape {Ws}, stride {self.stride} and pad {self.pad} "
+                                     f"gives images of size {size}; pad less")
             else:
                 two(size, "outsize", "deconv2d", 0, &k[0], &k[1])
             xs = (xs[0], Ws[1] * groups, size[0], size[1])
         window_of(w, xs, Ws, self.stride, self.pad, self.dilation, "deconv2d")
         if x.shape[2:] != (w.oh, w.ow):
-            raise ValueError(f"deconv2d: outsize {size} does not fit x of shape {x.shape}: a convolution of images of that size gives "
-                             f"{(w.oh, w.ow)}; leave outsize out for the smallest that fits")
+            raise ValueError(f"deconv2d: outsize {size} does not fit x of shape {x.shape}: a convolution of images of that size "
+                             f"gives {(w.oh, w.ow)}; leave outsize out for the smallest that fits")
         check_bias(b, w.c, "deconv2d")
         return groups
 
@@ -402,8 +402,8 @@ cdef class Conv2DGradW(ArrayFunction):
             self.stride, self.pad = pair(conv2d.stride), pair(conv2d.pad)
             self.dilation, self.groups = pair(getattr(conv2d, "dilation", 1)), getattr(conv2d, "groups", 1)
         elif isinstance(conv2d, (Conv2d, Deconv2d)):
-            raise ValueError("Conv2DGradW: the Function that it is given was not called yet (or under no_grad), so that it has no "
-                             "inputs; call it first, or pass the kernel's size, stride and pad")
+            raise ValueError("Conv2DGradW: the Function that it is given was not called yet (or under no_grad), so that it has "
+                             "no inputs; call it first, or pass the kernel's size, stride and pad")
         else:
             self.kernel_size, self.stride, self.pad = pair(conv2d), pair(stride), pair(pad)
             self.dilation, self.groups = pair(dilation), groups
@@ -468,7 +468,8 @@ def conv2d(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
 
     x: (N, C, H, W); W: (O, C / groups, KH, KW); b: (O,) or None; stride, pad, dilation: int or pair (rows, columns); groups: the
     channels are taken in so many groups, each with filters of its own. Gives (N, O, OH, OW) in NumPy's common dtype of x, W
-    and b, OH = (H + 2 pad - dilation (KH - 1) - 1) // stride + 1. The padding is zeros. Raises ValueError for shapes that do not fit.
+    and b, OH = (H + 2 pad - dilation (KH - 1) - 1) // stride + 1. The padding is zeros.
+    Raises ValueError for shapes that do not fit.
     """
     return run(Conv2d(stride, pad, dilation, groups), operands(x, W, b, "conv2d"))
 
@@ -488,12 +489,12 @@ def conv1d(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     dilation: ints. Gives (N, O, OL). Raises ValueError for shapes that do not fit."""
     cdef tuple vs = operands(x, W, b, "conv1d"), xs = vs[0].shape, Ws = vs[1].shape
     if len(xs) != 3 or len(Ws) != 3:
-        raise ValueError(f"conv1d: x has shape {xs} and W {Ws}; both must have 3 axes, x (N, C, L) and W (C_out, C_in / groups, K)")
+        raise ValueError(f"conv1d: x has shape {xs} and W {Ws}; both must have 3 axes, (N, C, L) and (C_out, C_in / groups, K)")
     for name, value in (("stride", stride), ("pad", pad), ("dilation", dilation)):
         if not isinstance(value, (int, np.integer)):
             raise TypeError(f"conv1d: {name} {value!r} must be an int")
-    y = conv2d(reshape(vs[0], (xs[0], xs[1], 1, xs[2])), reshape(vs[1], (Ws[0], Ws[1], 1, Ws[2])), vs[2] if len(vs) == 3 else None,
-               (1, stride), (0, pad), (1, dilation), groups)
+    y = conv2d(reshape(vs[0], (xs[0], xs[1], 1, xs[2])), reshape(vs[1], (Ws[0], Ws[1], 1, Ws[2])),
+               vs[2] if len(vs) == 3 else None, (1, stride), (0, pad), (1, dilation), groups)
     return reshape(y, (y.shape[0], y.shape[1], y.shape[3]))
 
 
@@ -503,15 +504,15 @@ def conv2d_simple(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     cdef dz_window w
     cdef Conv2d f = Conv2d(stride, pad, dilation, groups)
     cdef Py_ssize_t g = f.fit(&w, data_of(vs[0]), data_of(vs[1]), data_of(vs[2]) if len(vs) == 3 else None)
-    O = Ws[0]
+    oc = Ws[0]
     K = Ws[1] * w.kh * w.kw
     col = im2col(vs[0], (w.kh, w.kw), stride, pad, True, dilation)              # (N OH OW, C KH KW)
     col = transpose(reshape(col, (w.n * w.oh * w.ow, g, K)), (1, 0, 2))         # (groups, N OH OW, K)
-    y = matmul(col, transpose(reshape(vs[1], (g, O // g, K)), (0, 2, 1)))       # (groups, N OH OW, O / groups)
-    y = reshape(transpose(y, (1, 0, 2)), (w.n * w.oh * w.ow, O))
+    y = matmul(col, transpose(reshape(vs[1], (g, oc // g, K)), (0, 2, 1)))       # (groups, N OH OW, O / groups)
+    y = reshape(transpose(y, (1, 0, 2)), (w.n * w.oh * w.ow, oc))
     if len(vs) == 3:
         y = y + vs[2]
-    return transpose(reshape(y, (w.n, w.oh, w.ow, O)), (0, 3, 1, 2))
+    return transpose(reshape(y, (w.n, w.oh, w.ow, oc)), (0, 3, 1, 2))
 
 
 __all__ = ["Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "deconv2d"]

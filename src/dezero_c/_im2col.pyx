@@ -24,7 +24,7 @@ cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_
     if len(ab) != 2 or not all([isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in ab]):
         raise TypeError(f"{op}: {name} {x!r} must be an int or a pair of ints")
     if not all([least <= i < 1 << 31 for i in ab]):
-        raise ValueError(f"{op}: {name} {x!r} must be at least {least}" if min(ab) < least else f"{op}: {name} {x!r} is too large")
+        raise ValueError(f"{op}: {name} {x!r} " + (f"must be at least {least}" if min(ab) < least else "is too large"))
     a[0] = ab[0]
     b[0] = ab[1]
     return 0
@@ -42,8 +42,8 @@ cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, obj
     w.oh = w.h + 2 * w.ph - (w.dh * (w.kh - 1) + 1)
     w.ow = w.w + 2 * w.pw - (w.dw * (w.kw - 1) + 1)
     if w.oh < 0 or w.ow < 0:
-        raise ValueError(f"{op}: a kernel of size ({w.kh}, {w.kw}) and dilation ({w.dh}, {w.dw}) does not fit into images of size "
-                         f"({w.h}, {w.w}) padded by ({w.ph}, {w.pw}); pad more, or take a smaller kernel (shape {shape})")
+        raise ValueError(f"{op}: a kernel of size ({w.kh}, {w.kw}) and dilation ({w.dh}, {w.dw}) does not fit into images of "
+                         f"size ({w.h}, {w.w}) padded by ({w.ph}, {w.pw}); pad more, or take a smaller kernel (shape {shape})")
     w.oh = w.oh // w.sh + 1
     w.ow = w.ow // w.sw + 1
     return 0
@@ -59,7 +59,7 @@ def pair(x):
 
 
 def get_conv_outsize(input_size, kernel_size, stride, pad):
-    """How many places a window of kernel_size has along an axis of input_size: (input_size + 2 pad - kernel_size) // stride + 1."""
+    """How many places a window has along an axis of input_size: (input_size + 2 pad - kernel_size) // stride + 1."""
     return (input_size + pad * 2 - kernel_size) // stride + 1
 
 
@@ -221,7 +221,8 @@ def col2im(x, input_shape, kernel_size, stride=1, pad=0, to_matrix=True, dilatio
     return run(Col2im(input_shape, kernel_size, stride, pad, bool(to_matrix), dilation), (argument(x, "col2im"),))
 
 
-__all__ = ["Col2im", "Im2col", "col2im", "col2im_array", "get_conv_outsize", "get_deconv_outsize", "im2col", "im2col_array", "pair"]
+__all__ = ["Col2im", "Im2col", "col2im", "col2im_array", "get_conv_outsize", "get_deconv_outsize", "im2col", "im2col_array",
+           "pair"]
 
 for _cls in (Im2col, Col2im):
     _core.open_class(_cls)

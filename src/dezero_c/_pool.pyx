@@ -99,8 +99,8 @@ cdef object gather(object x, object at, const dz_window *w):
 cdef int pool_window(dz_window *w, tuple shape, object kernel_size, object stride, object pad, str op) except -1:
     set_window(w, shape, kernel_size, stride, pad, 1, op)
     if op != "average_pooling" and (w.ph >= w.kh or w.pw >= w.kw or w.h * w.w == 0):
-        raise ValueError(f"{op}: with pad {pad!r} a window of size {kernel_size!r} can hold nothing but padding in images of size "
-                         f"({w.h}, {w.w}), which has no maximum; pad less than the window's size")
+        raise ValueError(f"{op}: with pad {pad!r} a window of size {kernel_size!r} can hold nothing but padding in images of "
+                         f"size ({w.h}, {w.w}), which has no maximum; pad less than the window's size")
     return 0
 
 
@@ -168,8 +168,8 @@ cdef class Places(ArrayFunction):
         elif isinstance(mpool2d, np.ndarray) and mpool2d.dtype.kind == "i" and input_shape is not None:
             self.at = mpool2d
         else:
-            raise TypeError(f"{type(self).__name__}: {type(mpool2d).__name__} is no Pooling; pass the Pooling that has been called "
-                            "(y.creator)")
+            raise TypeError(f"{type(self).__name__}: {type(mpool2d).__name__} is no Pooling; pass the Pooling that has been "
+                            "called (y.creator)")
         self.input_shape, self.kernel_size, self.stride, self.pad = tuple(input_shape), kernel_size, stride, pad
 
     def _arguments(self):
@@ -182,8 +182,8 @@ cdef class Places(ArrayFunction):
         if small:
             shape = (w.n, w.c, w.oh, w.ow)
         if a.shape != shape or self.at.shape != (w.n, w.c, w.oh, w.ow):
-            raise ValueError(f"{type(self).__name__}: an array of shape {a.shape} does not fit the pooling, which went from shape "
-                             f"{self.input_shape} to {self.at.shape}; pass one of shape {shape}")
+            raise ValueError(f"{type(self).__name__}: an array of shape {a.shape} does not fit the pooling, which went from "
+                             f"shape {self.input_shape} to {self.at.shape}; pass one of shape {shape}")
         return 0
 
 
@@ -280,7 +280,8 @@ cdef class AveragePooling(ArrayFunction):
         return y
 
     def backward(self, gy):
-        return run(AveragePoolingGrad(self.in0.shape, self.kernel_size, self.stride, self.pad), (argument(gy, "average_pooling"),))
+        return run(AveragePoolingGrad(self.in0.shape, self.kernel_size, self.stride, self.pad),
+                   (argument(gy, "average_pooling"),))
 
     cdef object gradients(self, object gy):
         return (spread(gy, data_of(self.in0).shape, self.kernel_size, self.stride, self.pad),)
@@ -293,8 +294,8 @@ cdef object spread(object gy, tuple shape, object kernel_size, object stride, ob
     cdef ptrdiff_t i, j
     pool_window(&w, shape, kernel_size, stride, pad, "average_pooling")
     if gy.shape != (w.n, w.c, w.oh, w.ow):
-        raise ValueError(f"average_pooling: a gradient of shape {gy.shape} does not fit; for images of shape {shape} it must have "
-                         f"shape {(w.n, w.c, w.oh, w.ow)} (was the data rebound since forward?)")
+        raise ValueError(f"average_pooling: a gradient of shape {gy.shape} does not fit; for images of shape {shape} it must "
+                         f"have shape {(w.n, w.c, w.oh, w.ow)} (was the data rebound since forward?)")
     if dt >= 0:
         gy = carray(gy, dt)
         gx = new_array(shape, dt)
@@ -337,14 +338,14 @@ cdef class AveragePoolingGrad(ArrayFunction):
 def average_pooling(x, kernel_size, stride=1, pad=0):
     """The mean of each window, padding (zeros) included.
 
-    x: (N, C, H, W); kernel_size, stride, pad: int or pair (rows, columns). Gives (N, C, OH, OW), OH = (H + 2 pad - KH) // stride + 1,
-    in x's dtype, integers as float64. Raises ValueError when the window fits nowhere.
+    x: (N, C, H, W); kernel_size, stride, pad: int or pair (rows, columns). Gives (N, C, OH, OW) in x's dtype, of integers
+    float64, OH = (H + 2 pad - KH) // stride + 1. Raises ValueError when the window fits nowhere.
     """
     return run(AveragePooling(kernel_size, stride, pad), (argument(x, "average_pooling"),))
 
 
-__all__ = ["AveragePooling", "AveragePoolingGrad", "Pooling", "Pooling2DGrad", "Pooling2DWithIndexes", "average_pooling", "pooling",
-           "pooling_simple"]
+__all__ = ["AveragePooling", "AveragePoolingGrad", "Pooling", "Pooling2DGrad", "Pooling2DWithIndexes", "average_pooling",
+           "pooling", "pooling_simple"]
 
 for _cls in (Pooling, Pooling2DGrad, Pooling2DWithIndexes, AveragePooling, AveragePoolingGrad):
     _core.open_class(_cls)
