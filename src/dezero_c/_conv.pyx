@@ -14,10 +14,10 @@ from libc.string cimport memset
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport (
     K_CONST, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t)
-from dezero_c._im2col cimport columns, dz_col2im, dz_im2col, dz_window, images, set_window, two
+from dezero_c._im2col cimport columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
 
 from dezero_c import _core
-from dezero_c._im2col import get_deconv_outsize, im2col, pair
+from dezero_c._im2col import get_deconv_outsize, im2col
 from dezero_c._matmul import matmul
 from dezero_c._reduce import sum as sum_axes
 from dezero_c._shape import reshape, transpose
@@ -255,7 +255,8 @@ cdef class Conv2d(ArrayFunction):
     cdef readonly object stride, pad, dilation, groups
 
     def __init__(self, stride=1, pad=0, dilation=1, groups=1):
-        self.stride, self.pad, self.dilation, self.groups = pair(stride), pair(pad), pair(dilation), groups
+        self.stride, self.pad = two_ints(stride, "stride", "conv2d"), two_ints(pad, "pad", "conv2d")
+        self.dilation, self.groups = two_ints(dilation, "dilation", "conv2d"), groups
 
     def _arguments(self):
         return (self.stride, self.pad, self.dilation, self.groups)
@@ -309,8 +310,9 @@ cdef class Deconv2d(ArrayFunction):
     cdef readonly object stride, pad, outsize, dilation, groups
 
     def __init__(self, stride=1, pad=0, outsize=None, dilation=1, groups=1):
-        self.stride, self.pad, self.dilation, self.groups = pair(stride), pair(pad), pair(dilation), groups
-        self.outsize = None if outsize is None else pair(outsize)
+        self.stride, self.pad = two_ints(stride, "stride", "deconv2d"), two_ints(pad, "pad", "deconv2d")
+        self.dilation, self.groups = two_ints(dilation, "dilation", "deconv2d"), groups
+        self.outsize = None if outsize is None else two_ints(outsize, "outsize", "deconv2d")
 
     def _arguments(self):
         return (self.stride, self.pad, self.outsize, self.dilation, self.groups)
@@ -399,14 +401,15 @@ cdef class Conv2DGradW(ArrayFunction):
     def __init__(self, conv2d, stride=1, pad=0, dilation=1, groups=1):
         if hasattr(conv2d, "inputs"):
             self.kernel_size = conv2d.inputs[1].shape[2:]
-            self.stride, self.pad = pair(conv2d.stride), pair(conv2d.pad)
-            self.dilation, self.groups = pair(getattr(conv2d, "dilation", 1)), getattr(conv2d, "groups", 1)
+            stride, pad = conv2d.stride, conv2d.pad
+            dilation, groups = getattr(conv2d, "dilation", 1), getattr(conv2d, "groups", 1)
         elif isinstance(conv2d, (Conv2d, Deconv2d)):
             raise ValueError("Conv2DGradW: the Function that it is given was not called yet (or under no_grad), so that it has "
                              "no inputs; call it first, or pass the kernel's size, stride and pad")
         else:
-            self.kernel_size, self.stride, self.pad = pair(conv2d), pair(stride), pair(pad)
-            self.dilation, self.groups = pair(dilation), groups
+            self.kernel_size = two_ints(conv2d, "kernel size", "Conv2DGradW")
+        self.stride, self.pad = two_ints(stride, "stride", "Conv2DGradW"), two_ints(pad, "pad", "Conv2DGradW")
+        self.dilation, self.groups = two_ints(dilation, "dilation", "Conv2DGradW"), groups
 
     def _arguments(self):
         return (self.kernel_size, self.stride, self.pad, self.dilation, self.groups)

@@ -9,6 +9,7 @@ cdef extern from "dz_conv.h":
     void dz_im2col(int, const char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept
     void dz_col2im(int, char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
 
+cdef tuple two_ints(object x, str name, str op)
 cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_t *b) except -1
 cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op) except -1
 cdef object columns(object x, const dz_window *w, bint to_matrix)

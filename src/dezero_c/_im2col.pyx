@@ -18,11 +18,17 @@ cdef extern from "dz_conv.h":
     void dz_row2im(int, char *, const char *, const dz_window *) noexcept
 
 
-cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_t *b) except -1:
-    """An int or a pair of ints, each from `least` to below 2**31, so that no arithmetic with them overflows."""
+cdef tuple two_ints(object x, str name, str op):
+    """A parameter as a pair of ints."""
     cdef tuple ab = tuple(x) if isinstance(x, (tuple, list)) else (x, x)
     if len(ab) != 2 or not all([isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in ab]):
         raise TypeError(f"{op}: {name} {x!r} must be an int or a pair of ints")
+    return ab
+
+
+cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_t *b) except -1:
+    """The same as C numbers, each from `least` to below 2**31, so that no arithmetic with them overflows."""
+    cdef tuple ab = two_ints(x, name, op)
     if not all([least <= i < 1 << 31 for i in ab]):
         raise ValueError(f"{op}: {name} {x!r} " + (f"must be at least {least}" if min(ab) < least else "is too large"))
     a[0] = ab[0]

@@ -1,0 +1,333 @@
+"""Max pooling and average pooling.
+
+Values against NumPy's window by window, gradients by finite differences at orders 1 to 3 and in both ways backwards, ties, padding,
+nan, every dtype, empty batches, and errors that say what to do.
+"""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+import dezero_c.functions_conv as FC
+from dezero_c import Variable, no_grad
+
+RNG = np.random.default_rng(11)
+
+# name: (N, C, H, W), kernel, stride, pad
+CASES = {
+    "quarters": ((2, 3, 6, 8), 2, 2, 0),
+    "quarters_odd": ((2, 2, 7, 5), 2, 2, 0),
+    "quarters_wide": ((1, 2, 4, 70), 2, 2, 0),
+    "overlapping": ((2, 2, 7, 6), 3, 2, 1),
+    "dense": ((1, 2, 5, 20), 3, 1, 1),
+    "oblong": ((2, 2, 6, 7), (3, 2), (1, 2), (1, 0)),
+    "gaps": ((1, 2, 9, 11), (2, 1), (3, 4), (1, 0)),
+    "whole": ((3, 4, 7, 7), 7, 1, 0),
+    "large": ((1, 2, 8, 8), (6, 5), 2, (3, 2)),
+    "tall_image": ((1, 1, 1500, 2), (3, 1), 1, (1, 0)),
+    "single": ((2, 1, 3, 3), 1, 1, 0),
+}
+cases = pytest.mark.parametrize("name", CASES)
+dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+functions = pytest.mark.parametrize("f", [FC.pooling, FC.average_pooling])
+
+
+def array(name, dtype=np.float64):
+    """Distinct values, all negative where the dtype has them, far enough apart for finite differences."""
+    shape = CASES[name][0]
+    values = RNG.permutation(int(np.prod(shape))).reshape(shape)
+    kind = np.dtype(dtype).kind
+    return (values if kind in "ui" else -0.01 * (values + 1)).astype(dtype)
+
+
+def windows(name, x, fill):
+    """(N, C, OH, OW, KH * KW)"""
+    _, kernel, stride, pad = CASES[name]
+    (kh, kw), (sh, sw), (ph, pw) = FC.pair(kernel), FC.pair(stride), FC.pair(pad)
+    x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)), constant_values=fill)
+    w = np.lib.stride_tricks.sliding_window_view(x, (kh, kw), (2, 3))[:, :, ::sh, ::sw]
+    return w.reshape(*w.shape[:4], kh * kw)
+
+
+def gradient(f, name, x, seed=None, create_graph=False):
+    v = Variable(x)
+    y = f(v, *CASES[name][1:])
+    if seed is not None:
+        y.grad = Variable(seed)
+    y.backward(create_graph=create_graph)
+    return v.grad
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32, np.uint8, np.longdouble])
+def test_maxima(name, dtype):
+    x = array(name, np.int64).astype(dtype) if dtype == np.uint8 else array(name, dtype)
+    if dtype == np.float16:
+        x = RNG.permutation(1000)[np.arange(x.size) % 1000].reshape(x.shape).astype(dtype)
+    y = FC.pooling(Variable(x), *CASES[name][1:])
+    least = np.iinfo(dtype).min if np.dtype(dtype).kind in "ui" else -np.inf
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.data, windows(name, x, least).max(-1))
+    if dtype != np.uint8:
+        np.testing.assert_array_equal(y.creator.indexes, windows(name, x, least).argmax(-1))
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32, bool, np.longdouble])
+def test_means(name, dtype):
+    x = array(name, np.float64).astype(dtype) if dtype == bool else array(name, dtype)
+    y = FC.average_pooling(x, *CASES[name][1:])
+    expected = windows(name, x, 0).mean(-1)
+    assert y.dtype == expected.dtype == (dtype if np.dtype(dtype).kind == "f" else np.float64)
+    eps = np.finfo(y.dtype).eps
+    np.testing.assert_allclose(y.data, expected, rtol=20 * eps, atol=20 * eps)
+
+
+def expected_gradient(name, x, seed, mean):
+    """By windows of the pixels' numbers."""
+    numbers = windows(name, np.arange(x.size, dtype=float).reshape(x.shape), -1).astype(int)
+    gx = np.zeros(x.size + 1)       # the last is for padding
+    if mean:
+        np.add.at(gx, numbers, np.broadcast_to(seed[..., None] / numbers.shape[-1], numbers.shape))
+    else:
+        best = windows(name, x, -np.inf).argmax(-1)[..., None]
+        np.add.at(gx, np.take_along_axis(numbers, best, -1)[..., 0], seed)
+    return gx[:-1].reshape(x.shape)
+
+
+@cases
+@dtypes
+@functions
+def test_both_ways_backwards(name, dtype, f):
+    x = array(name, dtype)
+    seed = RNG.standard_normal(f(x, *CASES[name][1:]).shape).astype(dtype)
+    expected = expected_gradient(name, x, seed, f is FC.average_pooling)
+    for create_graph in (False, True):
+        for s in (seed, np.asfortranarray(seed)):
+            gx = gradient(f, name, x, s, create_graph)
+            assert gx.dtype == dtype
+            np.testing.assert_allclose(gx.data, expected, rtol=1e-5, atol=1e-5)
+    gx = gradient(f, name, x.astype(np.longdouble), seed.astype(np.longdouble))
+    np.testing.assert_allclose(gx.data.astype(float), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n != "tall_image"])
+@functions
+def test_three_orders(name, f):
+    x = array(name)
+    d, probe = RNG.standard_normal((2, *x.shape))
+
+    def along(order, last, a):
+        v = Variable(a)
+        z = F.sum(f(v, *CASES[name][1:]) ** 3)
+        for k in range(order):
+            v.cleargrad()
+            z.backward(create_graph=k < order - 1 or last)
+            if k < order - 1:
+                z = F.sum(v.grad * d)
+        return float(z.data), v.grad.data
+
+    eps = 1e-5
+    for order in (1, 2, 3):
+        up, down = along(order, False, x + eps * probe)[0], along(order, False, x - eps * probe)[0]
+        for last in (False, True):
+            np.testing.assert_allclose((along(order, last, x)[1] * probe).sum(), (up - down) / (2 * eps), rtol=1e-5, atol=1e-5)
+
+
+def test_against_torch():
+    torch = pytest.importorskip("torch")
+    for name in CASES:
+        x = array(name)
+        for f, g in ((FC.pooling, torch.nn.functional.max_pool2d), (FC.average_pooling, torch.nn.functional.avg_pool2d)):
+            t = torch.tensor(x, requires_grad=True)
+            y = g(t, *CASES[name][1:])
+            seed = RNG.standard_normal(y.shape)
+            y.backward(torch.tensor(seed))
+            np.testing.assert_allclose(f(x, *CASES[name][1:]).data, y.detach().numpy(), rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(gradient(f, name, x, seed).data, t.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.longdouble])
+@pytest.mark.parametrize("name", ["quarters", "dense", "overlapping", "whole"])
+def test_ties_give_the_first_the_gradient(name, dtype):
+    x = np.zeros(CASES[name][0], dtype)
+    y = FC.pooling(Variable(x), *CASES[name][1:])
+    inside = windows(name, np.ones(x.shape), 0)
+    np.testing.assert_array_equal(y.creator.indexes, inside.argmax(-1))
+    gx = gradient(FC.pooling, name, x)
+    assert gx.dtype == dtype
+    assert gx.data.sum() == y.size
+    np.testing.assert_array_equal(gx.data, expected_gradient(name, x.astype(float), np.ones(y.shape), False))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.longdouble])
+@cases
+def test_nan_and_infinities(name, dtype):
+    x = array(name, dtype)
+    x[RNG.random(x.shape) < 0.2] = np.nan
+    x[:, 0][RNG.random(x[:, 0].shape) < 0.5] = -np.inf
+    y = FC.pooling(Variable(x), *CASES[name][1:])
+    w = windows(name, x, -np.inf)
+    np.testing.assert_array_equal(y.data, w.max(-1))
+    real = windows(name, np.ones(x.shape), 0) > 0
+    only = (w == -np.inf).all(-1)
+    np.testing.assert_array_equal(y.creator.indexes, np.where(only, real.argmax(-1), w.argmax(-1)))
+
+
+def test_padding_is_never_the_maximum():
+    for dtype in (np.float32, np.int8, np.float16):
+        x = np.full((1, 1, 3, 3), -128, dtype)
+        np.testing.assert_array_equal(FC.pooling(x, 3, 1, 1).data, x)
+        assert gradient(lambda v, *_: FC.pooling(v, 3, 1, 1), "single", x).data.sum() == 9
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+def test_gathering_and_scattering(dtype):
+    """Pooling2DWithIndexes takes values where the maxima lie, Pooling2DGrad puts them there."""
+    x, other = array("overlapping", dtype), RNG.standard_normal((2, 2, 7, 6)).astype(dtype)
+    y = FC.pooling(Variable(x), 3, 2, 1)
+    take, put = FC.Pooling2DWithIndexes(y.creator), FC.Pooling2DGrad(y.creator)
+    np.testing.assert_array_equal(take(x).data, y.data)
+    g = RNG.standard_normal(y.shape).astype(dtype)
+    np.testing.assert_allclose((take(other).data * g).sum(), (other * put(g).data).sum(), rtol=1e-5)
+    assert take.input_shape == (2, 2, 7, 6)
+    assert (take.kernel_size, take.stride, take.pad) == (3, 2, 1)
+    v = Variable(other)
+    z = take(v)
+    z.grad = Variable(g)
+    z.backward()
+    np.testing.assert_array_equal(v.grad.data, FC.Pooling2DGrad(y.creator)(g).data)
+    for f in (take, put):
+        again = pickle.loads(pickle.dumps(f))
+        a = other if f is take else g
+        np.testing.assert_array_equal(again(a).data, f(a).data)
+
+
+@functions
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_empty(f, dtype, create_graph):
+    v = Variable(np.ones((0, 3, 6, 6), dtype))
+    y = f(v, 2, 2)
+    assert y.shape == (0, 3, 3, 3)
+    y.backward(create_graph=create_graph)
+    assert v.grad.shape == v.shape
+
+
+@functions
+@cases
+def test_strided_input(f, name):
+    x = array(name)
+    np.testing.assert_array_equal(f(np.asfortranarray(x), *CASES[name][1:]).data, f(x, *CASES[name][1:]).data)
+    np.testing.assert_array_equal(f(x.astype(">f8"), *CASES[name][1:]).data, f(x, *CASES[name][1:]).data)
+
+
+def test_integers():
+    x = array("quarters", np.int64)
+    gx = gradient(FC.pooling, "quarters", x)
+    assert gx.dtype == np.int64
+    assert gradient(FC.average_pooling, "quarters", x).dtype == np.float64
+
+
+@functions
+def test_the_incoming_gradient_is_not_changed(f):
+    seed = np.full((2, 3, 3, 4), 8.0)
+    for create_graph in (False, True):
+        gradient(f, "quarters", array("quarters"), seed, create_graph)
+        assert (seed == 8).all()
+
+
+def test_classes_directly():
+    x = array("oblong")
+    f = FC.Pooling(*CASES["oblong"][1:])
+    np.testing.assert_array_equal(f(Variable(x)).data, FC.pooling(x, *CASES["oblong"][1:]).data)
+    assert f.indexes.dtype == np.intp
+    assert (f.kernel_size, f.stride, f.pad) == CASES["oblong"][1:]
+    with no_grad():
+        g = FC.Pooling(*CASES["oblong"][1:])
+        g(x)
+    np.testing.assert_array_equal(f.indexes, g.indexes)
+    y = FC.AveragePooling(*CASES["oblong"][1:])(Variable(x))
+    np.testing.assert_array_equal(y.data, FC.average_pooling(x, *CASES["oblong"][1:]).data)
+    np.testing.assert_array_equal(FC.AveragePoolingGrad(x.shape, *CASES["oblong"][1:])(np.ones(y.shape)).data,
+                                  gradient(FC.average_pooling, "oblong", x).data)
+
+
+@functions
+def test_copies_and_pickles(f):
+    x = array("overlapping")
+    y = f(Variable(x), 3, 2, 1)
+    for z in (copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
+        for create_graph in (True, False):
+            z.creator.inputs[0].cleargrad()
+            z.backward(create_graph=create_graph)
+            np.testing.assert_array_equal(z.creator.inputs[0].grad.data, gradient(f, "overlapping", x).data)
+
+
+@pytest.mark.skipif(not hasattr(F, "max"), reason="needs max")
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_pooling_simple_is_pooling(name, dtype):
+    x = array(name, dtype)
+    np.testing.assert_array_equal(FC.pooling_simple(x, *CASES[name][1:]).data, FC.pooling(x, *CASES[name][1:]).data)
+    assert FC.pooling_simple(x, *CASES[name][1:]).dtype == dtype
+    np.testing.assert_array_equal(gradient(FC.pooling_simple, name, x).data, gradient(FC.pooling, name, x).data)
+
+
+# ---- errors
+
+X = np.ones((2, 3, 5, 5))
+
+
+@pytest.mark.parametrize(("call", "error", "words"), [
+    (lambda: FC.pooling(X[0], 2), ValueError, ["pooling", r"\(3, 5, 5\)", "4 axes"]),
+    (lambda: FC.pooling(X, 6), ValueError, [r"\(6, 6\)", "does not fit", r"\(5, 5\)"]),
+    (lambda: FC.pooling(X, 0), ValueError, ["kernel size 0", "at least 1"]),
+    (lambda: FC.pooling(X, 2, 0), ValueError, ["stride 0", "at least 1"]),
+    (lambda: FC.pooling(X, 2, 1, -1), ValueError, ["pad -1", "at least 0"]),
+    (lambda: FC.pooling(X, 2, 1, 2), ValueError, ["pad 2", "nothing but padding"]),
+    (lambda: FC.pooling(np.ones((1, 1, 0, 3)), 2, 1, 1), ValueError, ["nothing but padding", r"\(0, 3\)"]),
+    (lambda: FC.pooling(X, 2.0), TypeError, ["kernel size 2.0"]),
+    (lambda: FC.pooling(X, 2, (1, 2, 3)), TypeError, ["stride"]),
+    (lambda: FC.pooling(Variable(None), 2), TypeError, ["pooling", "no data"]),
+    (lambda: FC.average_pooling(X, (2, 6)), ValueError, ["average_pooling", "does not fit"]),
+    (lambda: FC.average_pooling(X, 2, -1), ValueError, ["average_pooling", "stride -1"]),
+    (lambda: FC.pooling_simple(X, 2, 1, 2), ValueError, ["pooling_simple", "nothing but padding"]),
+    (lambda: FC.Pooling(2).indexes, ValueError, ["not been called"]),
+    (lambda: FC.Pooling2DGrad(FC.Pooling(2)), ValueError, ["not been called"]),
+    (lambda: FC.Pooling2DGrad(3), TypeError, ["int is no Pooling"]),
+    (lambda: FC.Pooling2DGrad(FC.pooling(Variable(X), 2).creator)(X), ValueError, [r"\(2, 3, 5, 5\)", r"\(2, 3, 4, 4\)"]),
+    (lambda: FC.Pooling2DWithIndexes(FC.pooling(Variable(X), 2).creator)(X[:1]), ValueError, [r"\(1, 3, 5, 5\)"]),
+    (lambda: FC.AveragePoolingGrad((2, 3, 5, 5), 2)(X), ValueError, [r"\(2, 3, 5, 5\)", r"\(2, 3, 4, 4\)"]),
+    (lambda: FC.Pooling.__new__(FC.Pooling)(X), TypeError, ["kernel size"]),
+    (lambda: FC.Pooling2DGrad.__new__(FC.Pooling2DGrad)(X), TypeError, ["Pooling2DGrad"]),
+])
+def test_errors(call, error, words):
+    with pytest.raises(error) as info:
+        call()
+    for word in words:
+        info.match(word)
+
+
+def test_places_outside_the_plane_are_left_out():
+    """What comes from a pickle may be anything, and must not be followed."""
+    at = np.array([[[[-5, 3], [4, 1 << 30]]]], np.int32)
+    for dtype in (np.float32, np.int64):
+        gx = FC.Pooling2DGrad(at, (1, 1, 4, 4), 2, 2)(np.ones((1, 1, 2, 2), dtype))
+        assert np.flatnonzero(gx.data).tolist() == [3, 4]
+        y = FC.Pooling2DWithIndexes(at, (1, 1, 4, 4), 2, 2)(np.arange(16).reshape(1, 1, 4, 4).astype(dtype))
+        assert y.data.ravel().tolist() == [0, 3, 4, 0]
+
+
+@functions
+def test_data_rebound_to_another_shape(f):
+    x = Variable(X.copy())
+    for create_graph in (False, True):
+        y = f(x, 2)
+        x.data = np.ones((2, 3, 9, 9))
+        with pytest.raises(ValueError, match="fit"):
+            y.backward(create_graph=create_graph)
+        x.data = X.copy()
