@@ -1,7 +1,7 @@
 """conv2d, deconv2d, conv1d, the gradient of the weights, im2col and col2im.
 
-Values against plain sums over windows, gradients by finite differences at orders 1 to 3, the fused backward against the graph's,
-every dtype, empty batches, tiles (large images, many small ones), and errors that say what to do.
+Values against plain sums over windows, gradients by finite differences at orders 1 to 3, the fused backward against the
+graph's, every dtype, empty batches, tiles (large images, many small ones), and errors that say what to do.
 """
 
 import copy
@@ -37,14 +37,14 @@ cases = pytest.mark.parametrize("name", CASES)
 def arrays(name, dtype=np.float64):
     (n, c, h, w), o, kernel, *_, groups = CASES[name]
     shapes = ((n, c, h, w), (o, c // groups, *kernel), (o,))
-    return [RNG.integers(-4, 5, s).astype(dtype) if np.dtype(dtype).kind in "iub" else RNG.standard_normal(s).astype(dtype)
-            for s in shapes]
+    whole = np.dtype(dtype).kind == "i"
+    return [(RNG.integers(-4, 5, s) if whole else RNG.standard_normal(s)).astype(dtype) for s in shapes]
 
 
 def naive(x, W, b, stride, pad, dilation, groups):
     """Window by window."""
     (sh, sw), (ph, pw), (dh, dw) = FC.pair(stride), FC.pair(pad), FC.pair(dilation)
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     o, cg, kh, kw = W.shape
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     oh, ow = (h + 2 * ph - dh * (kh - 1) - 1) // sh + 1, (w + 2 * pw - dw * (kw - 1) - 1) // sw + 1
@@ -53,8 +53,9 @@ def naive(x, W, b, stride, pad, dilation, groups):
         first = k // (o // groups) * cg
         for i in range(oh):
             for j in range(ow):
-                window = x[:, first:first + cg, i * sh:i * sh + dh * (kh - 1) + 1:dh, j * sw:j * sw + dw * (kw - 1) + 1:dw]
-                y[:, k, i, j] = (window * W[k]).sum((1, 2, 3))
+                rows = slice(i * sh, i * sh + dh * (kh - 1) + 1, dh)
+                cols = slice(j * sw, j * sw + dw * (kw - 1) + 1, dw)
+                y[:, k, i, j] = (x[:, first:first + cg, rows, cols] * W[k]).sum((1, 2, 3))
     return y if b is None else y + b.reshape(1, -1, 1, 1)
 
 
@@ -95,7 +96,8 @@ def check_orders(f, xs, orders=3):
                 v.cleargrad()
             z.backward(create_graph=k < order - 1 or last)
             if k < order - 1:
-                z = sum((F.sum(v.grad * d) for v, d in zip(vs, directions, strict=True) if v.grad is not None), start=0.0)
+                pairs = zip(vs, directions, strict=True)
+                z = sum((F.sum(v.grad * d) for v, d in pairs if v.grad is not None), start=0.0)
         return float(z.data), [np.zeros(v.shape) if v.grad is None else v.grad.data for v in vs]
 
     eps = 1e-5
@@ -118,8 +120,8 @@ def test_value_and_dtype(name, dtype):
         y, x, W, b = (np.asarray(getattr(a, "data", a), float) for a in (y, x, W, b))
         np.testing.assert_allclose(y, naive(x, W, b, *CASES[name][3:]), rtol=1e-12, atol=1e-12)
         return
-    expected = naive(*(a.astype(np.promote_types(dtype, np.float32 if dtype == np.float16 else dtype)) for a in (x, W, b)),
-                     *CASES[name][3:])
+    wide = np.float32 if dtype is np.float16 else dtype
+    expected = naive(*(a.astype(wide) for a in (x, W, b)), *CASES[name][3:])
     close(y.data, expected.astype(dtype))
     close(conv(name)(x, W).data, naive(x, W, None, *CASES[name][3:]), 3)
 
@@ -199,7 +201,9 @@ def test_against_torch():
         y = torch.nn.functional.conv2d(*ts, *CASES[name][3:])
         close(conv(name)(*xs).data, y.detach().numpy())
         (y ** 2).sum().backward()
-        for v, t in zip(gradients(lambda *vs, f=conv(name): F.sum(f(*vs) ** 2), xs), ts, strict=True):
+        vs = [Variable(x) for x in xs]
+        F.sum(conv(name)(*vs) ** 2).backward()
+        for v, t in zip(vs, ts, strict=True):
             close(v.grad.data, t.grad.numpy(), 30)
 
 
@@ -250,7 +254,8 @@ def test_strided_input(name):
     views = (np.ascontiguousarray(x.T).T, np.asfortranarray(W), np.repeat(b, 2)[::2])
     close(conv(name)(*views).data, conv(name)(x, W, b).data)
     seed = RNG.standard_normal(conv(name)(x, W, b).shape)
-    for v, w in zip(gradients(conv(name), views, np.asfortranarray(seed)), gradients(conv(name), (x, W, b), seed), strict=True):
+    vs = gradients(conv(name), views, np.asfortranarray(seed))
+    for v, w in zip(vs, gradients(conv(name), (x, W, b), seed), strict=True):
         close(v.grad.data, w.grad.data)
 
 
@@ -369,7 +374,8 @@ def test_orders_of_im2col(to_matrix):
     check_orders(lambda x: F.sum(FC.im2col(x, (3, 2), (2, 1), 1, to_matrix) ** 3), [x])
     col = FC.im2col_array(x, (3, 2), (2, 1), 1, to_matrix)
     check_orders(lambda c: F.sum(FC.col2im(c, shape, (3, 2), (2, 1), 1, to_matrix) ** 3), [col])
-    for f in (FC.Im2col((3, 2), (2, 1), 1, to_matrix), pickle.loads(pickle.dumps(FC.Im2col((3, 2), (2, 1), 1, to_matrix)))):
+    f = FC.Im2col((3, 2), (2, 1), 1, to_matrix)
+    for f in (f, pickle.loads(pickle.dumps(f))):
         np.testing.assert_array_equal(f(x).data, col)
     np.testing.assert_array_equal(FC.Col2im(shape, (3, 2), (2, 1), 1, to_matrix)(col).data,
                                   FC.col2im_array(col, shape, (3, 2), (2, 1), 1, to_matrix))
@@ -393,7 +399,8 @@ def test_sizes():
 
 def test_names():
     assert dezero_c.functions_conv is FC
-    for name in ("conv2d", "deconv2d", "conv2d_simple", "im2col", "col2im", "pooling_simple", "pooling", "average_pooling"):
+    for name in ("conv2d", "deconv2d", "conv2d_simple", "im2col", "col2im", "pooling_simple", "pooling",
+                 "average_pooling"):
         assert getattr(F, name) is getattr(FC, name)
 
 
@@ -459,7 +466,7 @@ def test_data_rebound_to_another_shape():
     for create_graph in (False, True):
         y = FC.conv2d(x, W)
         x.data = np.ones((2, 3, 9, 9))
-        with pytest.raises(ValueError, match="outsize|fit"):
+        with pytest.raises(ValueError, match="fit"):
             y.backward(create_graph=create_graph)
         x.data = X.copy()
 

@@ -1,7 +1,7 @@
 """Max pooling and average pooling.
 
-Values against NumPy's window by window, gradients by finite differences at orders 1 to 3 and in both ways backwards, ties, padding,
-nan, every dtype, empty batches, and errors that say what to do.
+Values against NumPy's window by window, gradients by finite differences at orders 1 to 3 and in both ways backwards, ties,
+padding, nan, every dtype, empty batches, and errors that say what to do.
 """
 
 import copy
@@ -78,7 +78,7 @@ def test_maxima(name, dtype):
 @cases
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32, bool, np.longdouble])
 def test_means(name, dtype):
-    x = array(name, np.float64).astype(dtype) if dtype == bool else array(name, dtype)
+    x = array(name, np.float64).astype(dtype) if dtype is bool else array(name, dtype)
     y = FC.average_pooling(x, *CASES[name][1:])
     expected = windows(name, x, 0).mean(-1)
     assert y.dtype == expected.dtype == (dtype if np.dtype(dtype).kind == "f" else np.float64)
@@ -134,14 +134,16 @@ def test_three_orders(name, f):
     for order in (1, 2, 3):
         up, down = along(order, False, x + eps * probe)[0], along(order, False, x - eps * probe)[0]
         for last in (False, True):
-            np.testing.assert_allclose((along(order, last, x)[1] * probe).sum(), (up - down) / (2 * eps), rtol=1e-5, atol=1e-5)
+            slope = (along(order, last, x)[1] * probe).sum()
+            np.testing.assert_allclose(slope, (up - down) / (2 * eps), rtol=1e-5, atol=1e-5)
 
 
 def test_against_torch():
     torch = pytest.importorskip("torch")
     for name in CASES:
         x = array(name)
-        for f, g in ((FC.pooling, torch.nn.functional.max_pool2d), (FC.average_pooling, torch.nn.functional.avg_pool2d)):
+        peers = (FC.pooling, torch.nn.functional.max_pool2d), (FC.average_pooling, torch.nn.functional.avg_pool2d)
+        for f, g in peers:
             t = torch.tensor(x, requires_grad=True)
             y = g(t, *CASES[name][1:])
             seed = RNG.standard_normal(y.shape)
@@ -280,6 +282,7 @@ def test_pooling_simple_is_pooling(name, dtype):
 # ---- errors
 
 X = np.ones((2, 3, 5, 5))
+Y = FC.pooling(Variable(X), 2)
 
 
 @pytest.mark.parametrize(("call", "error", "words"), [
@@ -299,8 +302,8 @@ X = np.ones((2, 3, 5, 5))
     (lambda: FC.Pooling(2).indexes, ValueError, ["not been called"]),
     (lambda: FC.Pooling2DGrad(FC.Pooling(2)), ValueError, ["not been called"]),
     (lambda: FC.Pooling2DGrad(3), TypeError, ["int is no Pooling"]),
-    (lambda: FC.Pooling2DGrad(FC.pooling(Variable(X), 2).creator)(X), ValueError, [r"\(2, 3, 5, 5\)", r"\(2, 3, 4, 4\)"]),
-    (lambda: FC.Pooling2DWithIndexes(FC.pooling(Variable(X), 2).creator)(X[:1]), ValueError, [r"\(1, 3, 5, 5\)"]),
+    (lambda: FC.Pooling2DGrad(Y.creator)(X), ValueError, [r"\(2, 3, 5, 5\)", r"\(2, 3, 4, 4\)"]),
+    (lambda: FC.Pooling2DWithIndexes(Y.creator)(X[:1]), ValueError, [r"\(1, 3, 5, 5\)"]),
     (lambda: FC.AveragePoolingGrad((2, 3, 5, 5), 2)(X), ValueError, [r"\(2, 3, 5, 5\)", r"\(2, 3, 4, 4\)"]),
     (lambda: FC.Pooling.__new__(FC.Pooling)(X), TypeError, ["kernel size"]),
     (lambda: FC.Pooling2DGrad.__new__(FC.Pooling2DGrad)(X), TypeError, ["Pooling2DGrad"]),

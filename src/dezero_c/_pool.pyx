@@ -178,6 +178,8 @@ cdef class Places(ArrayFunction):
     cdef int fit(self, dz_window *w, object a, bint small) except -1:
         """Sets the window; raises when `a` is not of the pooling's input's (small: output's) shape."""
         cdef tuple shape = self.input_shape
+        if shape is None:
+            raise TypeError(f"{type(self).__name__}: it was made without its constructor, and knows no pooling")
         set_window(w, shape, self.kernel_size, self.stride, self.pad, 1, "pooling")
         if small:
             shape = (w.n, w.c, w.oh, w.ow)
@@ -240,11 +242,11 @@ def pooling(x, kernel_size, stride=1, pad=0):
 def pooling_simple(x, kernel_size, stride=1, pad=0):
     """`pooling` put together from `im2col` and `max`, to be read: the same values, slower; every one of equal maxima gets
     the gradient."""
-    from dezero_c.functions import max as max_axis      # a family further up
     cdef dz_window w
     cdef Variable v = argument(x, "pooling_simple")
-    cdef object a = data_of(v)
+    cdef object a = data_of(v), inside
     pool_window(&w, a.shape, kernel_size, stride, pad, "pooling_simple")
+    from dezero_c.functions import max as max_axis      # of a family that this one need not wait for
     col = im2col(v, kernel_size, stride, pad)
     if w.ph or w.pw:
         least = np.array(-np.inf if a.dtype.kind in "fc" else np.iinfo(a.dtype).min, a.dtype)
