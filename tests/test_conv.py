@@ -375,8 +375,8 @@ def test_orders_of_im2col(to_matrix):
     col = FC.im2col_array(x, (3, 2), (2, 1), 1, to_matrix)
     check_orders(lambda c: F.sum(FC.col2im(c, shape, (3, 2), (2, 1), 1, to_matrix) ** 3), [col])
     f = FC.Im2col((3, 2), (2, 1), 1, to_matrix)
-    for f in (f, pickle.loads(pickle.dumps(f))):
-        np.testing.assert_array_equal(f(x).data, col)
+    for g in (f, pickle.loads(pickle.dumps(f))):
+        np.testing.assert_array_equal(g(x).data, col)
     np.testing.assert_array_equal(FC.Col2im(shape, (3, 2), (2, 1), 1, to_matrix)(col).data,
                                   FC.col2im_array(col, shape, (3, 2), (2, 1), 1, to_matrix))
 

@@ -1,7 +1,7 @@
 """Max pooling and average pooling.
 
-Values against NumPy's window by window, gradients by finite differences at orders 1 to 3 and in both ways backwards, ties,
-padding, nan, every dtype, empty batches, and errors that say what to do.
+Values against NumPy's window by window, gradients by finite differences at orders 1 to 3 and in both ways backwards,
+ties, padding, nan, every dtype, empty batches, and errors that say what to do.
 """
 
 import copy
