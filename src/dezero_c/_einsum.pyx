@@ -100,7 +100,7 @@ cdef tuple parse(str subscripts, tuple shapes):
             raise error(subscripts, shapes, f"{c!r} of the result is in no operand")
     # An axis of length 1 that is repeated to another length gets a letter of its own, over which the sum is trivial.
     for k in range(len(terms)):
-        for c in sorted(set([c for i, c in enumerate(names[k]) if shapes[k][i] == 1 and sizes[c] != 1])):
+        for c in sorted({c for i, c in enumerate(names[k]) if shapes[k][i] == 1 and sizes[c] != 1}):
             if not fresh:
                 raise error(subscripts, shapes, "more than 52 axes are to be told apart")
             names[k] = names[k].replace(c, fresh[0])

@@ -9,7 +9,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
-from dezero_c._core cimport K_CONST, Function, Variable, call_native, data_of, function_call, recording
+from dezero_c._core cimport Function, Variable, call_native, data_of, function_call, recording
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
@@ -17,7 +17,7 @@ from dezero_c._matmul import matmul
 from dezero_c._ops import abs as absolute
 from dezero_c._ops import sign
 from dezero_c._reduce import sum as total
-from dezero_c._shape import broadcast_to, reshape, sum_to, transpose
+from dezero_c._shape import reshape, sum_to, transpose
 
 cnp.import_array()
 
@@ -112,8 +112,9 @@ cdef class Solve(ArrayFunction):
     def forward(self, a, b):
         square(a, "solve")
         if b.ndim == 0 or b.shape[b.ndim - 1 if b.ndim == 1 else b.ndim - 2] != a.shape[a.ndim - 1]:
-            raise ValueError(f"solve: a has shape {a.shape}, and b, of shape {b.shape}, must be ({a.shape[a.ndim - 1]},) or (..., "
-                             f"{a.shape[a.ndim - 1]}, m); a stack of vectors needs a last axis of length 1")
+            n = a.shape[a.ndim - 1]
+            raise ValueError(f"solve: a has shape {a.shape}, so b, of shape {b.shape}, must be ({n},) or (..., {n}, m); a stack "
+                             "of vectors needs a last axis of length 1")
         return by_numpy(np.linalg.solve, "solve", (a, b), {})
 
     def backward(self, gy):
@@ -236,7 +237,7 @@ cdef class Slogdet(ArrayFunction):
         try:
             return lifted(glog) * swapped(inv(self.in0))
         except np.linalg.LinAlgError as error:
-            raise np.linalg.LinAlgError(f"slogdet: a matrix of shape {self.in0.shape} is singular, so log|det| is -inf and has no "
+            raise np.linalg.LinAlgError(f"slogdet: a matrix is singular (shape {self.in0.shape}), so log|det| is -inf and has no "
                                         "gradient; det has one") from error
 
 
@@ -311,7 +312,7 @@ cdef class Eigh(ArrayFunction):
         return tuple(by_numpy(np.linalg.eigh, "eigh", (square(x, "eigh"),), {"UPLO": self.UPLO}))
 
     def backward(self, gw, gV):
-        cdef object w, V, gx, gap, same, m
+        cdef object w, V, gap, same, m
         w, V = [r() for r in self.outs] if self.outs is not None else (None, None)
         if w is None or V is None:
             w, V = eigh(self.in0, self.UPLO)
@@ -499,16 +500,16 @@ def norm(x, ord=None, axis=None, keepdims=False):
         axis = tuple(axis)
     axes = normal_axes(axis, shape, "norm")
     if ord is not None and axis is None and nd not in (1, 2) or axis is not None and len(axes) not in (1, 2):
-        raise ValueError(f"norm: ord={ord!r} with axis={axis} is for one axis or two, not for {len(axes)} (shape {shape}); name "
-                         "them in axis")
+        raise ValueError(f"norm: ord={ord!r} with axis={axis} is for one axis or two, not {len(axes)} (shape {shape}); name them "
+                         "in axis")
     if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
         first, second = axes if ord in (1, -1) else (axes[1], axes[0])
         y = norm(total(absolute(v), first, True), np.inf if ord > 0 else -np.inf, second, True)
         return y if keepdims else reshape(y, tuple([shape[i] for i in range(nd) if i not in axes]))
     if ord is not None and (ord != "fro" if len(axes) == 2 else not isinstance(ord, (int, float, np.number))):
-        raise ValueError(f"norm: ord={ord!r} is none of the norms that are here for {'matrices' if len(axes) == 2 else 'vectors'} "
-                         f"(shape {shape}, axis {axis}): None, 1, -1, inf, -inf, "
-                         f"{'fro' if len(axes) == 2 else 'or another number'}")
+        here = "None, 'fro', 1, -1, inf, -inf" if len(axes) == 2 else "None or a number"
+        raise ValueError(f"norm: ord={ord!r} is no norm of {'matrices' if len(axes) == 2 else 'vectors'} that is here (shape "
+                         f"{shape}, axis {axis}): {here}")
     f = Norm(ord, axis, keepdims)
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 

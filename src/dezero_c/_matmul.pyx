@@ -1,18 +1,20 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Matrix products, through the BLAS that NumPy carries: matmul, linear, dot, tensordot and outer.
 
-A transposed view goes to BLAS as it is. A stack of matrices times one matrix is one product of the stacked rows.
+A transposed view goes to BLAS as it is. A stack of matrices times one matrix is one product of the stacked rows. Gradients
+of small products are loops of our own, straight into the gradients' memory.
 """
 
 import numpy as np
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops,
-    dz_stretch, dz_sum_rows, dz_view, dz_view_object, kernels, ptrdiff_t)
-from cpython.object cimport PyObject
+    DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_itemsize, dz_map,
+    dz_ops, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable, grad_view, kernels, ptrdiff_t,
+    set_private_grad, view)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, sum_to, transpose
@@ -23,6 +25,12 @@ dz_bind(kernels())
 cdef extern from "generated/dz_enum.h":
     enum:
         DZ_OP_ADD
+
+cdef extern from "dz_matmul.h":
+    enum:
+        DZ_MM_SMALL
+    void dz_mm_gx(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+    void dz_mm_gw(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
 
 
 # ---- on ndarrays ------------------------------------------------------------------------------------------------------
@@ -114,6 +122,44 @@ cdef object raw_gradients(Variable x, Variable W, object gy):
         return None     # rebound data: the general way says so
 
 
+cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) except -1:
+    """Adds the gradients of x @ W, or of x @ W + b, to the Variables', when x and W are matrices and b a vector, and kernels
+    take them all. Returns whether it did."""
+    cdef dz_view xv, wv, bv, gv
+    cdef ptrdiff_t m, k, n
+    cdef char *p
+    cdef bint acc
+    cdef object gy
+    if not view(x, &xv) or not view(W, &wv) or not grad_view(y, &gv) or xv.nd != 2 or wv.nd != 2 or gv.nd != 2 \
+            or xv.dt != gv.dt or wv.dt != gv.dt or gv.strides != NULL:
+        return False
+    m, k, n = xv.shape[0], xv.shape[1], wv.shape[1]
+    if wv.shape[0] != k or gv.shape[0] != m or gv.shape[1] != n:
+        return False
+    if b is not None and (not view(b, &bv) or bv.nd != 1 or bv.shape[0] != n or bv.dt != gv.dt or bv.strides != NULL):
+        return False
+    if b is not None and not b.kind & K_CONST:
+        p = grad_target(b, &bv, &acc)
+        dz_sum_rows(gv.dt, gv.p, m, n, p, acc)
+    if xv.strides == NULL and wv.strides == NULL and wv.size <= DZ_MM_SMALL and xv.size <= DZ_MM_SMALL \
+            and xv.size * n <= DZ_MM_SMALL:
+        if not x.kind & K_CONST:
+            p = grad_target(x, &xv, &acc)
+            dz_mm_gx(gv.dt, gv.p, wv.p, p, m, k, n, acc)
+        if not W.kind & K_CONST:
+            p = grad_target(W, &wv, &acc)
+            dz_mm_gw(gv.dt, xv.p, gv.p, p, m, k, n, acc)
+        return True
+    gy = y._grad if y.gstate == G_ARRAY else grad_variable(y)
+    if isinstance(gy, Variable):
+        gy = data_of(<Variable> gy)
+    if not x.kind & K_CONST:
+        set_private_grad(x, cnp.PyArray_MatrixProduct(gy, flipped(data_of(W))))
+    if not W.kind & K_CONST:
+        set_private_grad(W, cnp.PyArray_MatrixProduct(flipped(data_of(x)), gy))
+    return True
+
+
 # ---- matmul -----------------------------------------------------------------------------------------------------------
 
 cdef object swapped(object v):
@@ -157,6 +203,9 @@ cdef class MatMul(ArrayFunction):
 
     def backward(self, gy):
         return graph_gradients(self.in0, self.in1, gy)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        return matrix_gradients(self.in0, self.in1, None, y) or ArrayFunction.vjp_raw(self, y, keep)
 
     cdef object gradients(self, object gy):
         return raw_gradients(self.in0, self.in1, gy)
@@ -205,12 +254,14 @@ cdef bint add_into(object y, object b):
     return True
 
 
+cdef object like_weights(object x, object W):
+    """x, in W's dtype where x has integers and W has none."""
+    return x.astype(W.dtype) if kernel_dtype(x) < 0 and W.dtype.kind == "f" and x.dtype.kind in "biu" else x
+
+
 cdef object affine(object x, object W, object b):
     """x @ W + b. Integers among floating-point weights take the weights' dtype, and the sum keeps the product's."""
-    cdef object y
-    if kernel_dtype(x) < 0 and W.dtype.kind == "f" and x.dtype.kind in "biu":
-        x = x.astype(W.dtype)
-    y = product(x, W, "linear")
+    cdef object y = product(like_weights(x, W), W, "linear")
     if b is None:
         return y
     y = np.asarray(y)
@@ -233,10 +284,14 @@ cdef class Linear(ArrayFunction):
         return affine(x, W, b)
 
     def backward(self, gy):
-        gx, gW = graph_gradients(self.in0, self.in1, gy)
+        cdef object x = data_of(self.in0), floating = like_weights(x, data_of(self.in1))
+        gx, gW = graph_gradients(self.in0 if floating is x else Variable(floating), self.in1, gy)
         if self.nin < 3:
             return gx, gW
         return gx, gW, None if data_of(self.in2) is None else sum_to(gy, self.in2.shape)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        return matrix_gradients(self.in0, self.in1, self.in2, y) or ArrayFunction.vjp_raw(self, y, keep)
 
     cdef object gradients(self, object gy):
         cdef object gs = raw_gradients(self.in0, self.in1, gy), b, gb = None
@@ -315,10 +370,8 @@ cdef tuple pairs(object axes, tuple x, tuple W):
             raise ValueError(f"tensordot: axes={axes} must lie between 0 and the number of axes of both shapes, {x} and {W}")
         ax, aw = tuple(range(len(x) - axes, len(x))), tuple(range(axes))
     else:
-        try:
-            ax, aw = axes
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"tensordot: axes must be an int or a pair of axes (shapes {x} and {W}), not {axes!r}") from error
+        if not isinstance(axes, (tuple, list, np.ndarray)) or len(axes) != 2:
+            raise ValueError(f"tensordot: axes must be an int or a pair of axes (shapes {x} and {W}), not {axes!r}")
         ax, aw = normal_axes(axes[0], x, "tensordot"), normal_axes(axes[1], W, "tensordot")
     if len(ax) != len(aw) or any([x[i] != W[j] for i, j in zip(ax, aw)]):
         raise ValueError(f"tensordot: axes {axes!r} of shapes {x} and {W} do not fit: each axis summed over must be as long in "

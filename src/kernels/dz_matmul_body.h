@@ -1,0 +1,38 @@
+/* Row after row of the result, so that the inner loop runs along contiguous values and adds to each element in order. */
+
+static void DZ_NAME(dz_mm_gx)(const char *gy_, const char *w_, char *gx_, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    const T *gy = (const T *)gy_, *w = (const T *)w_;
+    T *gx = (T *)gx_, wt[DZ_MM_SMALL];
+    ptrdiff_t i, j, l;
+    for (l = 0; l < k; l++)
+        for (j = 0; j < n; j++)
+            wt[j * k + l] = w[l * n + j];
+    for (i = 0; i < m; i++, gx += k, gy += n) {
+        if (!acc)
+            memset(gx, 0, sizeof(T) * (size_t)k);
+        for (j = 0; j < n; j++) {
+            const T g = gy[j], *const row = wt + j * k;
+            DZ_IVDEP
+            for (l = 0; l < k; l++)
+                gx[l] += g * row[l];
+        }
+    }
+}
+
+static void DZ_NAME(dz_mm_gw)(const char *x_, const char *gy_, char *gw_, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    const T *x = (const T *)x_, *gy = (const T *)gy_;
+    ptrdiff_t i, j, l;
+    if (!acc)
+        memset(gw_, 0, sizeof(T) * (size_t)(k * n));
+    for (i = 0; i < m; i++, x += k, gy += n) {
+        T *gw = (T *)gw_;
+        for (l = 0; l < k; l++, gw += n) {
+            const T s = x[l];
+            DZ_IVDEP
+            for (j = 0; j < n; j++)
+                gw[j] += s * gy[j];
+        }
+    }
+}

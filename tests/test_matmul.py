@@ -1,0 +1,297 @@
+"""matmul, linear, dot, tensordot, outer and einsum.
+
+Values as NumPy's, gradients by finite differences at orders 1 to 3 in both ways backwards, float32 kept, every rank and
+kind of array, and errors that say what to do.
+"""
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable, no_grad
+
+RNG = np.random.default_rng(7)
+
+
+def einsum(subscripts):
+    return (lambda *vs: F.einsum(subscripts, *vs)), (lambda *xs: np.einsum(subscripts, *xs))
+
+
+def tensordot(axes):
+    return (lambda x, w: F.tensordot(x, w, axes)), (lambda x, w: np.tensordot(x, w, axes))
+
+
+def linear(x, w, b=0.0):
+    return x @ w + b
+
+
+# name: (function of Variables, the same of ndarrays, input shapes)
+CASES = {f"matmul {a} {b}": (F.matmul, np.matmul, [a, b]) for a, b in [
+    ((8, 4), (4, 8)), ((40, 30), (30, 20)), ((1, 1), (1, 1)), ((3, 4), (4,)), ((4,), (4, 3)), ((4,), (4,)),
+    ((2, 3, 4), (2, 4, 2)), ((2, 3, 4), (4, 2)), ((2, 3, 4), (4,)), ((4,), (2, 4, 3)), ((4,), (3, 2, 4, 3)),
+    ((5, 1, 3, 4), (2, 4, 2)), ((3, 4), (2, 4, 2)), ((1, 3, 4), (5, 4, 2)), ((2, 2, 3, 4), (4, 2)), ((0, 4), (4, 2)),
+    ((3, 0), (0, 2)), ((3, 4), (4, 0)), ((2, 0, 4), (4, 2)), ((0, 3, 4), (0, 4, 2)), ((2, 3, 0), (0, 2)), ((0,), (0,)),
+]}
+CASES |= {f"linear {s}": (F.linear, linear, s) for s in [
+    ((8, 4), (4, 8), (8,)), ((40, 30), (30, 20), (20,)), ((3, 4), (4, 2)), ((3, 4), (4, 2), (1,)),
+    ((3, 4), (4, 2), (1, 2)), ((3, 4), (4, 2), (3, 1)), ((3, 4), (4, 2), ()), ((2, 3, 4), (4, 2), (2,)),
+    ((2, 3, 4), (4, 2), (3, 2)), ((4,), (4, 2), (2,)), ((2, 3, 4), (2, 4, 2), (2,)), ((3, 4), (4,), (3,)),
+    ((4,), (4,), ()), ((0, 4), (4, 2), (2,)), ((3, 0), (0, 2), (2,)), ((3, 4), (4, 0), (0,)),
+]}
+CASES |= {f"dot {a} {b}": (F.dot, np.dot, [a, b]) for a, b in [
+    ((3, 4), (4, 2)), ((4,), (4,)), ((2, 3, 4), (4,)), ((2, 3, 4), (4, 2)), ((4,), (2, 4, 3)), ((3, 4), (2, 4, 5)),
+    ((2, 3, 4), (2, 4, 5)), ((), (2, 3)), ((2,), ()),
+]}
+CASES |= {f"tensordot {axes}": (*tensordot(axes), shapes) for axes, shapes in [
+    (0, [(2,), (3,)]), (1, [(2, 3), (3, 4)]), (2, [(2, 3, 4), (3, 4, 5)]), (((0,), (2,)), [(2, 3), (4, 5, 2)]),
+    (((2, 0), (0, 1)), [(2, 3, 4), (4, 2, 5)]), ((-1, 0), [(3, 2), (2, 2)]),
+    (((1, 2), (3, 0)), [(2, 3, 4), (4, 2, 2, 3)]), ([[0, 1], [0, 1]], [(3, 4), (3, 4)]), ((1, 0), [(2, 0), (0, 3)]),
+]}
+CASES["outer"] = (F.outer, np.outer, [(2, 2), (3,)])
+CASES["linear_simple"] = (F.linear_simple, linear, [(3, 4), (4, 2), (2,)])
+CASES |= {f"einsum {s}": (*einsum(s), shapes) for s, shapes in [
+    ("ij,jk->ik", [(3, 4), (4, 2)]), ("ij,jk", [(3, 4), (4, 2)]), (" ij -> ji ", [(3, 4)]), ("ba", [(2, 3)]),
+    ("ii->i", [(3, 3)]), ("ii", [(3, 3)]), ("iji->j", [(3, 2, 3)]), ("iii,i->", [(2, 2, 2), (2,)]), ("ij->", [(3, 4)]),
+    ("ij->i", [(3, 4)]), ("...ij,...jk->...ik", [(2, 1, 3, 4), (5, 4, 2)]), ("i,j->", [(2,), (3,)]),
+    ("i,i,i->i", [(3,), (3,), (3,)]), ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 2)]),
+    ("bhqd,bkhd->bhqk", [(2, 2, 4, 3), (2, 5, 2, 3)]), ("...i->...", [(2, 3, 4)]),
+
+    ("i...,i...->...", [(2, 3), (2, 1)]),
+    ("i...", [(2, 3)]), (",ij->ij", [(), (2, 3)]), ("ii,jj->ij", [(2, 2), (3, 3)]),
+    ("a...b,b->...a", [(2, 3, 4), (4,)]),
+    ("i,i->", [(3,), (1,)]), ("ij,j->ij", [(3, 1), (4,)]), ("Ab,bA", [(2, 3), (3, 2)]), ("ii,i->i", [(1, 1), (3,)]),
+    ("->", [()]), ("ij,jk->ik", [(2, 0), (0, 3)]), ("i,i->i", [(0,), (0,)]),
+    ("...,...->", [(), ()]), ("i->...i", [(3,)]),
+    # large enough for BLAS
+    ("bij,jkb,kl->bil", [(6, 7, 8), (8, 9, 6), (9, 5)]), ("ijjb,kbz->kbi", [(6, 9, 9, 8), (9, 8, 3)]),
+    ("bij,bkj->bki", [(6, 9, 9), (6, 10, 9)]), ("ijb,kjb->ikb", [(12, 9, 6), (11, 9, 6)]),
+    ("ij,kj->ik", [(20, 20), (20, 20)]), ("ij,kl->ijkl", [(9, 9), (9, 9)]), ("abc,abc->", [(20, 20, 20), (20, 20, 20)]),
+    ("ijk,jl->l", [(12, 20, 5), (20, 20)]),
+]}
+cases = pytest.mark.parametrize("name", CASES)
+
+
+def arrays(name, dtype=np.float64):
+    return [np.asarray(RNG.standard_normal(s), dtype) for s in CASES[name][2]]
+
+
+def derivative(f, xs, order, directions, create_graph=False):
+    """The derivative of order - 1 of f along the directions, as a number, and its gradients."""
+    vs = [Variable(x) for x in xs]
+    y = f(*vs)
+    for k in range(order - 1):
+        for v in vs:
+            v.cleargrad()
+        y.backward(create_graph=True)
+        y = Variable(np.array(0.0))
+        for v, d in zip(vs, directions[k], strict=True):
+            y = y if v.grad is None else y + F.sum(v.grad * d)
+    for v in vs:
+        v.cleargrad()
+    y.backward(create_graph=create_graph)
+    return float(y.data), [np.zeros_like(x) if v.grad is None else v.grad.data for x, v in zip(xs, vs, strict=True)]
+
+
+def check_orders(f, xs, orders=3, eps=1e-5, tol=1e-6):
+    """Gradients of a number-valued f at each order against differences of the order below, in both ways backwards."""
+    directions = [[RNG.standard_normal(x.shape) for x in xs] for _ in range(orders)]
+    for order in range(1, orders + 1):
+        fast, graph = (derivative(f, xs, order, directions, way)[1] for way in (False, True))
+        for a, b in zip(fast, graph, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * (1 + np.abs(b).max(initial=0)))
+        for k in range(len(xs)):
+            d = RNG.standard_normal(xs[k].shape)
+            up, down = ([np.asarray(x + s * eps * d) if j == k else x for j, x in enumerate(xs)] for s in (1, -1))
+            expected = (derivative(f, up, order, directions)[0] - derivative(f, down, order, directions)[0]) / (2 * eps)
+            assert abs((fast[k] * d).sum() - expected) < tol * (1 + abs(expected) + np.abs(fast[k]).sum()), (order, k)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_value_and_dtype(name, dtype):
+    xs = arrays(name, dtype)
+    vs = [Variable(x) for x in xs]
+    y = CASES[name][0](*vs)
+    expected = CASES[name][1](*xs)
+    assert isinstance(y.data, np.ndarray)
+    assert y.dtype == dtype
+    assert y.shape == np.shape(expected)
+    tol = 1e-4 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(y.data, expected, rtol=tol, atol=tol)
+    y.backward()
+    for v in vs:
+        assert v.grad.dtype == dtype
+        assert v.grad.shape == v.shape
+
+
+@cases
+def test_orders_1_to_3(name):
+    xs = arrays(name)
+    weights = RNG.uniform(0.5, 1.5, np.shape(CASES[name][1](*xs)))
+    scale = 1 / (1 + np.abs(CASES[name][1](*xs)).max(initial=0))
+    check_orders(lambda *vs: F.sum(F.sin(CASES[name][0](*vs) * scale) * weights), xs)
+
+
+@cases
+def test_strided_and_foreign_arrays(name):
+    xs = arrays(name)
+    expected = CASES[name][1](*xs)
+    plain = [Variable(x) for x in xs]
+    CASES[name][0](*plain).backward()
+    for change in (lambda x: np.asarray(x.T.copy().T), lambda x: np.repeat(x, 2, axis=-1)[..., ::2] if x.ndim else x,
+                   lambda x: x.astype(x.dtype.newbyteorder()), lambda x: np.asarray(np.asarray(x, order="F"))):
+        vs = [Variable(change(x)) for x in xs]
+        y = CASES[name][0](*vs)
+        np.testing.assert_allclose(y.data, expected, rtol=1e-12, atol=1e-12)
+        y.backward()
+        for v, p in zip(vs, plain, strict=True):
+            np.testing.assert_allclose(v.grad.data, p.grad.data, rtol=1e-12, atol=1e-12)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.int64, np.float16, np.complex128], ids=str)
+def test_other_dtypes_as_numpy(name, dtype):
+    xs = [np.asarray(RNG.integers(-3, 4, s), dtype) for s in CASES[name][2]]
+    vs = [Variable(x) for x in xs]
+    y = CASES[name][0](*vs)
+    expected = np.asarray(CASES[name][1](*xs) if len(xs) > 2 or "linear" not in name else xs[0] @ xs[1])
+    np.testing.assert_array_equal(y.data, expected)
+    assert y.dtype == dtype
+    y.backward()
+    assert [v.grad.shape for v in vs] == [v.shape for v in vs]
+
+
+@cases
+def test_only_what_is_asked_for(name):
+    """An operand that is an ndarray gets no gradient, and the others get the same as ever."""
+    xs = arrays(name)
+    if name.startswith("einsum") and len(xs) == 1:
+        return
+    plain = [Variable(x) for x in xs]
+    CASES[name][0](*plain).backward()
+    for k in range(len(xs)):
+        v = Variable(xs[k])
+        CASES[name][0](*[v if j == k else x for j, x in enumerate(xs)]).backward()
+        np.testing.assert_allclose(v.grad.data, plain[k].grad.data, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [4, 60])
+def test_gradients_add_up(size):
+    """Small products and BLAS: added in place to a private gradient, never to one that somebody has seen."""
+    x, w, b = (Variable(RNG.standard_normal(s)) for s in ((size, size), (size, size), (size,)))
+    F.linear(x, w, b).backward()
+    first = [v.grad for v in (x, w, b)]
+    values = [g.data.copy() for g in first]
+    (F.linear(x, w, b) + F.linear(x, w, b)).backward()
+    for v, g, once in zip((x, w, b), first, values, strict=True):
+        np.testing.assert_allclose(v.grad.data, 3 * once, rtol=1e-12)
+        np.testing.assert_array_equal(g.data, once)
+
+
+def test_the_same_operand_twice():
+    for size in (3, 30):
+        a = RNG.standard_normal((size, size)) / size
+        check_orders(lambda x: F.sum(F.sin(x @ x)), [a])
+        check_orders(lambda x: F.sum(F.sin(F.linear(x, x, x[0]))), [a])
+        check_orders(lambda x: F.sum(F.sin(F.einsum("ij,jk,ki->i", x, x, x))), [a])
+
+
+def test_linear_class_and_missing_bias():
+    x, w = (Variable(RNG.standard_normal(s).astype(np.float32)) for s in ((3, 4), (4, 2)))
+    expected = x.data @ w.data
+    for y in (F.linear(x, w), F.linear(x, w, None), F.linear(x, w, Variable(None)), F.Linear()(x, w, None),
+              F.Linear()(x, w), F.linear_simple(x, w)):
+        np.testing.assert_array_equal(y.data, expected)
+        x.cleargrad()
+        y.backward()
+        np.testing.assert_allclose(x.grad.data, np.ones((3, 2), np.float32) @ w.data.T, rtol=1e-6)
+    b = Variable(np.ones(2, np.float32))
+    y = F.Linear()(x, w, b)
+    y.backward(create_graph=True)
+    np.testing.assert_array_equal(b.grad.data, [3, 3])
+    with no_grad():
+        assert F.linear(x, w, b).creator is None
+
+
+def test_linear_on_integers_keeps_the_weights_dtype():
+    x = np.arange(6).reshape(2, 3)
+    w, b = Variable(np.ones((3, 2), np.float32)), Variable(np.ones(2, np.float32))
+    for data in (x, x.astype(bool), x.astype(np.uint8)):
+        y = F.linear(Variable(data), w, b)
+        assert y.dtype == np.float32
+        w.cleargrad()
+        y.backward()
+        assert w.grad.dtype == np.float32
+        np.testing.assert_array_equal(w.grad.data, data.T.astype(np.float32) @ np.ones((2, 2), np.float32))
+    assert F.linear(x, np.ones((3, 2), int), np.ones(2, int)).dtype == int
+    y = F.linear(x, np.ones((3, 2), int), np.full(2, 0.5))
+    np.testing.assert_array_equal(y.data, x.sum(1, keepdims=True) + np.full(2, 0.5))
+    assert F.linear(x.astype(np.float32), w, np.ones(2)).dtype == np.float32
+
+
+def test_the_bias_is_not_written_to_and_the_result_is_new():
+    x, w, b = Variable(np.eye(3)), Variable(np.ones((3, 3))), Variable(np.ones(3))
+    F.linear(x, w, b)
+    np.testing.assert_array_equal(b.data, 1)
+    np.testing.assert_array_equal(w.data, 1)
+
+
+def test_a_view_that_einsum_gives_is_numpys():
+    x = Variable(np.arange(9.0).reshape(3, 3))
+    assert np.shares_memory(F.einsum("ii->i", x).data, x.data)
+    y = F.einsum("ij->ij", x)
+    y.backward()
+    assert not np.shares_memory(x.grad.data, np.asarray(x.data))
+
+
+def test_rebound_data_is_reported():
+    x, w = Variable(np.ones((3, 4))), Variable(np.ones((4, 2)))
+    for y in (x @ w, F.linear(x, w), F.einsum("ij,jk->ik", x, w), F.tensordot(x, w, 1)):
+        old, w.data = w.data, np.ones((5, 2))
+        with pytest.raises(ValueError, match=r"rebound|fit|einsum|sum_to"):
+            y.backward()
+        w.data = old
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: F.matmul(x, x), ValueError, ["matmul", "(2, 3)"]),
+        (lambda x: F.matmul(x, Variable(None)), TypeError, ["matmul", "no data"]),
+        (lambda x: F.linear(x, x), ValueError, ["linear", "(2, 3)"]),
+        (lambda x: F.linear(x, x.T, np.ones(3)), ValueError, ["linear", "(3,)", "(2, 2)", "should be (2,)"]),
+        (lambda x: F.linear(x, x.T, np.ones((2, 2, 2))), ValueError, ["linear", "(2, 2, 2)", "(2, 2)"]),
+        (lambda x: F.linear(Variable(None), x), TypeError, ["linear", "no data"]),
+        (lambda x: F.linear(x, "W"), TypeError, ["linear", "str"]),
+        (lambda x: F.dot(x, x), ValueError, ["dot", "(2, 3)"]),
+        (lambda x: F.dot(x, np.ones((2, 2, 2))), ValueError, ["dot", "(2, 3)", "(2, 2, 2)"]),
+        (lambda x: F.tensordot(x, x, 1), ValueError, ["tensordot", "axes 1", "(2, 3)"]),
+        (lambda x: F.tensordot(x, x, 3), ValueError, ["tensordot", "axes=3", "(2, 3)"]),
+        (lambda x: F.tensordot(x, x, -1), ValueError, ["tensordot", "axes=-1"]),
+        (lambda x: F.tensordot(x, x, "ij,jk"), ValueError, ["tensordot", "ij,jk"]),
+        (lambda x: F.tensordot(x, x, ((0, 1), (0,))), ValueError, ["tensordot", "(2, 3)"]),
+        (lambda x: F.tensordot(x, x, (2, 0)), np.exceptions.AxisError, ["tensordot", "axis 2", "(2, 3)"]),
+        (lambda x: F.tensordot(x, x, ((0, 0), (0, 1))), ValueError, ["tensordot", "twice"]),
+        (lambda x: F.einsum("ij,jk->ik", x, x), ValueError, ["einsum", "'ij,jk->ik'", "(2, 3), (2, 3)", "'j'"]),
+        (lambda x: F.einsum("ij,jk", x), ValueError, ["einsum", "'ij,jk'", "(2, 3)", "2 terms for 1 operands"]),
+        (lambda x: F.einsum("ijk", x), ValueError, ["einsum", "'ijk'", "3 axes", "operand 0 has 2"]),
+        (lambda x: F.einsum("i", x), ValueError, ["einsum", "'i'", "(2, 3)"]),
+        (lambda x: F.einsum("ij->k", x), ValueError, ["einsum", "'k'", "no operand"]),
+        (lambda x: F.einsum("ij->ii", x), ValueError, ["einsum", "'i'", "twice"]),
+        (lambda x: F.einsum("i1", x), ValueError, ["einsum", "'1'", "no letter"]),
+        (lambda x: F.einsum("..j", x), ValueError, ["einsum", "'.'", "ellipsis"]),
+        (lambda x: F.einsum("ij->i->j", x), ValueError, ["einsum", "'-'"]),
+        (lambda x: F.einsum("...i->i", x), ValueError, ["einsum", "(2, 3)", "ellipsis"]),
+        (lambda x: F.einsum("ii", x), ValueError, ["einsum", "'i'", "operand 0", "different lengths"]),
+        (lambda x: F.einsum("...,...", x, x.T), ValueError, ["einsum", "ellipsis", "(2, 3), (3, 2)"]),
+        (lambda x: F.einsum("ij"), ValueError, ["einsum", "operands"]),
+        (lambda x: F.einsum(x, "ij"), TypeError, ["einsum", "subscripts"]),
+        (lambda x: F.einsum("ij", Variable(None)), TypeError, ["einsum", "no data"]),
+    ],
+    ids=range(31),
+)
+def test_errors_name_operation_and_shapes(call, error, words):
+    with pytest.raises(error) as info:
+        call(Variable(np.ones((2, 3))))
+    for word in words:
+        assert word in str(info.value)
