@@ -480,7 +480,7 @@ cdef class Norm(ArrayFunction):
             return None
         kept = kept_shape(x.shape, self.axes(x.shape))
         y = data_of(output_of(self)).reshape(kept)
-        return (x * np.divide(gy.reshape(kept), y, out=np.zeros(kept, gy.dtype), where=y != 0),)
+        return (np.asarray(x * np.divide(gy.reshape(kept), y, out=np.zeros(kept, gy.dtype), where=y != 0)),)
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
@@ -499,17 +499,15 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if isinstance(axis, list):
         axis = tuple(axis)
     axes = normal_axes(axis, shape, "norm")
-    if ord is not None and axis is None and nd not in (1, 2) or axis is not None and len(axes) not in (1, 2):
-        raise ValueError(f"norm: ord={ord!r} with axis={axis} is for one axis or two, not {len(axes)} (shape {shape}); name them "
-                         "in axis")
+    if len(axes) not in (1, 2) and not (ord is None and axis is None):
+        raise ValueError(f"norm: ord={ord!r} with axis={axis} is for one axis or two, not {len(axes)} (shape {shape})")
     if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
         first, second = axes if ord in (1, -1) else (axes[1], axes[0])
         y = norm(total(absolute(v), first, True), np.inf if ord > 0 else -np.inf, second, True)
         return y if keepdims else reshape(y, tuple([shape[i] for i in range(nd) if i not in axes]))
     if ord is not None and (ord != "fro" if len(axes) == 2 else not isinstance(ord, (int, float, np.number))):
-        here = "None, 'fro', 1, -1, inf, -inf" if len(axes) == 2 else "None or a number"
-        raise ValueError(f"norm: ord={ord!r} is no norm of {'matrices' if len(axes) == 2 else 'vectors'} that is here (shape "
-                         f"{shape}, axis {axis}): {here}")
+        here = "matrices: None, 'fro', 1, -1, inf, -inf" if len(axes) == 2 else "vectors: None or a number"
+        raise ValueError(f"norm: ord={ord!r} (shape {shape}, axis {axis}) is none of those that are here for {here}")
     f = Norm(ord, axis, keepdims)
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 

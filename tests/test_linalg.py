@@ -1,0 +1,376 @@
+"""norm, inv, solve, det, slogdet, cholesky, eigh, diagonal and trace.
+
+Values as numpy.linalg's, gradients by finite differences at orders 1 to 3 in both ways backwards, those of singular
+determinants against a determinant written out, float32 kept, stacks of matrices, and errors that say what to do.
+"""
+
+import copy
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable
+
+RNG = np.random.default_rng(11)
+INF = np.inf
+
+
+def flip(x):
+    """The last two axes exchanged, of a Variable or an ndarray."""
+    return x.transpose(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
+
+
+def positive(x):
+    return x @ flip(x) + 2 * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def symmetric(x):
+    """Eigenvalues far apart, so that finite differences stay on one branch."""
+    return (x + flip(x)) * 0.2 + np.diag(np.arange(x.shape[-1])).astype(x.dtype)
+
+
+def norm(*args):
+    return (lambda x: F.norm(x, *args)), (lambda x: np.linalg.norm(x, *args))
+
+
+# name: (function of Variables, the same of ndarrays, input shapes); near the identity where it must be regular
+CASES = {}
+for _shape in ((1, 1), (3, 3), (2, 3, 3), (2, 1, 2, 2), (0, 3, 3), (0, 0), (2, 0, 0)):
+    CASES[f"inv {_shape}"] = (F.inv, np.linalg.inv, [_shape])
+    CASES[f"det {_shape}"] = (F.det, np.linalg.det, [_shape])
+    CASES[f"slogdet {_shape}"] = (lambda x: F.slogdet(x)[1], lambda x: np.linalg.slogdet(x)[1], [_shape])
+    CASES[f"cholesky {_shape}"] = (lambda x: F.cholesky(positive(x)),
+                                   lambda x: np.linalg.cholesky(positive(x)), [_shape])
+    CASES[f"eigenvalues {_shape}"] = (lambda x: F.eigh(symmetric(x))[0],
+                                      lambda x: np.linalg.eigh(symmetric(x))[0], [_shape])
+    CASES[f"eigenvectors {_shape}"] = (lambda x: F.eigh(symmetric(x), "U")[1] ** 2,
+                                       lambda x: np.linalg.eigh(symmetric(x), "U")[1] ** 2, [_shape])
+    CASES[f"trace {_shape}"] = (F.trace, np.linalg.trace, [_shape])
+for _a, _b in (((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((3, 3), (2, 3, 2)),
+               ((2, 1, 3, 3), (4, 3, 2)), ((2, 3, 3), (3,)), ((0, 0), (0, 2)), ((3, 3), (3, 0))):
+    CASES[f"solve {_a} {_b}"] = (F.solve, np.linalg.solve, [_a, _b])
+CASES["diagonal"] = (F.diagonal, np.linalg.diagonal, [(2, 3, 4)])
+CASES["diagonal_axes"] = (lambda x: F.diagonal(x, 1, 0, 2), lambda x: np.diagonal(x, 1, 0, 2), [(3, 2, 4)])
+CASES["trace_axes"] = (lambda x: F.trace(x, -1, 2, 0), lambda x: np.trace(x, -1, 2, 0), [(3, 2, 4)])
+for _ord in (None, 1, 2, 3, 2.5, 1.5, 0.5, -1, INF, -INF, 0):
+    CASES[f"norm {_ord}"] = (*norm(_ord), [(4,)])
+    CASES[f"norm {_ord} axis"] = (*norm(_ord, 0), [(3, 4)])
+    CASES[f"norm {_ord} keepdims"] = (*norm(_ord, -1, True), [(2, 3, 4)])
+for _ord in (None, "fro", 1, -1, INF, -INF):
+    CASES[f"norm {_ord} matrix"] = (*norm(_ord), [(3, 4)])
+    CASES[f"norm {_ord} axes"] = (*norm(_ord, (2, 0)), [(3, 2, 4)])
+    CASES[f"norm {_ord} axes keepdims"] = (*norm(_ord, (0, -1), True), [(3, 2, 4)])
+CASES["norm of all"] = (*norm(), [(2, 3, 4)])
+CASES["norm of all keepdims"] = (*norm(None, None, True), [(2, 3, 4)])
+CASES["norm 0-d"] = (*norm(), [()])
+CASES["norm 0-size"] = (*norm(), [(0, 3)])
+cases = pytest.mark.parametrize("name", CASES)
+
+
+def arrays(name, dtype=np.float64):
+    xs = [RNG.uniform(0.3, 1, s) * RNG.choice([-1, 1], s) for s in CASES[name][2]]
+    if name.split()[0] in ("inv", "det", "slogdet", "solve"):
+        xs[0] = xs[0] * 0.3 + np.diag(np.arange(1.0, 1 + xs[0].shape[-1]))
+    return [np.asarray(x, dtype) for x in xs]
+
+
+def derivative(f, xs, order, directions, create_graph=False):
+    """The derivative of order - 1 of f along the directions, as a number, and its gradients."""
+    vs = [Variable(x) for x in xs]
+    y = f(*vs)
+    for k in range(order - 1):
+        for v in vs:
+            v.cleargrad()
+        y.backward(create_graph=True)
+        y = Variable(np.array(0.0))
+        for v, d in zip(vs, directions[k], strict=True):
+            y = y if v.grad is None else y + F.sum(v.grad * d)
+    for v in vs:
+        v.cleargrad()
+    y.backward(create_graph=create_graph)
+    return float(y.data), [np.zeros_like(x) if v.grad is None else v.grad.data for x, v in zip(xs, vs, strict=True)]
+
+
+def check_orders(f, xs, orders=3, eps=1e-5, tol=1e-6):
+    """Gradients of a number-valued f at each order against differences of the order below, in both ways backwards."""
+    directions = [[RNG.standard_normal(x.shape) for x in xs] for _ in range(orders)]
+    for order in range(1, orders + 1):
+        fast, graph = (derivative(f, xs, order, directions, way)[1] for way in (False, True))
+        for a, b in zip(fast, graph, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * (1 + np.abs(b).max(initial=0)))
+        for k in range(len(xs)):
+            d = RNG.standard_normal(xs[k].shape)
+            up, down = ([np.asarray(x + s * eps * d) if j == k else x for j, x in enumerate(xs)] for s in (1, -1))
+            expected = (derivative(f, up, order, directions)[0] - derivative(f, down, order, directions)[0]) / (2 * eps)
+            assert abs((fast[k] * d).sum() - expected) < tol * (1 + abs(expected) + np.abs(fast[k]).sum()), (order, k)
+
+
+@cases
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+def test_value_and_dtype(name, dtype):
+    xs = arrays(name, dtype)
+    vs = [Variable(x) for x in xs]
+    y = CASES[name][0](*vs)
+    expected = CASES[name][1](*xs)
+    assert isinstance(y.data, np.ndarray)
+    assert y.dtype == dtype
+    assert y.shape == np.shape(expected)
+    tol = 1e-5 if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(y.data, expected, rtol=tol, atol=tol)
+    y.backward()
+    for v in vs:
+        assert v.grad is None or v.grad.dtype == dtype
+        assert v.grad is None or v.grad.shape == v.shape
+    second = [Variable(x) for x in xs]
+    y = CASES[name][0](*second)
+    y.backward(create_graph=True)
+    for v, w in zip(vs, second, strict=True):
+        assert w.grad is None or w.grad.dtype == dtype
+        if v.grad is not None:
+            np.testing.assert_allclose(v.grad.data, w.grad.data, rtol=100 * tol, atol=100 * tol)
+
+
+@cases
+def test_orders_1_to_3(name):
+    xs = arrays(name)
+    weights = RNG.uniform(0.5, 1.5, np.shape(CASES[name][1](*xs)))
+    scale = 1 / (1 + np.abs(CASES[name][1](*xs)).max(initial=0))
+    check_orders(lambda *vs: F.sum(F.sin(CASES[name][0](*vs) * scale) * weights), xs)
+
+
+@cases
+def test_integers_become_floats(name):
+    xs = [np.asarray(np.round(x * 4), int) for x in arrays(name)]
+    vs = [Variable(x) for x in xs]
+    try:
+        expected = np.asarray(CASES[name][1](*xs))
+    except np.linalg.LinAlgError:
+        return
+    y = CASES[name][0](*vs)
+    np.testing.assert_allclose(y.data, expected, rtol=1e-12, atol=1e-12)
+    assert y.dtype == expected.dtype
+    y.backward()
+    assert all(v.grad is None or v.grad.shape == v.shape for v in vs)
+
+
+@cases
+def test_strided_and_foreign_arrays(name):
+    xs = arrays(name)
+    plain = [Variable(x) for x in xs]
+    y = CASES[name][0](*plain)
+    y.backward()
+    for change in (lambda x: np.asarray(x, order="F"), lambda x: x.astype(x.dtype.newbyteorder())):
+        vs = [Variable(np.asarray(change(x))) for x in xs]
+        z = CASES[name][0](*vs)
+        np.testing.assert_allclose(z.data, y.data, rtol=1e-12)
+        z.backward()
+        for v, p in zip(vs, plain, strict=True):
+            if p.grad is not None:
+                np.testing.assert_allclose(v.grad.data, p.grad.data, rtol=1e-9, atol=1e-12)
+
+
+# ---- determinants of singular matrices ------------------------------------------------------------------------------
+
+def by_products(x):
+    """The determinant by its definition, which is right at every order for every matrix."""
+    n = x.shape[-1]
+    y = 0.0
+    for p in permutations(range(n)):
+        term = 1.0 - 2.0 * (sum(p[i] > p[j] for j in range(n) for i in range(j)) % 2)
+        for i, j in enumerate(p):
+            term = x[..., i, j] * term
+        y = term + y
+    return y
+
+
+def with_rank(n, rank):
+    u, v = (np.linalg.qr(RNG.standard_normal((n, n)))[0] for _ in range(2))
+    return (u * np.where(np.arange(n) < rank, np.linspace(1, 2, n), 0)) @ v
+
+
+SINGULAR = {f"{n}x{n} of rank {r}": with_rank(n, r) for n in (2, 3, 4) for r in range(n)}
+SINGULAR["integers"] = np.arange(1.0, 10).reshape(3, 3)
+SINGULAR["nearly"] = SINGULAR["integers"] + 1e-7 * np.eye(3)
+SINGULAR["exactly"] = np.diag([1.0, 0.0, 2.0])
+SINGULAR["a stack"] = np.stack([with_rank(3, r) for r in (0, 1, 2, 3, 2, 3)]).reshape(2, 3, 3, 3)
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_det_of_singular_matrices_at_orders_1_to_3(name):
+    x = SINGULAR[name]
+    weights = RNG.standard_normal(x.shape[:-2])
+    directions = [[RNG.standard_normal(x.shape)] for _ in range(3)]
+    for order in (1, 2, 3):
+        expected = derivative(lambda v: F.sum(by_products(v) * weights), [x], order, directions)[1][0]
+        for way in (False, True):
+            gx = derivative(lambda v: F.sum(F.det(v) * weights), [x], order, directions, way)[1][0]
+            np.testing.assert_allclose(gx, expected, rtol=1e-9, atol=1e-9 * (1 + np.abs(expected).max()))
+
+
+def test_det_of_singular_float32():
+    x = Variable(np.array([[1, 2], [2, 4]], np.float32))
+    F.det(x).backward()
+    np.testing.assert_allclose(x.grad.data, [[4, -2], [-2, 1]], rtol=1e-5)
+    assert x.grad.dtype == np.float32
+
+
+# ---- norms at their corners -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("ord", [None, 1, 2, 3, 1.5, 0.5, INF, -INF, "fro"])
+def test_norm_of_zeros_has_zero_gradients(ord):
+    x = Variable(np.zeros((2, 3)))
+    y = F.norm(x, ord, (0, 1) if ord == "fro" else 1)
+    F.sum(y).backward(create_graph=True)
+    g = x.grad
+    np.testing.assert_array_equal(g.data, 0)
+    x.cleargrad()
+    F.sum(g * g + g).backward()
+    assert x.grad is None or np.array_equal(x.grad.data, np.zeros((2, 3)))
+    x.cleargrad()
+    F.sum(F.norm(x, ord, (0, 1) if ord == "fro" else 1)).backward()
+    np.testing.assert_array_equal(x.grad.data, 0)
+
+
+def test_norm_with_some_zeros():
+    for ord in (1.5, 0.5, 3):
+        x = Variable(np.array([3.0, 0.0, -4.0]))
+        F.norm(x, ord).backward(create_graph=True)
+        g = x.grad
+        assert g.data[1] == 0
+        x.cleargrad()
+        F.sum(g * np.arange(1.0, 4)).backward()
+        assert np.isfinite(x.grad.data).all()
+
+
+def test_ties_share_the_gradient():
+    x = Variable(np.array([2.0, -2.0, 1.0, 1.0]))
+    F.norm(x, INF).backward()
+    np.testing.assert_array_equal(x.grad.data, [0.5, -0.5, 0, 0])
+    x.cleargrad()
+    F.norm(x, -INF).backward()
+    np.testing.assert_array_equal(x.grad.data, [0, 0, 0.5, 0.5])
+
+
+# ---- the rest -------------------------------------------------------------------------------------------------------
+
+def test_slogdet_and_eigh_give_pairs():
+    x = np.diag([-1.0, 2.0])
+    sign, log = F.slogdet(Variable(x))
+    assert (float(sign), float(log)) == (-1, np.log(2))
+    v = Variable(x)
+    sign, log = F.slogdet(v)
+    sign.backward()
+    np.testing.assert_array_equal(v.grad.data, 0)
+    w, V = F.eigh(v)
+    np.testing.assert_array_equal(w.data, [-1, 2])
+    assert V.creator is w.creator
+    sign, log = F.slogdet(np.zeros((2, 2)))
+    assert (float(sign), float(log)) == (0, -INF)
+
+
+def test_symmetric_gradients():
+    x = Variable(positive(RNG.standard_normal((3, 3))))
+    for f in (F.cholesky, lambda v: F.eigh(v)[0] * np.arange(3.0), lambda v: F.eigh(v)[1] ** 3):
+        x.cleargrad()
+        F.sum(F.sin(f(x))).backward()
+        np.testing.assert_allclose(x.grad.data, x.grad.data.T, atol=1e-12)
+
+
+def test_only_one_triangle_is_read():
+    x = symmetric(RNG.standard_normal((3, 3)))
+    np.testing.assert_allclose(F.eigh(np.tril(x))[0].data, np.linalg.eigvalsh(x), rtol=1e-12)
+    np.testing.assert_allclose(F.eigh(np.triu(x), "U")[0].data, np.linalg.eigvalsh(x), rtol=1e-12)
+    np.testing.assert_array_equal(F.cholesky(np.tril(positive(x))).data, np.linalg.cholesky(positive(x)))
+
+
+def test_equal_eigenvalues():
+    """The eigenvalues' own gradient is there; what depends on the eigenvectors has none, and says so."""
+    x = Variable(np.diag([2.0, 2.0, 3.0]))
+    F.sum(F.eigh(x)[0] ** 2).backward()
+    np.testing.assert_allclose(x.grad.data, 2 * x.data)
+    x.cleargrad()
+    F.sum(F.eigh(x)[1] * np.arange(9.0).reshape(3, 3)).backward()
+    assert np.isnan(x.grad.data).any()
+
+
+def test_outputs_that_are_gone():
+    """backward computes again what it needs of an output that nobody holds."""
+    x = Variable(symmetric(RNG.standard_normal((3, 3))))
+    w = F.eigh(x)[0]
+    F.sum(F.sin(w)).backward()
+    expected = x.grad.data
+    x.cleargrad()
+    V = F.eigh(x)[1]
+    F.sum(V ** 2 * np.arange(3.0)).backward(create_graph=True)
+    assert np.isfinite(x.grad.data).all()
+    x.cleargrad()
+    w, V = F.eigh(x)
+    F.sum(F.sin(w)).backward(create_graph=True)
+    np.testing.assert_allclose(x.grad.data, expected, atol=1e-12)
+
+
+def test_classes_called_directly():
+    x = Variable(positive(RNG.standard_normal((3, 3))))
+    for f, g in ((F.Inv(), F.inv), (F.Det(), F.det), (F.Cholesky(), F.cholesky), (F.Norm(), F.norm),
+                 (F.Diagonal(1), lambda v: F.diagonal(v, 1)), (F.Norm(1, 0, True), lambda v: F.norm(v, 1, 0, True))):
+        y, z = f(x), g(x)
+        np.testing.assert_array_equal(y.data, z.data)
+        x.cleargrad()
+        F.sum(F.sin(y)).backward()
+        direct = x.grad.data
+        x.cleargrad()
+        F.sum(F.sin(z)).backward()
+        np.testing.assert_allclose(direct, x.grad.data, rtol=1e-12, atol=1e-12)
+    assert [v.shape for v in F.Eigh("U")(x)] == [(3,), (3, 3)]
+    assert [v.shape for v in F.Slogdet()(x)] == [(), ()]
+
+
+def test_graphs_can_be_copied():
+    x = Variable(positive(RNG.standard_normal((3, 3))))
+    w, V = F.eigh(F.inv(x))
+    y = F.sum(F.norm(V * w, 3, 0)) + F.sum(F.diagonal(F.einsum("ij,jk->ik", x, V)))
+    z = copy.deepcopy(y)
+    y.backward()
+    z.backward()
+    assert float(z) == float(y)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda x: F.inv(x), np.linalg.LinAlgError, ["inv", "(2, 3)", "square"]),
+        (lambda x: F.inv(x[0]), np.linalg.LinAlgError, ["inv", "(3,)", "square"]),
+        (lambda x: F.inv(np.zeros((2, 2))), np.linalg.LinAlgError, ["inv", "Singular", "(2, 2)"]),
+        (lambda x: F.inv(np.eye(2, dtype=np.float16)), TypeError, ["inv", "float16"]),
+        (lambda x: F.inv(Variable(None)), TypeError, ["inv", "no data"]),
+        (lambda x: F.det(x), np.linalg.LinAlgError, ["det", "(2, 3)", "square"]),
+        (lambda x: F.slogdet(x), np.linalg.LinAlgError, ["slogdet", "(2, 3)", "square"]),
+        (lambda x: F.slogdet(Variable(np.zeros((2, 2))))[1].backward(), np.linalg.LinAlgError, ["slogdet", "singular"]),
+        (lambda x: F.solve(x, x), np.linalg.LinAlgError, ["solve", "(2, 3)", "square"]),
+        (lambda x: F.solve(np.eye(3), x), ValueError, ["solve", "(3, 3)", "(2, 3)"]),
+        (lambda x: F.solve(np.ones((2, 3, 3)), np.ones((5, 3, 1))), ValueError, ["solve", "(2, 3, 3)", "(5, 3, 1)"]),
+        (lambda x: F.solve(np.zeros((2, 2)), x), np.linalg.LinAlgError, ["solve", "Singular", "(2, 2)", "(2, 3)"]),
+        (lambda x: F.solve(np.eye(3), np.array(1.0)), ValueError, ["solve", "()"]),
+        (lambda x: F.cholesky(x), np.linalg.LinAlgError, ["cholesky", "(2, 3)", "square"]),
+        (lambda x: F.cholesky(-np.eye(2)), np.linalg.LinAlgError, ["cholesky", "positive definite", "(2, 2)"]),
+        (lambda x: F.eigh(x), np.linalg.LinAlgError, ["eigh", "(2, 3)", "square"]),
+        (lambda x: F.eigh(np.eye(2), "X"), ValueError, ["eigh", "'X'"]),
+        (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
+        (lambda x: F.diagonal(x, 0, 0, 2), np.exceptions.AxisError, ["diagonal", "(2, 3)"]),
+        (lambda x: F.diagonal(x, 0, 1, -1), ValueError, ["diagonal", "same axis"]),
+        (lambda x: F.norm(x, "nuc"), ValueError, ["norm", "'nuc'", "(2, 3)"]),
+        (lambda x: F.norm(x, 2), ValueError, ["norm", "ord=2", "(2, 3)"]),
+        (lambda x: F.norm(x, "fro", 0), ValueError, ["norm", "'fro'", "(2, 3)"]),
+        (lambda x: F.norm(x, None, 2), np.exceptions.AxisError, ["norm", "axis 2", "(2, 3)"]),
+        (lambda x: F.norm(F.reshape(x, (1, 2, 3)), 1), ValueError, ["norm", "(1, 2, 3)"]),
+        (lambda x: F.norm(np.ones((2, 0)), -INF, 1), ValueError, ["norm", "(2, 0)"]),
+    ],
+    ids=range(26),
+)
+def test_errors_name_operation_and_shapes(call, error, words):
+    with pytest.raises(error) as info:
+        call(Variable(np.ones((2, 3))))
+    for word in words:
+        assert word in str(info.value)
