@@ -33,9 +33,9 @@ cdef extern from "dz_conv.h":
     void dz_side_by_side(int, char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
 
 cdef enum:
-    TILE = 1 << 19          # elements of a column matrix: what the second-level cache and a part of the third hold
-    FEW = 256               # images with fewer windows than this are multiplied several at a time,
-    MANY = 512              # up to so many windows
+    TILE = 1 << 19          # elements of a column matrix: larger ones leave the cache between BLAS and us
+    FEW = 64                # images with fewer windows than this are multiplied several at a time,
+    MANY = 256              # up to so many windows
 
 
 cdef object matrix(char *p, int dt, ptrdiff_t groups, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t ld):
