@@ -199,7 +199,7 @@ cdef class Det(ArrayFunction):
         return by_numpy(np.linalg.det, "det", (square(x, "det"),), {})
 
     def backward(self, gy):
-        return lifted(gy) * cofactor(self.in0)
+        return lifted(gy) * cofactor(argument(self.in0, "det"))
 
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0), y
@@ -316,6 +316,7 @@ cdef class Eigh(ArrayFunction):
         w, V = [r() for r in self.outs] if self.outs is not None else (None, None)
         if w is None or V is None:
             w, V = eigh(self.in0, self.UPLO)
+        gw, gV = argument(gw, "eigh"), argument(gV, "eigh")
         inner = reshape(gw, (*gw.shape, 1)) * eye(V)
         if recording() or np.any(data_of(gV)):
             # An eigenvector turns towards another by the reciprocal of the gap between their eigenvalues.
@@ -366,8 +367,9 @@ cdef class Diagonal(ArrayFunction):
         return np.diagonal(x, self.offset, self.axis1, self.axis2)
 
     def backward(self, gy):
+        cdef Variable g = argument(gy, "diagonal")
         cdef DiagonalGrad f = DiagonalGrad(self.in0.shape, self.offset, self.axis1, self.axis2)
-        return call_native(f, (gy,), f.forward(data_of(<Variable> gy)))
+        return call_native(f, (g,), f.forward(data_of(g)))
 
     cdef object gradients(self, object gy):
         return (on_diagonal(gy, self.in0.shape, self.offset, self.axis1, self.axis2),)
@@ -512,8 +514,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 
 
-__all__ = ["Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Slogdet", "Solve", "cholesky", "det", "diagonal",
-           "eigh", "inv", "norm", "slogdet", "solve", "trace"]
+__all__ = ["Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Slogdet", "Solve", "cholesky", "det",
+           "diagonal", "eigh", "inv", "norm", "slogdet", "solve", "trace"]
 
 for _cls in (Cholesky, Det, Diagonal, DiagonalGrad, Eigh, Inv, Norm, Slogdet, Solve):
     _core.open_class(_cls)

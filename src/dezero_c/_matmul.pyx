@@ -284,8 +284,9 @@ cdef class Linear(ArrayFunction):
         return affine(x, W, b)
 
     def backward(self, gy):
-        cdef object x = data_of(self.in0), floating = like_weights(x, data_of(self.in1))
-        gx, gW = graph_gradients(self.in0 if floating is x else Variable(floating), self.in1, gy)
+        cdef Variable xv = argument(self.in0, "linear"), wv = argument(self.in1, "linear")
+        cdef object x = data_of(xv), floating = like_weights(x, data_of(wv))
+        gx, gW = graph_gradients(xv if floating is x else Variable(floating), wv, gy)
         if self.nin < 3:
             return gx, gW
         return gx, gW, None if data_of(self.in2) is None else sum_to(gy, self.in2.shape)
