@@ -216,6 +216,12 @@ def test_det_of_singular_float32():
     assert x.grad.dtype == np.float32
 
 
+def test_det_of_nan_is_nan():
+    x = Variable(np.array([[np.nan, 1.0], [2.0, 3.0]]))
+    F.det(x).backward()
+    assert np.isnan(x.grad.data).any()
+
+
 # ---- norms at their corners -----------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("ord", [None, 1, 2, 3, 1.5, 0.5, INF, -INF, "fro"])
