@@ -9,6 +9,7 @@ import numpy as np
 
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
+from dezero_c.functions_conv import get_conv_outsize, get_deconv_outsize, pair
 
 __all__ = [
     "array_allclose", "array_equal", "get_conv_outsize", "get_deconv_outsize", "gradgradient_check", "gradient_check",
@@ -342,24 +343,3 @@ def logsumexp(x, axis=1):
     m = np.where(np.isfinite(m), m, m.dtype.type(0))
     with np.errstate(over="ignore", divide="ignore"):   # only where the maximum is infinite, and so is the result
         return np.log(np.exp(x - m).sum(axis=axis, keepdims=True)) + m
-
-
-# ---- sizes --------------------------------------------------------------------------------------------------------
-
-def get_conv_outsize(input_size, kernel_size, stride, pad):
-    """How many places a kernel takes along an axis: (input_size + 2 pad - kernel_size) // stride + 1."""
-    return (input_size + pad * 2 - kernel_size) // stride + 1
-
-
-def get_deconv_outsize(size, k, s, p):
-    """The length that a convolution of kernel k, stride s and padding p takes to `size`: s (size - 1) + k - 2 p."""
-    return s * (size - 1) + k - 2 * p
-
-
-def pair(x):
-    """(x, x) for an int, and a pair as it is; ValueError for anything else."""
-    if isinstance(x, (int, np.integer)):
-        return (x, x)
-    if isinstance(x, tuple) and len(x) == 2:
-        return x
-    raise ValueError(f"pair: an int or a tuple of two ints is needed, not {x!r}")

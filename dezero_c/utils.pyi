@@ -1,10 +1,13 @@
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._core import Variable
+from .functions_conv import get_conv_outsize as get_conv_outsize
+from .functions_conv import get_deconv_outsize as get_deconv_outsize
+from .functions_conv import pair as pair
 
 _A = TypeVar("_A", Variable, NDArray[Any])
 _Axis = int | Sequence[int] | None
@@ -32,11 +35,5 @@ def sum_to(x: _A, shape: Sequence[int]) -> _A: ...
 def reshape_sum_backward(gy: _A, x_shape: Sequence[int], axis: _Axis, keepdims: bool) -> _A: ...
 def max_backward_shape(x: Variable | NDArray[Any], axis: _Axis) -> list[int]: ...
 def logsumexp(x: _A, axis: _Axis = 1) -> _A: ...
-def get_conv_outsize(input_size: int, kernel_size: int, stride: int, pad: int) -> int: ...
-def get_deconv_outsize(size: int, k: int, s: int, p: int) -> int: ...
-@overload
-def pair(x: int) -> tuple[int, int]: ...
-@overload
-def pair(x: tuple[int, int]) -> tuple[int, int]: ...
 
 __all__: list[str]

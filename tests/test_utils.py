@@ -358,7 +358,7 @@ def test_sizes():
     assert utils.get_deconv_outsize(2, 3, 1, 0) == 4
     assert utils.get_deconv_outsize(4, 3, 2, 1) == 7
     assert utils.pair(3) == (3, 3)
-    assert utils.pair((1, 2)) == (1, 2)
+    assert utils.pair((1, 2)) == utils.pair([1, 2]) == (1, 2)
     for bad in ((1, 2, 3), "ab", 1.5, None):
         with pytest.raises(ValueError, match="pair"):
             utils.pair(bad)
