@@ -413,8 +413,8 @@ cdef class Variable:
     def __array_ufunc__(self, ufunc, str method, *inputs, **kwargs):
         return methods["array_ufunc"](ufunc, method, inputs, kwargs)
 
-    def __array_function__(self, function, types, args, kwargs):
-        return methods["array_function"](function, types, args, kwargs)
+    def __array_function__(self, function, classes, args, kwargs):
+        return methods["array_function"](function, classes, args, kwargs)
 
     # -- shape
 

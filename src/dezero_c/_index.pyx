@@ -1,5 +1,5 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Indexing and its gradient, which is an operation itself; embed_id, take and diagonal, which are indexing too.
+"""Indexing and its gradient, which is an operation itself; embed_id and take, which are indexing too.
 
 Backwards without a graph, an index adds to the input's gradient in place: a view costs its own size, whatever the array's,
 and rows that integer arrays or a mask name are added by a kernel. Everything else goes through np.add.at.
@@ -24,7 +24,7 @@ from dezero_c._core cimport (
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
-from dezero_c._shape import reshape, transpose
+from dezero_c._shape import reshape
 
 cnp.import_array()
 dz_bind(kernels())
@@ -563,24 +563,7 @@ def take_along_axis(x, indices, axis):
         raise IndexError(f"take_along_axis: {error}") from None
 
 
-def diagonal(x, offset=0, axis1=0, axis2=1):
-    """The elements x[…, i, …, i + offset, …] of two axes, which give way to one at the end, as np.diagonal (but no view).
-
-    Raises ValueError for fewer than two axes, AxisError for axes that x does not have.
-    """
-    cdef Variable v = argument(x, "diagonal")
-    cdef tuple axes = normal_axes((axis1, axis2), v.shape, "diagonal") if v.ndim > 1 else ()
-    cdef Py_ssize_t k = operator.index(offset), n
-    if not axes:
-        raise ValueError(f"diagonal: x of shape {v.shape} must have two axes at least")
-    if axes != (v.ndim - 2, v.ndim - 1):
-        v = transpose(v, (*[i for i in range(v.ndim) if i not in axes], *axes))
-    n = max(0, min(v.shape[-2] + min(k, 0), v.shape[-1] - max(k, 0)))
-    i = np.arange(n)
-    return get_item(v, (Ellipsis, i - min(k, 0), i + max(k, 0)))
-
-
-__all__ = ["GetItem", "GetItemGrad", "diagonal", "embed_id", "get_item", "take", "take_along_axis"]
+__all__ = ["GetItem", "GetItemGrad", "embed_id", "get_item", "take", "take_along_axis"]
 
 _core.register_methods(get_item=get_item)
 _core.open_class(GetItemGrad)

@@ -147,7 +147,7 @@ cdef tuple characteristic(object k):
     cdef object unit = eye(k), m = unit, km, c
     for i in range(1, r + 1):
         km = matmul(k, m)
-        c = trace(km) * (-1.0 / i)
+        c = trace(km, 0, -2, -1) * (-1.0 / i)
         if i < r:
             m = km + c * unit
     return (c, -m) if r % 2 == 0 else (-c, m)
@@ -356,12 +356,12 @@ def eigh(x, UPLO="L"):
 # ---- diagonals --------------------------------------------------------------------------------------------------------
 
 cdef class Diagonal(ArrayFunction):
-    """Diagonal(offset=0, axis1=-2, axis2=-1)\n--\n
+    """Diagonal(offset=0, axis1=0, axis2=1)\n--\n
     The class behind `diagonal`: `Diagonal(offset, axis1, axis2)(x)`."""
 
     cdef readonly object offset, axis1, axis2
 
-    def __init__(self, offset=0, axis1=-2, axis2=-1):
+    def __init__(self, offset=0, axis1=0, axis2=1):
         self.offset = offset
         self.axis1 = axis1
         self.axis2 = axis2
@@ -386,12 +386,12 @@ cdef class Diagonal(ArrayFunction):
 
 
 cdef class DiagonalGrad(ArrayFunction):
-    """DiagonalGrad(in_shape, offset=0, axis1=-2, axis2=-1)\n--\n
+    """DiagonalGrad(in_shape, offset=0, axis1=0, axis2=1)\n--\n
     The gradient of a diagonal, an operation itself: gy on the diagonal of zeros in shape `in_shape`."""
 
     cdef readonly object in_shape, offset, axis1, axis2
 
-    def __init__(self, in_shape, offset=0, axis1=-2, axis2=-1):
+    def __init__(self, in_shape, offset=0, axis1=0, axis2=1):
         self.in_shape = in_shape
         self.offset = offset
         self.axis1 = axis1
@@ -417,8 +417,8 @@ cdef object on_diagonal(object gy, object shape, object offset, object axis1, ob
     return gx
 
 
-def diagonal(x, offset=0, axis1=-2, axis2=-1):
-    """The diagonal of each matrix of x, a view; as np.linalg.diagonal, over the last two axes unless others are named.
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """The diagonal of two axes, which give way to one at the end, a view, as np.diagonal.
 
     offset: how far above the main diagonal. Raises ValueError (AxisError) for axes that x does not have.
     """
@@ -427,8 +427,8 @@ def diagonal(x, offset=0, axis1=-2, axis2=-1):
     return call_native(f, (v,), f.forward(data_of(v)))
 
 
-def trace(x, offset=0, axis1=-2, axis2=-1):
-    """The sum of the diagonal of each matrix of x; see `diagonal`."""
+def trace(x, offset=0, axis1=0, axis2=1):
+    """The sum of the diagonal of two axes; see `diagonal`."""
     return total(diagonal(argument(x, "trace"), offset, axis1, axis2), -1)
 
 

@@ -121,7 +121,7 @@ cdef class Pooling(ArrayFunction):
         if self.at is None:     # a copy, or from a pickle
             if self.nin < 0:
                 raise ValueError("pooling: this Pooling has not been called, so it knows no maxima; call it first")
-            self.forward(data_of(self.in0))
+            Pooling.forward(self, data_of(self.in0))
         return self.at
 
     @property

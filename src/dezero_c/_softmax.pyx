@@ -242,8 +242,8 @@ cdef Variable label_argument(object t, str op):
 def softmax_cross_entropy(x, t):
     """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
 
-    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels that
-    are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
+    that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
     """
     return run(SoftmaxCrossEntropy(), (argument(x, "softmax_cross_entropy"), label_argument(t, "softmax_cross_entropy")))
 
