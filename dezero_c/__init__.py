@@ -35,7 +35,7 @@ except ModuleNotFoundError as _error:
     __path__[:] = [_folder]
     import dezero_c._core as _core
 
-from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions, functions_conv
+from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions, functions_conv, utils
 from dezero_c.core import (
     Config,
     Function,
@@ -53,7 +53,7 @@ from dezero_c.dropin import install, load_ipython_extension, uninstall, unload_i
 __version__ = "0.1.0"
 
 __all__ = [
-    "Config", "Function", "Parameter", "Variable", "as_array", "as_variable", "core", "functions", "install",
-    "load_ipython_extension", "no_grad", "setup_variable", "test_mode", "uninstall", "unload_ipython_extension",
-    "using_config",
+    "Config", "Function", "Parameter", "Variable", "as_array", "as_variable", "core", "functions",
+    "functions_conv", "install", "load_ipython_extension", "no_grad", "setup_variable", "test_mode",
+    "uninstall", "unload_ipython_extension", "using_config", "utils",
 ]

@@ -118,14 +118,16 @@ def copy_variable(v):
 
 
 def _function_state(f):
-    return _named(type(f)), f._arguments(), dict(f.__dict__), _core.is_native(f)
+    return _named(type(f)), f._arguments(), f._call_state(), dict(f.__dict__), _core.is_native(f)
 
 
-def _restore_function(named, arguments, attributes, native):
+def _restore_function(named, arguments, state, attributes, native):
     cls = _class(named)
     f = cls.__new__(cls)
     if arguments:   # those of the built-in class below a user's subclass
         next(c for c in cls.__mro__ if c.__module__.startswith("dezero_c._")).__init__(f, *arguments)
+    if state is not None:
+        f._restore_call_state(state)
     f.__dict__.update(attributes)
     _core.set_native(f, native)
     return f

@@ -37,16 +37,18 @@ cdef class ArrayFunction(Function):
             gy = grad_variable(y)
             if isinstance(gy, Variable):
                 gy = data_of(<Variable> gy)
-        if type(gy) is not cnp.ndarray or type(y_data) is not cnp.ndarray or gy.dtype != y_data.dtype or gy.shape != y_data.shape:
+        if type(gy) is not cnp.ndarray or type(y_data) is not cnp.ndarray or gy.dtype != y_data.dtype \
+                or not cnp.PyArray_SAMESHAPE(gy, y_data):
             return 0
         gxs = self.gradients(gy)
         if gxs is None:
             return 0
+        gxs = [None if gx is None else np.asarray(gx) for gx in gxs]    # arithmetic on 0-d arrays gives NumPy scalars
         for k in range(self.nin):
             gx = gxs[k]
             if gx is not None:
                 x_data = data_of(self.arg(k))
-                if type(x_data) is not cnp.ndarray or gx.shape != x_data.shape or gx.dtype != x_data.dtype:
+                if type(x_data) is not cnp.ndarray or gx.dtype != x_data.dtype or not cnp.PyArray_SAMESHAPE(gx, x_data):
                     return 0
         for k in range(self.nin):
             x = self.arg(k)

@@ -496,8 +496,11 @@ def conv1d(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     for name, value in (("stride", stride), ("pad", pad), ("dilation", dilation)):
         if not isinstance(value, (int, np.integer)):
             raise TypeError(f"conv1d: {name} {value!r} must be an int")
-    y = conv2d(reshape(vs[0], (xs[0], xs[1], 1, xs[2])), reshape(vs[1], (Ws[0], Ws[1], 1, Ws[2])),
-               vs[2] if len(vs) == 3 else None, (1, stride), (0, pad), (1, dilation), groups)
+    try:
+        y = conv2d(reshape(vs[0], (xs[0], xs[1], 1, xs[2])), reshape(vs[1], (Ws[0], Ws[1], 1, Ws[2])),
+                   vs[2] if len(vs) == 3 else None, (1, stride), (0, pad), (1, dilation), groups)
+    except ValueError as error:
+        raise ValueError(f"conv1d: x of shape {xs} and W of shape {Ws} do not fit; as images of one row: {error}") from error
     return reshape(y, (y.shape[0], y.shape[1], y.shape[3]))
 
 

@@ -63,14 +63,15 @@ cdef str name(Elementwise f):
 
 
 cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
-    """The operation's NumPy expression on the operands. A Python number stays one: its dtype gives way."""
+    """The operation's NumPy expression on the operands. A Python number beside arrays stays one: its dtype gives way."""
     cdef tuple xs
     cdef Variable x
     cdef list values = []
+    cdef bint arrays = not (x0.kind & K_WEAK and (n < 2 or x1.kind & K_WEAK) and (n < 3 or x2.kind & K_WEAK))
     for x in (x0, x1, x2)[:n]:
         if x.v.p == NULL and x._data is None:
             raise TypeError(f"{name(f)}: an operand has no data (Variable(None)); give it data first")
-        values.append(data_of(x).item() if x.kind & K_WEAK else data_of(x))
+        values.append(data_of(x).item() if arrays and x.kind & K_WEAK else data_of(x))
     xs = tuple(values)
     try:
         return f.reference(xs)

@@ -83,6 +83,13 @@ cdef class Function:
         """What the built-in class's constructor was called with."""
         return ()
 
+    def _call_state(self):
+        """What a call has left in the built-in class that a copy of the graph needs and inputs do not tell; None: nothing."""
+        return None
+
+    def _restore_call_state(self, state):
+        """Takes back what `_call_state` gave."""
+
     def __reduce__(self):
         return methods["reduce_function"](self)
 

@@ -429,7 +429,10 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
 
 def trace(x, offset=0, axis1=0, axis2=1):
     """The sum of the diagonal of two axes; see `diagonal`."""
-    return total(diagonal(argument(x, "trace"), offset, axis1, axis2), -1)
+    cdef Variable v = argument(x, "trace")
+    if v.ndim < 2:
+        raise ValueError(f"trace: an array of shape {v.shape} has no two axes")
+    return total(diagonal(v, offset, axis1, axis2), -1)
 
 
 # ---- norms ------------------------------------------------------------------------------------------------------------

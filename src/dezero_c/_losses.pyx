@@ -33,7 +33,7 @@ cdef tuple pair_of(object x0, object x1, str op):
     except ValueError as error:
         raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not broadcast together; a prediction and its target should "
                          "have the same shape (reshape one)") from error
-    return like(a, b), like(b, a)
+    return (like(a, b) if a.kind & K_CONST else a), like(b, a)
 
 
 cdef Variable argument_beside(object x, object other, str op):

@@ -67,6 +67,12 @@ cdef class BatchNorm(ArrayFunction):
     def _arguments(self):
         return (self.avg_mean, self.avg_var, self.decay, self.eps)
 
+    def _call_state(self):
+        return self.train, self.center, self.inv_std
+
+    def _restore_call_state(self, state):
+        self.train, self.center, self.inv_std = state
+
     cdef tuple layout(self, tuple shape):
         """(samples, channels, values of a sample in a channel)"""
         cdef Py_ssize_t inner = 1

@@ -78,5 +78,19 @@ cdef Variable as_operand(object o, object other):
     if type(o) is bool and getattr(other, "dtype", None) != bool:
         o = int(o)      # a number among numbers, or the sign rules of bool would follow
     if isinstance(other, Variable):
-        return wrap(o, w.dt if view(<Variable> other, &w) else -1, (<Variable> other).era)
-    return wrap(o, w.dt if dz_view_object(<PyObject *> other, &w) else -1, ERA_CORE)
+        if view(<Variable> other, &w):
+            return wrap(o, w.dt, (<Variable> other).era)
+        return weak_like(wrap(o, -1, (<Variable> other).era), data_of(<Variable> other))
+    if dz_view_object(<PyObject *> other, &w):
+        return wrap(o, w.dt, ERA_CORE)
+    return weak_like(wrap(o, -1, ERA_CORE), other)
+
+
+cdef Variable weak_like(Variable v, object other):
+    """A Python number in the floating dtype that kernels do not take (float16, complex64, ...), so that a gradient that uses
+    it keeps that dtype."""
+    if v.kind & K_WEAK and v.v.p == NULL and isinstance(other, np.ndarray) and other.dtype.kind in "fc" \
+            and np.can_cast(v._data.dtype, other.dtype, "same_kind"):
+        with np.errstate(all="ignore"):     # the operation itself will tell of an overflow
+            v._data = v._data.astype(other.dtype)
+    return v
