@@ -169,6 +169,9 @@ def log_softmax(x, axis=1):
 
 cdef object labels(object t, object x, str op):
     """Checked labels as a contiguous array of intp, one for each row of x."""
+    cdef object index
+    cdef const ptrdiff_t *p
+    cdef ptrdiff_t low, high, i
     if x.ndim != 2:
         raise ValueError(f"{op}: x of shape {x.shape} must be (N, C), a row of scores for each sample; reshape it")
     if not isinstance(t, np.ndarray) or t.dtype.kind not in "iu":
@@ -179,11 +182,22 @@ cdef object labels(object t, object x, str op):
         raise ValueError(f"{op}: labels of shape {t.shape} for x of shape {x.shape}: one label for each row{hint}")
     if x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(f"{op}: x of shape {x.shape} is empty: there is no mean of no losses; leave out empty batches")
-    low, high = t.min(), t.max()
+    if (<object> t).dtype.kind == "u" and t.itemsize == sizeof(ptrdiff_t) and t.max() >= x.shape[1]:
+        raise IndexError(f"{op}: label {t.max()} is out of range for x of shape {x.shape}; the {x.shape[1]} classes are 0 to "
+                         f"{x.shape[1] - 1}")
+    index = cnp.PyArray_FROMANY(t, cnp.NPY_INTP, 0, 0, cnp.NPY_ARRAY_IN_ARRAY | cnp.NPY_ARRAY_ENSUREARRAY
+                                | cnp.NPY_ARRAY_FORCECAST)
+    if index is t:
+        index = t.view()    # what comes out may be kept: never the caller's own object
+    low = high = 0
+    p = <const ptrdiff_t *> cnp.PyArray_DATA(index)
+    for i in range(cnp.PyArray_SIZE(index)):
+        low = p[i] if p[i] < low else low
+        high = p[i] if p[i] > high else high
     if low < 0 or high >= x.shape[1]:
         raise IndexError(f"{op}: label {low if low < 0 else high} is out of range for x of shape {x.shape}; the {x.shape[1]} "
                          f"classes are 0 to {x.shape[1] - 1}")
-    return np.ascontiguousarray(t.ravel(), dtype=np.intp)
+    return index.reshape(-1)
 
 
 cdef class SoftmaxCrossEntropy(ArrayFunction):

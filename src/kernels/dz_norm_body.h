@@ -121,24 +121,35 @@ static void DZ_NAME(dz_batch_norm_grad)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t 
     }
     if (!gx)
         return;
-    for (i = 0; i < outer; i++)
-        for (j = 0; j < (inner == 1 ? 1 : c); j++) {
-            const ptrdiff_t at = inner == 1 ? i * c : (i * c + j) * inner;
-            if (inner == 1 && train) {
-                DZ_IVDEP
-                for (k = 0; k < c; k++)
-                    gx[at + k] = gamma[k] * inv[k]
-                                 * (gy[at + k] - gbeta[k] / m - (x[at + k] - mean[k]) * inv[k] * (ggamma[k] / m));
-            } else if (inner == 1) {
-                DZ_IVDEP
-                for (k = 0; k < c; k++)
-                    gx[at + k] = gamma[k] * inv[k] * gy[at + k];
-            } else {
-                const T v = inv[j], mu = mean[j], s = gamma[j] * v, b = train ? gbeta[j] / m : 0, w = train ? ggamma[j] / m : 0;
-                DZ_IVDEP
-                for (k = 0; k < inner; k++)
-                    gx[at + k] = s * (gy[at + k] - b - (x[at + k] - mu) * v * w);
+    if (inner == 1) { /* blocks of channels, so that what is the same for every row is computed once */
+        ptrdiff_t j0;
+        for (j0 = 0; j0 < c; j0 += 256) {
+            const ptrdiff_t n = c - j0 < 256 ? c - j0 : 256;
+            T s[256], b[256], w[256], mu[256];
+            for (k = 0; k < n; k++) {
+                s[k] = gamma[j0 + k] * inv[j0 + k];
+                b[k] = train ? gbeta[j0 + k] / m : 0;
+                w[k] = train ? inv[j0 + k] * (ggamma[j0 + k] / m) : 0;
+                mu[k] = mean[j0 + k];
             }
+            for (i = 0; i < outer; i++) {
+                const T *p = x + i * c + j0, *g = gy + i * c + j0;
+                T *q = gx + i * c + j0;
+                DZ_IVDEP
+                for (k = 0; k < n; k++)
+                    q[k] = s[k] * (g[k] - b[k] - (p[k] - mu[k]) * w[k]);
+            }
+        }
+        return;
+    }
+    for (i = 0; i < outer; i++)
+        for (j = 0; j < c; j++) {
+            const ptrdiff_t at = (i * c + j) * inner;
+            const T v = inv[j], mu = mean[j], s = gamma[j] * v, b = train ? gbeta[j] / m : 0;
+            const T w = train ? v * (ggamma[j] / m) : 0;
+            DZ_IVDEP
+            for (k = 0; k < inner; k++)
+                gx[at + k] = s * (gy[at + k] - b - (x[at + k] - mu) * w);
         }
 }
 
