@@ -193,20 +193,6 @@ def test_gradient_of_the_weights_is_an_operation(name):
     check_orders(lambda x, gy: F.sum(FC.Conv2DGradW(y.creator)(x, gy) ** 3), [x, gy], 2)
 
 
-def test_against_torch():
-    torch = pytest.importorskip("torch")
-    for name in CASES:
-        xs = arrays(name)
-        ts = [torch.tensor(x, requires_grad=True) for x in xs]
-        y = torch.nn.functional.conv2d(*ts, *CASES[name][3:])
-        close(conv(name)(*xs).data, y.detach().numpy())
-        (y ** 2).sum().backward()
-        vs = [Variable(x) for x in xs]
-        F.sum(conv(name)(*vs) ** 2).backward()
-        for v, t in zip(vs, ts, strict=True):
-            close(v.grad.data, t.grad.numpy(), 30)
-
-
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize(("n", "c", "h", "w"), [(2, 8, 100, 90), (2, 2, 400, 380), (41, 8, 7, 7), (700, 2, 3, 3)],
                          ids=["whole", "rows", "together", "many"])
@@ -469,6 +455,20 @@ def test_data_rebound_to_another_shape():
         with pytest.raises(ValueError, match="fit"):
             y.backward(create_graph=create_graph)
         x.data = X.copy()
+
+
+@pytest.mark.parametrize("f", [FC.Conv2d(), FC.Deconv2d(), FC.Conv2DGradW((2, 2)), FC.Im2col(2)])
+def test_backward_by_hand_before_the_call(f):
+    with pytest.raises(ValueError, match="backward: the function lacks inputs"):
+        f.backward(Variable(X))
+
+
+def test_inputs_taken_away():
+    for create_graph in (False, True):
+        y = FC.conv2d(Variable(X), Variable(W0))
+        y.creator.inputs = [Variable(X)]
+        with pytest.raises(ValueError, match="lacks inputs"):
+            y.backward(create_graph=create_graph)
 
 
 def test_no_grad():

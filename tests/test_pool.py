@@ -138,20 +138,6 @@ def test_three_orders(name, f):
             np.testing.assert_allclose(slope, (up - down) / (2 * eps), rtol=1e-5, atol=1e-5)
 
 
-def test_against_torch():
-    torch = pytest.importorskip("torch")
-    for name in CASES:
-        x = array(name)
-        peers = (FC.pooling, torch.nn.functional.max_pool2d), (FC.average_pooling, torch.nn.functional.avg_pool2d)
-        for f, g in peers:
-            t = torch.tensor(x, requires_grad=True)
-            y = g(t, *CASES[name][1:])
-            seed = RNG.standard_normal(y.shape)
-            y.backward(torch.tensor(seed))
-            np.testing.assert_allclose(f(x, *CASES[name][1:]).data, y.detach().numpy(), rtol=1e-12, atol=1e-12)
-            np.testing.assert_allclose(gradient(f, name, x, seed).data, t.grad.numpy(), rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.longdouble])
 @pytest.mark.parametrize("name", ["quarters", "dense", "overlapping", "whole"])
 def test_ties_give_the_first_the_gradient(name, dtype):
@@ -313,6 +299,12 @@ def test_errors(call, error, words):
         call()
     for word in words:
         info.match(word)
+
+
+@pytest.mark.parametrize("f", [FC.Pooling(2), FC.AveragePooling(2)])
+def test_backward_by_hand_before_the_call(f):
+    with pytest.raises(ValueError, match="backward: the function lacks inputs"):
+        f.backward(Variable(X))
 
 
 def test_places_outside_the_plane_are_left_out():

@@ -14,7 +14,7 @@ from libc.string cimport memset
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport (
     K_CONST, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t)
-from dezero_c._im2col cimport columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
+from dezero_c._im2col cimport check_called, columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
 
 from dezero_c import _core
 from dezero_c._im2col import get_deconv_outsize, im2col
@@ -277,6 +277,7 @@ cdef class Conv2d(ArrayFunction):
         return conv_forward(&w, groups, x, W, b)
 
     def backward(self, gy):
+        check_called(self, self.in1)
         x, W = self.in0, self.in1
         gx = gW = None
         if not self.in0.kind & K_CONST:
@@ -287,11 +288,14 @@ cdef class Conv2d(ArrayFunction):
 
     cdef object gradients(self, object gy):
         cdef dz_window w
-        cdef object x = data_of(self.in0), W = data_of(self.in1), b = data_of(self.in2) if self.nin == 3 else None
+        cdef object x, W, b
         cdef Py_ssize_t groups
         cdef int dt = kernel_dtype(gy)
         cdef tuple g
-        cdef bint need_x = not self.in0.kind & K_CONST, need_W = not self.in1.kind & K_CONST
+        cdef bint need_x, need_W
+        check_called(self, self.in1)
+        need_x, need_W = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        x, W, b = data_of(self.in0), data_of(self.in1), data_of(self.in2) if self.nin == 3 else None
         if not all_of(dt, x, W, b):
             return None
         groups = self.fit(&w, x, W, b)
@@ -365,6 +369,7 @@ cdef class Deconv2d(ArrayFunction):
         return y
 
     def backward(self, gy):
+        check_called(self, self.in1)
         x, W = self.in0, self.in1
         gx = gW = None
         if not self.in0.kind & K_CONST:
@@ -375,11 +380,14 @@ cdef class Deconv2d(ArrayFunction):
 
     cdef object gradients(self, object gy):
         cdef dz_window w
-        cdef object x = data_of(self.in0), W = data_of(self.in1), b = data_of(self.in2) if self.nin == 3 else None
+        cdef object x, W, b
         cdef Py_ssize_t groups
         cdef int dt = kernel_dtype(gy)
         cdef tuple g
-        cdef bint need_x = not self.in0.kind & K_CONST, need_W = not self.in1.kind & K_CONST
+        cdef bint need_x, need_W
+        check_called(self, self.in1)
+        need_x, need_W = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        x, W, b = data_of(self.in0), data_of(self.in1), data_of(self.in2) if self.nin == 3 else None
         if not all_of(dt, x, W, b):
             return None
         groups = self.fit(&w, x, W, b)
@@ -429,6 +437,7 @@ cdef class Conv2DGradW(ArrayFunction):
         return conv_grad_W(&w, groups, x, gy)
 
     def backward(self, ggW):
+        check_called(self, self.in1)
         x, gy = self.in0, self.in1
         gx = ggy = None
         if not self.in0.kind & K_CONST:
@@ -439,11 +448,14 @@ cdef class Conv2DGradW(ArrayFunction):
 
     cdef object gradients(self, object ggW):
         cdef dz_window w
-        cdef object x = data_of(self.in0), gy = data_of(self.in1)
+        cdef object x, gy
         cdef Py_ssize_t groups
         cdef int dt = kernel_dtype(ggW)
         cdef tuple g
-        cdef bint need_x = not self.in0.kind & K_CONST, need_gy = not self.in1.kind & K_CONST
+        cdef bint need_x, need_gy
+        check_called(self, self.in1)
+        need_x, need_gy = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        x, gy = data_of(self.in0), data_of(self.in1)
         if not all_of(dt, x, gy, None):
             return None
         groups = self.fit(&w, x, gy)

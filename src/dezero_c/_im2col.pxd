@@ -2,6 +2,8 @@
 
 from libc.stddef cimport ptrdiff_t
 
+from dezero_c._core cimport Function, Variable
+
 cdef extern from "dz_conv.h":
     ctypedef struct dz_window:
         ptrdiff_t n, c, h, w, kh, kw, sh, sw, ph, pw, dh, dw, oh, ow
@@ -9,6 +11,7 @@ cdef extern from "dz_conv.h":
     void dz_im2col(int, const char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept
     void dz_col2im(int, char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
 
+cdef int check_called(Function f, Variable last) except -1
 cdef tuple two_ints(object x, str name, str op)
 cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_t *b) except -1
 cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op) except -1

@@ -6,7 +6,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
-from dezero_c._core cimport Variable, data_of, dz_bind, dz_itemsize, kernels, ptrdiff_t
+from dezero_c._core cimport Function, Variable, data_of, dz_bind, dz_itemsize, kernels, ptrdiff_t
 
 from dezero_c import _core
 
@@ -16,6 +16,14 @@ dz_bind(kernels())
 cdef extern from "dz_conv.h":
     void dz_im2row(int, const char *, char *, const dz_window *) noexcept
     void dz_row2im(int, char *, const char *, const dz_window *) noexcept
+
+
+cdef int check_called(Function f, Variable last) except -1:
+    """For a `backward` that is called by hand: raises where f's last input is missing."""
+    if last is None:
+        raise ValueError(f"{type(f).__name__}.backward: the function lacks inputs, so it was not called yet, or under no_grad; "
+                         "call it first")
+    return 0
 
 
 cdef tuple two_ints(object x, str name, str op):
@@ -174,10 +182,12 @@ cdef class Im2col(ArrayFunction):
         return columns(x, &w, self.to_matrix)
 
     def backward(self, gy):
+        check_called(self, self.in0)
         return col2im(gy, self.in0.shape, self.kernel_size, self.stride, self.pad, self.to_matrix, self.dilation)
 
     cdef object gradients(self, object gy):
         cdef dz_window w
+        check_called(self, self.in0)
         set_window(&w, data_of(self.in0).shape, self.kernel_size, self.stride, self.pad, self.dilation, "im2col")
         return (images(gy, &w, self.to_matrix, "im2col"),)
 

@@ -13,7 +13,7 @@ from libc.stdint cimport int32_t
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport Variable, data_of, dz_bind, kernels, ptrdiff_t
-from dezero_c._im2col cimport dz_window, set_window
+from dezero_c._im2col cimport check_called, dz_window, set_window
 
 from dezero_c import _core
 from dezero_c._im2col import im2col, im2col_array
@@ -141,12 +141,14 @@ cdef class Pooling(ArrayFunction):
         return y
 
     def backward(self, gy):
+        check_called(self, self.in0)
         return run(Pooling2DGrad(self.places(), self.in0.shape, self.kernel_size, self.stride, self.pad),
                    (argument(gy, "pooling"),))
 
     cdef object gradients(self, object gy):
         cdef dz_window w
         cdef object at = self.places()
+        check_called(self, self.in0)
         set_window(&w, data_of(self.in0).shape, self.kernel_size, self.stride, self.pad, 1, "pooling")
         if gy.shape != at.shape or gy.shape != (w.n, w.c, w.oh, w.ow):
             return None
@@ -282,10 +284,12 @@ cdef class AveragePooling(ArrayFunction):
         return y
 
     def backward(self, gy):
+        check_called(self, self.in0)
         return run(AveragePoolingGrad(self.in0.shape, self.kernel_size, self.stride, self.pad),
                    (argument(gy, "average_pooling"),))
 
     cdef object gradients(self, object gy):
+        check_called(self, self.in0)
         return (spread(gy, data_of(self.in0).shape, self.kernel_size, self.stride, self.pad),)
 
 
