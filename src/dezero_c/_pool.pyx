@@ -119,7 +119,7 @@ cdef class Pooling(ArrayFunction):
 
     cdef object places(self):
         if self.at is None:     # a copy, or from a pickle
-            if self.nin < 0:
+            if self.in0 is None:
                 raise ValueError("pooling: this Pooling has not been called, so it knows no maxima; call it first")
             Pooling.forward(self, data_of(self.in0))
         return self.at
