@@ -23,7 +23,7 @@ cdef extern from "dz_softmax.h":
     ptrdiff_t dz_softmax_room(ptrdiff_t) noexcept
     void dz_softmax(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
     void dz_softmax_grad(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
-    void dz_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, char *, char *) noexcept
+    void dz_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
     void dz_log_softmax_grad(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
     void dz_pick_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, char *, char *) noexcept
     void dz_cross_entropy_grad(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, double, char *) noexcept
@@ -43,9 +43,13 @@ cdef object back_from_rows(object rows, object axis, int nd):
     return np.ascontiguousarray(np.moveaxis(rows, -1, axis))
 
 
+ctypedef void (*forward_kernel)(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+ctypedef void (*gradient_kernel)(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
+
+
 cdef class AlongAxis(ArrayFunction):
     """AlongAxis(axis=1)\n--\n
-    The base of softmax and log_softmax."""
+    The base of softmax and log_softmax: each row along the axis by a kernel, backwards from the output."""
 
     cdef readonly object axis
 
@@ -60,6 +64,32 @@ cdef class AlongAxis(ArrayFunction):
         if self.out0 != NULL:
             return <Variable> self.out0
         return run(type(self)(self.axis), (self.in0,))
+
+    cdef object along_rows(self, object x, forward_kernel kernel):
+        """What the kernel gives for x's rows; None where it cannot read x, or there is nothing to read."""
+        cdef int dt = kernel_dtype(x)
+        cdef Py_ssize_t n
+        if dt < 0 or x.size == 0:
+            return None
+        rows = rows_of(x, self.axis, dt)
+        y = new_array(rows.shape, dt)
+        n = rows.shape[rows.ndim - 1]
+        kernel(dt, rows.size // n, n, cnp.PyArray_BYTES(rows), cnp.PyArray_BYTES(y))
+        return back_from_rows(y, self.axis, x.ndim)
+
+    cdef object gradient_along_rows(self, object gy, gradient_kernel kernel):
+        cdef object y = data_of(self.value())
+        cdef int dt = kernel_dtype(y)
+        cdef Py_ssize_t n
+        if dt < 0 or y.shape != gy.shape:
+            return None
+        y_rows = rows_of(y, self.axis, dt)
+        gy_rows = rows_of(gy, self.axis, dt)
+        gx = new_array(y_rows.shape, dt)
+        if gy.size:
+            n = gx.shape[gx.ndim - 1]
+            kernel(dt, gy.size // n, n, cnp.PyArray_BYTES(y_rows), cnp.PyArray_BYTES(gy_rows), cnp.PyArray_BYTES(gx))
+        return (back_from_rows(gx, self.axis, gy.ndim),)
 
 
 cdef Variable along(object x, object axis, str op):
@@ -76,13 +106,9 @@ cdef class Softmax(AlongAxis):
     The class behind `softmax`: `Softmax(axis)(x)`."""
 
     def forward(self, x):
-        cdef int dt = kernel_dtype(x)
-        if dt >= 0 and x.size > 0:
-            x_rows = rows_of(x, self.axis, dt)
-            y = new_array(x_rows.shape, dt)
-            n = x_rows.shape[x_rows.ndim - 1]
-            dz_softmax(dt, x.size // n, n, cnp.PyArray_BYTES(x_rows), cnp.PyArray_BYTES(y))
-            return back_from_rows(y, self.axis, x.ndim)
+        y = self.along_rows(x, dz_softmax)
+        if y is not None:
+            return y
         if x.size == 0:
             return x.astype(np.exp(np.zeros((), x.dtype)).dtype)
         y = np.exp(x - x.max(axis=self.axis, keepdims=True))
@@ -94,18 +120,7 @@ cdef class Softmax(AlongAxis):
         return gx - y * sum(gx, self.axis, True)
 
     cdef object gradients(self, object gy):
-        cdef Variable y = self.value()
-        cdef object yd = data_of(y)
-        cdef int dt = kernel_dtype(yd)
-        if dt < 0 or yd.shape != gy.shape:
-            return None
-        y_rows = rows_of(yd, self.axis, dt)
-        gy_rows = rows_of(gy, self.axis, dt)
-        gx = new_array(y_rows.shape, dt)
-        n = y_rows.shape[y_rows.ndim - 1]
-        if gy.size:
-            dz_softmax_grad(dt, gy.size // n, n, cnp.PyArray_BYTES(y_rows), cnp.PyArray_BYTES(gy_rows), cnp.PyArray_BYTES(gx))
-        return (back_from_rows(gx, self.axis, gy.ndim),)
+        return self.gradient_along_rows(gy, dz_softmax_grad)
 
 
 def softmax(x, axis=1):
@@ -127,14 +142,9 @@ cdef class LogSoftmax(AlongAxis):
     The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
 
     def forward(self, x):
-        cdef int dt = kernel_dtype(x)
-        if dt >= 0 and x.size > 0:
-            x_rows = rows_of(x, self.axis, dt)
-            y = new_array(x_rows.shape, dt)
-            n = x_rows.shape[x_rows.ndim - 1]
-            room = new_array((n,), dt)
-            dz_log_softmax(dt, x.size // n, n, cnp.PyArray_BYTES(x_rows), cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(room))
-            return back_from_rows(y, self.axis, x.ndim)
+        y = self.along_rows(x, dz_log_softmax)
+        if y is not None:
+            return y
         if x.size == 0:
             return x.astype(np.exp(np.zeros((), x.dtype)).dtype)
         m = x.max(axis=self.axis, keepdims=True)
@@ -144,19 +154,7 @@ cdef class LogSoftmax(AlongAxis):
         return gy - exp(self.value()) * sum(gy, self.axis, True)
 
     cdef object gradients(self, object gy):
-        cdef Variable y = self.value()
-        cdef object yd = data_of(y)
-        cdef int dt = kernel_dtype(yd)
-        if dt < 0 or yd.shape != gy.shape:
-            return None
-        y_rows = rows_of(yd, self.axis, dt)
-        gy_rows = rows_of(gy, self.axis, dt)
-        gx = new_array(y_rows.shape, dt)
-        n = y_rows.shape[y_rows.ndim - 1]
-        if gy.size:
-            dz_log_softmax_grad(dt, gy.size // n, n, cnp.PyArray_BYTES(y_rows), cnp.PyArray_BYTES(gy_rows),
-                                cnp.PyArray_BYTES(gx))
-        return (back_from_rows(gx, self.axis, gy.ndim),)
+        return self.gradient_along_rows(gy, dz_log_softmax_grad)
 
 
 def log_softmax(x, axis=1):

@@ -23,10 +23,10 @@ static inline void dz_softmax_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const ch
     DZ_PICK(dz_softmax_grad, dt)(rows, n, y, gy, gx);
 }
 
-/* y = x - log(sum(exp(x))); y may not be x. z: room for n values. */
-static inline void dz_log_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y, char *z)
+/* y = x - log(sum(exp(x))); y may not be x. */
+static inline void dz_log_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y)
 {
-    DZ_PICK(dz_log_softmax, dt)(rows, n, x, y, z);
+    DZ_PICK(dz_log_softmax, dt)(rows, n, x, y);
 }
 
 /* gx = gy - exp(y) * sum(gy). */

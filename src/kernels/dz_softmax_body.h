@@ -88,15 +88,15 @@ static void DZ_NAME(dz_softmax_grad)(ptrdiff_t rows, ptrdiff_t n, const char *yp
     }
 }
 
-static void DZ_NAME(dz_log_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, char *yp, char *zp)
+static void DZ_NAME(dz_log_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, char *yp)
 {
-    T *z = (T *)zp, s;
+    T s;
     ptrdiff_t i, j;
     for (i = 0; n > 0 && i < rows; i++) {
         const T *x = (const T *)xp + i * n;
         T *y = (T *)yp + i * n, m = DZ_NAME(dz_row_max)(x, n);
-        DZ_NAME(dz_exp_rows)(1, n, x, z);
-        s = DZ_NAME(dz_row_sum)(z, n);
+        DZ_NAME(dz_exp_rows)(1, n, x, y);
+        s = DZ_NAME(dz_row_sum)(y, n);
         DZ_NP1(DZ_FN_LOG, 1, &s, &s);
         m += s;
         for (j = 0; j < n; j++)
