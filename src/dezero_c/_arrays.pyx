@@ -11,8 +11,8 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, G_ARRAY, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum, grad_variable,
-    kernels, set_private_grad)
+    DZ_F32, DZ_F64, DZ_MAXDIM, G_ARRAY, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
+    empty_array, grad_variable, kernels, set_private_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -92,7 +92,13 @@ cdef object carray(object a, int dt):
 
 cdef object new_array(tuple shape, int dt):
     """An uninitialised C-contiguous ndarray."""
-    return np.empty(shape, np.float64 if dt == DZ_F64 else np.float32)
+    cdef cnp.npy_intp lengths[DZ_MAXDIM]
+    cdef int nd = <int> len(shape), i
+    if nd > DZ_MAXDIM:
+        raise ValueError(f"shape {shape} has more than {DZ_MAXDIM} axes")
+    for i in range(nd):
+        lengths[i] = shape[i]
+    return empty_array(nd, lengths, dt)
 
 
 cdef tuple normal_axes(object axis, tuple shape, str op):

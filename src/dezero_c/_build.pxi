@@ -1,6 +1,10 @@
 # What the engine runs with: NumPy's inner loops, the SIMD level, the table of kernels for the other modules. Part of
 # _core.pyx.
 
+cdef extern from "_buffers.h":
+    int dz_keep_blocks(size_t) except -1
+    object dz_empty(int, const cnp.npy_intp *, int)
+
 cdef extern from "_loops.h":
     const char **dz_fn_names
     char dz_fn_direct[DZ_NFN][2]
@@ -47,9 +51,20 @@ def select_simd(str level):
         raise ValueError(f"SIMD level {level!r} is not one of {build_info()['simd_available']}")
 
 
+def keep_memory(megabytes):
+    """How much memory of large arrays is kept for the next ones (DEZERO_C_CACHE in the environment; 128 unless given). What
+    is kept now is given back."""
+    cdef double size = float(megabytes)
+    if not 0 <= size < 1e9:
+        raise ValueError(f"keep_memory: {megabytes!r} is no number of megabytes from 0 on")
+    dz_keep_blocks(<size_t> (size * 1048576))
+
+
 cdef int start() except -1:
-    """Chooses loops and SIMD level; DEZERO_C_LOOPS=ufunc and DEZERO_C_SIMD=<level> in the environment overrule."""
+    """Chooses loops, SIMD level and memory kept; DEZERO_C_LOOPS=ufunc, DEZERO_C_SIMD=<level> and DEZERO_C_CACHE=<megabytes>
+    in the environment overrule."""
     import os
+    keep_memory(os.environ.get("DEZERO_C_CACHE") or 128)
     dz_take_loops(np, os.environ.get("DEZERO_C_LOOPS") == "ufunc")
     select_simd(os.environ.get("DEZERO_C_SIMD") or build_info()["simd_available"][-1])
     return 0

@@ -156,6 +156,7 @@ cdef int show(object node) except -1
 cdef Variable new_variable(int era)
 cdef Variable wrap(object o, int dt, int era)
 cdef Variable as_operand(object o, object other)
+cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt)
 cdef object data_of(Variable v)
 cdef int set_data_array(Variable v, object a) except -1
 cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL

@@ -16,10 +16,10 @@ from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_WEAK, Function, Variable, as_operand,
-    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_odd,
-    dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view,
-    function_call, grad_target, grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class, ptrdiff_t,
-    record, recording, set_data_array, set_private_grad, show, steal_grad, view, wrap)
+    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map,
+    dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_sum_cols, dz_sum_rows, dz_view,
+    empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class,
+    ptrdiff_t, record, recording, set_data_array, set_private_grad, show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -582,7 +582,7 @@ cdef class Elementwise(Function):
                 else:
                     self.map(op.bwd[k][dt], a, used, w, <const ptrdiff_t *const *> sts, so)
             else:
-                temp = cnp.PyArray_EMPTY(nd, <cnp.npy_intp *> w[DZ_Y].shape, dz_typenum(dt), 0)
+                temp = empty_array(nd, w[DZ_Y].shape, dt)
                 full = w[DZ_Y]
                 full.p = cnp.PyArray_BYTES(temp)
                 full.strides = NULL

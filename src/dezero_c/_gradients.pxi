@@ -45,7 +45,7 @@ cdef char *new_grad(Variable x, const dz_view *xv) except NULL:
             raise MemoryError()
         x.gstate = G_RAW
         return x.g.p
-    cdef object array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    cdef object array = empty_array(xv.nd, xv.shape, xv.dt)
     x._grad = array
     x.gstate = G_ARRAY
     return cnp.PyArray_BYTES(x._grad)
@@ -80,7 +80,7 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
         p = new_grad(x, xv)
         memcpy(p, gv.p, xv.size * dz_itemsize(xv.dt))
         return p
-    array = cnp.PyArray_EMPTY(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0)
+    array = empty_array(xv.nd, xv.shape, xv.dt)
     try:
         array[...] = plain(old)
     except ValueError as error:

@@ -1,5 +1,10 @@
 # How a value comes into a node and out of it: raw memory, ndarrays, operands that are no Variables. Part of _core.pyx.
 
+cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt):
+    """An uninitialised C-contiguous ndarray; a large one takes memory that an earlier one has left."""
+    return dz_empty(nd, shape, dz_typenum(dt))
+
+
 cdef object data_of(Variable v):
     """The value as Python sees it. A raw one moves into an ndarray, which is the value from now on."""
     cdef object a
@@ -30,7 +35,7 @@ cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_s
         if not dz_raw_new(&pool, &y.v, dt, nd, shape, size):
             raise MemoryError()
         return y.v.p
-    a = cnp.PyArray_EMPTY(nd, <cnp.npy_intp *> shape, dz_typenum(dt), 0)
+    a = empty_array(nd, shape, dt)
     y._data = a
     return cnp.PyArray_BYTES(a)
 
