@@ -304,3 +304,18 @@ def test_numpys_warnings_appear():
         warnings.simplefilter("error")
         F.log(zero)
         F.relu(Variable(np.array([np.nan, 1.0]))).backward()    # a comparison with nan is no invalid operation
+
+
+def test_power_at_exponent_zero():
+    """d/dx1 of d/dx0 (x0 ** x1) at x1 = 0 is 1 / x0; at base 0 too everything stays finite."""
+    x0, x1 = Variable(np.array([2.0, 0.5, 0.0])), Variable(np.zeros(3))
+    y = x0 ** x1
+    y.backward(create_graph=True)
+    gx0 = x0.grad
+    assert gx0.data.tolist() == [0.0, 0.0, 0.0]
+    x0.cleargrad()
+    x1.cleargrad()
+    gx0.backward()
+    assert np.allclose(x1.grad.data[:2], [0.5, 2.0], rtol=1e-15)
+    assert np.all(np.isfinite(x1.grad.data))
+    assert np.all(np.isfinite(x0.grad.data))
