@@ -131,7 +131,9 @@ def test_same_bits_everywhere(name, params, dtype):
         assert_ulp(level_result, results[0], 0)
         for a, b in zip(level_gradients, gradients[0], strict=True):
             assert_ulp(a, b, 0)
-    ulp = OPS[name]["ulp"] and name not in ("sin", "cos")   # NumPy's own loops may differ between body and tail
+    # NumPy's own loops may differ between body and tail
+    own = dtype == np.float64 and name in ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "sigmoid", "softplus")
+    ulp = 0 if own else OPS[name]["ulp"]
     spread = [np.repeat(x, 3)[::3] for x in xs]
     assert_ulp(call(name, params, *[Variable(x) for x in spread]).data, results[0], ulp)
     for i in (0, 1, 500, 1000, 1001, 1002):

@@ -15,6 +15,8 @@ cdef extern from "dz_kernels.h":
         DZ_GY
         DZ_NIN
         DZ_NFN
+        DZ_SUM_OVER_ROWS
+        DZ_SUM_OVER_COLS
 
     ctypedef struct dz_args:
         ptrdiff_t n
@@ -41,6 +43,8 @@ cdef extern from "dz_kernels.h":
     const dz_op *dz_ops
     void dz_map(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *,
                 const ptrdiff_t *) noexcept nogil
+    int dz_map_sum(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
+                   char *, int) noexcept nogil
     void dz_sum_rows(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
     void dz_sum_cols(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
     void dz_bind(const void *) noexcept

@@ -1,9 +1,8 @@
 # What the generated operations (_ops.pyx) are made of.
 
-cimport numpy as cnp
 from libc.stddef cimport ptrdiff_t
 
-from dezero_c._core cimport Function, Variable, dz_args, dz_kernel, dz_view
+from dezero_c._core cimport Function, Variable, dz_args, dz_view
 
 cdef class Elementwise(Function):
     cdef object reference(self, tuple xs)
@@ -13,8 +12,8 @@ cdef class Elementwise(Function):
     cdef int vjp_scalar(self, Variable y) except -1
     cdef Variable value(self)
     cdef object gradient(self, int k, object gy, object y)
-    cdef void map(self, dz_kernel kernel, dz_args a, unsigned used, const dz_view *w, const ptrdiff_t *const *sts,
-                  const cnp.npy_intp *so) noexcept
+    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) noexcept
+    cdef int summed(self, int k, Variable x, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) except -1
 
 cdef object apply1(int op, object a)
 cdef object apply2(int op, object a, object b)

@@ -13,13 +13,15 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.object cimport PyObject
+from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_Y, ERA_CORE, G_ARRAY, G_NONE, G_RAW, K_CONST, K_WEAK, Function, Variable, as_operand,
-    clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map,
-    dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_sum_cols, dz_sum_rows, dz_view,
-    empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_value, new_variable, open_function_class,
-    ptrdiff_t, record, recording, set_data_array, set_private_grad, show, steal_grad, view, wrap)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST,
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear,
+    dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar,
+    dz_stretch, dz_view, empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_value,
+    new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad, set_shown_grad,
+    show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -329,33 +331,58 @@ cdef object power_hook(object x, object c):
 
 # ---- backward ---------------------------------------------------------------------------------------------------------
 
-cdef int sum_into(Variable x, const dz_view *xv, object full, const dz_view *fv) except -1:
-    """Adds the sum of `full` (a C-contiguous array of ours, seen by fv) over the axes that were stretched from x's shape."""
-    cdef Py_ssize_t rows = 1
-    cdef int lead = fv.nd - xv.nd, i, k
-    cdef cnp.npy_intp xs[DZ_MAXDIM]
-    cdef bint acc
-    cdef tuple axes, shape
-    if xv.size == 1:
-        dz_sum_cols(fv.dt, fv.p, 1, fv.size, grad_target(x, xv, &acc), acc)
-        return 0
-    k = lead        # leading axes that are summed
-    while k < fv.nd and xv.shape[k - lead] == 1:
+cdef int summed_axes(const dz_view *x, const dz_view *y, int *lead) noexcept:
+    """How y's axes must be summed for x, which was stretched to y's shape: DZ_SUM_OVER_ROWS over the first `lead` axes,
+    DZ_SUM_OVER_COLS over those from `lead` on, -1 over axes in between."""
+    cdef int more = y.nd - x.nd, i, k
+    lead[0] = 0
+    if x.size == 1:
+        return DZ_SUM_OVER_COLS
+    k = more
+    while k < y.nd and x.shape[k - more] == 1:
         k += 1
-    for i in range(k):
-        rows *= fv.shape[i]
-    for i in range(k, fv.nd):
-        if xv.shape[i - lead] != fv.shape[i]:
+    lead[0] = k
+    for i in range(k, y.nd):
+        if x.shape[i - more] != y.shape[i]:
             break
     else:
-        dz_sum_rows(fv.dt, fv.p, rows, xv.size, grad_target(x, xv, &acc), acc)
-        return 0
+        return DZ_SUM_OVER_ROWS
+    k = y.nd
+    while k > more and x.shape[k - 1 - more] == 1:
+        k -= 1
+    lead[0] = k
+    for i in range(k):
+        if y.shape[i] != (1 if i < more else x.shape[i - more]):
+            return -1
+    return DZ_SUM_OVER_COLS
+
+
+cdef int sum_array(Variable x, const dz_view *xv, object full, const dz_view *fv) except -1:
+    """Adds the sum of `full` (a C-contiguous array of ours, seen by fv) over the axes that were stretched from x's shape."""
+    cdef int lead = fv.nd - xv.nd, i
+    cdef cnp.npy_intp xs[DZ_MAXDIM]
+    cdef tuple axes, shape
     for i in range(xv.nd):      # a copy: making tuples may start a collection, see evaluate
         xs[i] = xv.shape[i]
     axes = tuple([i for i in range(fv.nd) if i < lead or xs[i - lead] != fv.shape[i]])
     shape = tuple([xs[i] for i in range(fv.nd - lead)])
     set_private_grad(x, np.add.reduce(full, axis=axes, keepdims=True).reshape(shape))
     return 0
+
+
+cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
+    """Gives x, which has no gradient, y's, which somebody has seen, where none can tell that it is the same array: it is
+    read-only, or x's gradient will be dropped."""
+    cdef object a
+    if x.gstate != G_NONE or y.gstate != G_SHOWN or x is y:
+        return False
+    a = y._grad
+    if isinstance(a, Variable):
+        a = None if (<Variable> a).v.p != NULL else (<Variable> a)._data
+    if not isinstance(a, np.ndarray) or (cnp.PyArray_ISWRITEABLE(a) and (keep or x._creator is None)):
+        return False
+    set_shown_grad(x, a)
+    return True
 
 
 cdef int flags_raised() except -1:
@@ -509,16 +536,11 @@ cdef class Elementwise(Function):
         cdef const dz_op *op = &dz_ops[self.op]
         cdef dz_view w[DZ_NIN]
         cdef cnp.npy_intp st[DZ_NIN][DZ_MAXDIM]
-        cdef cnp.npy_intp so[DZ_MAXDIM]
         cdef const cnp.npy_intp *sts[DZ_NIN]
         cdef dz_args a
-        cdef dz_view full
         cdef Variable x
-        cdef object temp
-        cdef int n = self.nin, i, k, last = -1, dt, nd
-        cdef unsigned used
-        cdef bint flat, checks = False, acc, owned
-        cdef Py_ssize_t item, step
+        cdef int n = self.nin, i, k, last = -1, dt
+        cdef bint flat, stretched = False, same, acc, checks = False
         if y.gstate == G_RAW and y.g.nd == 0 and self.vjp_scalar(y):
             return 1
         if self.general_params or not grad_view(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
@@ -526,83 +548,103 @@ cdef class Elementwise(Function):
         dt = w[DZ_Y].dt
         if w[DZ_GY].dt != dt:
             return 0
-        item = dz_itemsize(dt)
-        nd = w[DZ_Y].nd
         flat = w[DZ_Y].strides == NULL and w[DZ_GY].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y])
         a.in_[DZ_Y] = w[DZ_Y].p
         a.in_[DZ_GY] = w[DZ_GY].p
-        a.st[DZ_Y] = a.st[DZ_GY] = item
+        a.st[DZ_Y] = a.st[DZ_GY] = a.os = dz_itemsize(dt)
         for i in range(n):
             x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
             if not view(x, &w[i]) or w[i].dt != dt:
                 return 0
             a.in_[i] = w[i].p
-            a.st[i] = item
+            a.st[i] = a.os
+            same = dz_same_shape(&w[i], &w[DZ_Y])
             if w[i].strides != NULL:
                 flat = False
-            elif not dz_same_shape(&w[i], &w[DZ_Y]):
+            elif not same:
                 a.st[i] = 0
-                if w[i].size != 1 or w[i].nd > nd:
+                if w[i].size != 1 or w[i].nd > w[DZ_Y].nd:
                     flat = False
             if op.bwd[i][dt] != NULL and not x.kind & K_CONST:
-                last = i
-        if not flat:
-            step = item
-            for k in range(nd - 1, -1, -1):
-                so[k] = step
-                step *= w[DZ_Y].shape[k]
+                if same:
+                    last = i
+                else:
+                    stretched = True
+        if stretched or not flat:
             for i in range(DZ_NIN):
-                if (i < n or i >= DZ_Y) and not dz_stretch(&w[i], nd, w[DZ_Y].shape, st[i]):
+                if (i < n or i >= DZ_Y) and not dz_stretch(&w[i], w[DZ_Y].nd, w[DZ_Y].shape, st[i]):
                     return 0
                 sts[i] = st[i]
         a.p = self.param
+        if stretched:       # first, so that the last of the others can take y's gradient over
+            for k in range(n):
+                x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
+                if op.bwd[k][dt] != NULL and not x.kind & K_CONST and not dz_same_shape(&w[k], &w[DZ_Y]):
+                    checks = checks or op.checks[k]
+                    self.summed(k, x, w, a, flat, <const ptrdiff_t *const *> sts)
         for k in range(last + 1):
             x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
-            if op.bwd[k][dt] == NULL or x.kind & K_CONST:
+            if op.bwd[k][dt] == NULL or x.kind & K_CONST or not dz_same_shape(&w[k], &w[DZ_Y]):
                 continue
-            used = op.uses[k]
             checks = checks or op.checks[k]
-            owned = k == last and not keep and flat and x.gstate == G_NONE and (y.gstate == G_RAW or y.gstate == G_ARRAY)
-            if dz_same_shape(&w[k], &w[DZ_Y]):
-                if owned and steal_grad(x, y):
-                    # nobody reads y's gradient after this: x's takes its place, written over it
-                    if op.passes_gy[k]:
-                        continue
-                    grad_view(x, &w[DZ_GY])
-                    a.in_[DZ_GY] = w[DZ_GY].p
-                    a.out = <char *> w[DZ_GY].p
-                    a.acc = 0
-                else:
-                    a.out = grad_target(x, &w[k], &acc)
-                    a.acc = acc
-                if flat:
-                    a.n = w[DZ_Y].size
-                    a.os = item
-                    op.bwd[k][dt](&a)
-                else:
-                    self.map(op.bwd[k][dt], a, used, w, <const ptrdiff_t *const *> sts, so)
-            else:
-                temp = empty_array(nd, w[DZ_Y].shape, dt)
-                full = w[DZ_Y]
-                full.p = cnp.PyArray_BYTES(temp)
-                full.strides = NULL
-                a.out = <char *> full.p
+            if op.passes_gy[k] and y.gstate == G_SHOWN and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) and pass_grad(x, y, keep):
+                continue
+            if k == last and not keep and flat and steal_grad(x, y):
+                # nobody reads y's gradient after this: x's takes its place, written over it
+                if op.passes_gy[k]:
+                    continue
+                grad_view(x, &w[DZ_GY])
+                a.in_[DZ_GY] = w[DZ_GY].p
+                a.out = <char *> w[DZ_GY].p
                 a.acc = 0
-                if flat:
-                    a.n = full.size
-                    a.os = item
-                    op.bwd[k][dt](&a)
-                else:
-                    self.map(op.bwd[k][dt], a, used, w, <const ptrdiff_t *const *> sts, so)
-                sum_into(x, &w[k], temp, &full)
+            else:
+                a.out = grad_target(x, &w[k], &acc)
+                a.acc = acc
+            self.map(k, w, a, flat, <const ptrdiff_t *const *> sts)
         if checks and dz_fpe_test():
             flags_raised()
         return 1
 
-    cdef void map(self, dz_kernel kernel, dz_args a, unsigned used, const dz_view *w, const ptrdiff_t *const *sts,
-                  const cnp.npy_intp *so) noexcept:
-        """`a` is a copy: the loop over several axes moves its pointers."""
-        dz_map(kernel, &a, used, w[DZ_Y].nd, <const ptrdiff_t *> w[DZ_Y].shape, sts, <const ptrdiff_t *> so)
+    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) noexcept:
+        """Writes (or adds, a.acc) input k's gradient in y's shape to a.out. `a` is a copy: its pointers move."""
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef const dz_view *y = &w[DZ_Y]
+        cdef cnp.npy_intp so[DZ_MAXDIM]
+        cdef Py_ssize_t step = a.os
+        cdef int i
+        if flat:
+            a.n = y.size
+            op.bwd[k][y.dt](&a)
+            return
+        for i in range(y.nd - 1, -1, -1):
+            so[i] = step
+            step *= y.shape[i]
+        dz_map(op.bwd[k][y.dt], &a, op.uses[k], y.nd, <const ptrdiff_t *> y.shape, sts, <const ptrdiff_t *> so)
+
+    cdef int summed(self, int k, Variable x, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) except -1:
+        """Adds the gradient of input k, x, whose shape was stretched to y's."""
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef const dz_view *y = &w[DZ_Y]
+        cdef dz_view full
+        cdef char *sums
+        cdef object temp
+        cdef int lead, how
+        cdef bint acc
+        how = summed_axes(&w[k], y, &lead)
+        if how >= 0 and y.size > 0:
+            sums = grad_target(x, &w[k], &acc)
+            if dz_map_sum(op.bwd[k][y.dt], &a, op.uses[k], y.dt, y.nd, <const ptrdiff_t *> y.shape, sts, lead, how, sums, acc):
+                return 0
+            if not acc:
+                memset(sums, 0, w[k].size * a.os)
+        temp = empty_array(y.nd, y.shape, y.dt)
+        full = y[0]
+        full.p = cnp.PyArray_BYTES(temp)
+        full.strides = NULL
+        a.out = <char *> full.p
+        a.acc = 0
+        self.map(k, w, a, flat, sts)
+        return sum_array(x, &w[k], temp, &full)
 
 
 hooks.apply1 = apply1

@@ -39,12 +39,21 @@ typedef struct {
     unsigned char checks[3];          /* floating-point flags after bwd[k] mean what NumPy would warn of */
 } dz_op;
 
+/* Which axes dz_map_sum sums. */
+enum { DZ_SUM_OVER_ROWS, DZ_SUM_OVER_COLS };
+
 #ifndef DZ_CLIENT
 
 /* Runs a kernel over an array of nd axes; st[j] are the byte strides of in[j], os those of out. Axes that lie
  * contiguously in every operand are merged first. `a` holds the pointers, acc and p; its n and strides are scratch. */
 void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *shape,
             const ptrdiff_t *const st[DZ_NIN], const ptrdiff_t *os);
+
+/* Sums what a kernel gives over the first `lead` axes (out has the others), or over the others (out has the first), in
+ * the order of dz_sum_rows and dz_sum_cols, without a whole array in between. Returns 0, having done nothing, where an
+ * operand's axes on one side cannot be walked with one stride, or there is nothing to sum. */
+int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, const ptrdiff_t *shape,
+               const ptrdiff_t *const st[DZ_NIN], int lead, int how, char *out, int acc);
 
 #endif /* DZ_CLIENT */
 
@@ -87,6 +96,8 @@ const char *dz_level_name(int i);
 typedef struct {
     const dz_op *ops;
     void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
+    int (*map_sum)(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
+                   char *, int);
     void (*sum_rows)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     void (*sum_cols)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     const dz_np_table *np;
@@ -101,6 +112,7 @@ static const dz_api *dz_client;
 #define dz_bind(api) (dz_client = (const dz_api *)(api))
 #define dz_ops (dz_client->ops)
 #define dz_map (dz_client->map)
+#define dz_map_sum (dz_client->map_sum)
 #define dz_sum_rows (dz_client->sum_rows)
 #define dz_sum_cols (dz_client->sum_cols)
 #define dz_np (*dz_client->np)

@@ -2,8 +2,8 @@
  * DZ_BODY and includes this.
  *
  * The body sees T (float or double), DZ_NAME(name), which every function of it is named by, DZ_DT (DZ_F32 or DZ_F64), and
- * DZ_NP1(fn, n, x, y): NumPy's loop fn (DZ_FN_EXP, ...) over n contiguous values. A caller takes DZ_PICK(name, dt), the function
- * of that dtype and of the level in use. Levels have equal bits: a sum whose order matters is written out in the body, and
+ * DZ_EXP(n, x, y) and DZ_LOG(n, x, y) over n contiguous values. A caller takes DZ_PICK(name, dt), the function of that
+ * dtype and of the level in use. Levels have equal bits: a sum whose order matters is written out in the body, and
  * the compiler neither reorders nor contracts it.
  */
 #include "dz_loops.h"
@@ -23,7 +23,8 @@
 
 #define T float
 #define DZ_DT DZ_F32
-#define DZ_NP1(fn, n, x, y) dz_np1_f32(fn, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_EXP(n, x, y) dz_np1_f32(DZ_FN_EXP, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_LOG(n, x, y) dz_np1_f32(DZ_FN_LOG, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_SFX f32_base
 #include DZ_BODY
 #ifdef DZ_HAVE_AVX2
@@ -35,12 +36,14 @@
 #endif
 #undef T
 #undef DZ_DT
-#undef DZ_NP1
+#undef DZ_EXP
+#undef DZ_LOG
 #undef DZ_SFX
 
 #define T double
 #define DZ_DT DZ_F64
-#define DZ_NP1(fn, n, x, y) dz_np1_f64(fn, DZ_F64, n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
+#define DZ_EXP(n, x, y) dz_exp_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
+#define DZ_LOG(n, x, y) dz_log_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
 #define DZ_SFX f64_base
 #include DZ_BODY
 #ifdef DZ_HAVE_AVX2
@@ -52,6 +55,7 @@
 #endif
 #undef T
 #undef DZ_DT
-#undef DZ_NP1
+#undef DZ_EXP
+#undef DZ_LOG
 #undef DZ_SFX
 #undef DZ_BODY

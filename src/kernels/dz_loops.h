@@ -1,7 +1,7 @@
 /* What generated kernels are built from: portability macros, inline arithmetic with NumPy's rules for nan, and the
  * "passes": whole loops for functions that are too large to inline. A pass reads x with a stride and writes y, and may
- * work in place. Most are NumPy's own inner loops, so that results have NumPy's bits; float64 sine and cosine are our
- * own (dz_sincos.h), because NumPy's take ten nanoseconds an element.
+ * work in place. Most are NumPy's own inner loops, so that results have NumPy's bits; those that NumPy is slow at are our
+ * own (dz_elementary.h).
  *
  * Included once per SIMD level, after the level's target is set.
  */
@@ -32,7 +32,7 @@
 #define DZ_LD(T, p, i, s) (*(const T *)((p) + (i) * (s)))
 #define DZ_ST(T, p, i, s) (*(T *)((p) + (i) * (s)))
 
-#include "dz_sincos.h"
+#include "dz_elementary.h"
 
 #define DZ_DEFINE_ARITH(T, SFX, FABS, SQRT)                                                                          \
     DZ_INLINE T dz_abs_##SFX(T a) { return FABS(a); }                                                                \

@@ -53,7 +53,7 @@ DZ_INLINE void DZ_NAME(dz_exp_rows)(ptrdiff_t rows, ptrdiff_t n, const T *x, T *
         for (j = 0; j < n; j++)
             y[i * n + j] = x[i * n + j] - m;
     }
-    DZ_NP1(DZ_FN_EXP, rows * n, y, y);
+    DZ_EXP(rows * n, y, y);
 }
 
 static void DZ_NAME(dz_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, char *yp)
@@ -97,7 +97,7 @@ static void DZ_NAME(dz_log_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp,
         T *y = (T *)yp + i * n, m = DZ_NAME(dz_row_max)(x, n);
         DZ_NAME(dz_exp_rows)(1, n, x, y);
         s = DZ_NAME(dz_row_sum)(y, n);
-        DZ_NP1(DZ_FN_LOG, 1, &s, &s);
+        DZ_LOG(1, &s, &s);
         m += s;
         for (j = 0; j < n; j++)
             y[j] = x[j] - m;
@@ -111,7 +111,7 @@ static void DZ_NAME(dz_log_softmax_grad)(ptrdiff_t rows, ptrdiff_t n, const char
     for (i0 = 0; n > 0 && i0 < rows; i0 += b) {
         const ptrdiff_t r = rows - i0 < b ? rows - i0 : b;
         T *gx = (T *)gxp + i0 * n;
-        DZ_NP1(DZ_FN_EXP, r * n, (const T *)yp + i0 * n, gx);
+        DZ_EXP(r * n, (const T *)yp + i0 * n, gx);
         for (i = 0; i < r; i++) {
             const T *gy = (const T *)gyp + (i0 + i) * n;
             const T s = DZ_NAME(dz_row_sum)(gy, n);
@@ -133,7 +133,7 @@ static void DZ_NAME(dz_pick_log_softmax)(ptrdiff_t rows, ptrdiff_t n, const char
         for (i = 0; i < r; i++)
             p[i0 + i] = DZ_NAME(dz_row_sum)(z + i * n, n);
     }
-    DZ_NP1(DZ_FN_LOG, rows, p, p);
+    DZ_LOG(rows, p, p);
     for (i = 0; i < rows; i++)
         p[i] = x[i * n + t[i]] - (DZ_NAME(dz_row_max)(x + i * n, n) + p[i]);
 }

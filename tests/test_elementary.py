@@ -1,0 +1,111 @@
+"""The float64 functions that are our own (src/kernels/dz_elementary.h): accuracy, limits, neighbours, warnings."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Variable, no_grad
+
+RANGES = {
+    "exp": [(-708, 708), (-2, 2), (-745, -700), (700, 709.7)],
+    "expm1": [(-40, 40), (-1, 1), (-1e-9, 1e-9), (700, 709.7)],
+    "log": [(1e-300, 1e300), (0.3, 3), (0.999, 1.001), (5e-324, 1e-307)],
+    "log1p": [(-0.99, 100), (-0.5, 1), (-1e-12, 1e-12), (1e15, 1e300)],
+    "tanh": [(-25, 25), (-1, 1), (0.6, 0.65), (-1e-300, 1e-300)],
+    "sin": [(-1e6, 1e6), (-4, 4), (1e6, 1e9)],
+    "cos": [(-1e6, 1e6), (-4, 4), (1e6, 1e9)],
+    "sigmoid": [(-700, 700), (-3, 3), (-745, -700)],
+}
+LIMITS = {
+    "exp": [708, -708, 709.78, 709.79, -745, -746],
+    "expm1": [708, -708, 709.78, 709.79, -40],
+    "log": [2.2250738585072014e-308, 5e-324, 0.0, -0.0, -1.0, 1.7976931348623157e308],
+    "log1p": [-1.0, -0.9999999999999999, -2.0, 1.7976931348623157e308, 1.1102230246251565e-16],
+    "tanh": [0.625, -0.625, 22, -22, 1e308],
+    "sin": [1e6, -1e6, 1000000.0000000001, 1e22],
+    "cos": [1e6, -1e6, 1000000.0000000001, 1e22],
+}
+EVERYWHERE = [0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, -1.0, 5e-324, -5e-324]
+
+
+def value(name, x):
+    with no_grad():
+        return getattr(F, name)(Variable(x)).data
+
+
+def exact(name, x):
+    """The value in extended precision, whose own error does not show in a double."""
+    x = x.astype(np.longdouble)
+    if name == "sigmoid":
+        return 1 / (1 + np.exp(-x))
+    return getattr(np, name)(x)
+
+
+def spread(low, high, n=20_000):
+    rng = np.random.default_rng(n)
+    if low > 0 and high / low > 1e3:
+        return np.exp(rng.uniform(np.log(low), np.log(high), n))
+    return rng.uniform(low, high, n)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double is no wider than double here")
+@pytest.mark.parametrize(("name", "low", "high"), [(name, *r) for name, rs in RANGES.items() for r in rs])
+def test_units_in_the_last_place(name, low, high):
+    x = spread(low, high)
+    true = exact(name, x)
+    error = np.abs(value(name, x) - true) / np.spacing(np.abs(true.astype(np.float64)))
+    assert error.max() < (2.1 if name == "sigmoid" else 1.1)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_and_special_values_are_numpys(name):
+    x = np.array(LIMITS[name] + EVERYWHERE)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x)
+        got = value(name, x)
+        assert np.allclose(got, expected, rtol=3e-16, atol=0, equal_nan=True)
+        assert np.array_equal(np.signbit(got), np.signbit(expected)) or name == "log"  # the sign of nan apart
+        for one, want in zip(x, got, strict=True):
+            assert np.array_equal(value(name, np.array(one)), want, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_value_does_not_depend_on_its_neighbours(name):
+    """A chunk with an element beyond the limits takes another way, with the same bits."""
+    x = np.abs(np.random.default_rng(0).uniform(0.1, 5, 2000))
+    clean = value(name, x)
+    with np.errstate(all="ignore"):
+        for strange in (np.nan, np.inf, -1e300):
+            mixed = x.copy()
+            mixed[[3, 700, 1999]] = strange
+            got = value(name, mixed)
+            same = np.ones(2000, bool)
+            same[[3, 700, 1999]] = False
+            assert np.array_equal(got[same], clean[same])
+            assert np.array_equal(value(name, np.repeat(mixed, 2)[::2]), got, equal_nan=True)  # with a stride
+    assert [value(name, np.array(v)) for v in x[:50]] == list(clean[:50])
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_warnings_are_numpys(n):
+    for name, at, message in (("exp", 710.0, "overflow"), ("expm1", 710.0, "overflow"), ("log", 0.0, "divide by zero"),
+                              ("log", -1.0, "invalid"), ("log1p", -1.0, "divide by zero"), ("sin", np.inf, "invalid")):
+        x = np.ones(n)
+        x[-1] = at
+        with pytest.warns(RuntimeWarning, match=message):
+            value(name, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in RANGES:
+            value(name, np.array([np.nan, 0.5])[:n])
+        for name in ("exp", "expm1", "tanh", "sigmoid"):
+            value(name, np.array([-np.inf, -1e3, -750.0]))
+
+
+def test_sigmoid_far_out():
+    """Where tanh(x / 2) / 2 + 1/2 is 0 or a multiple of 2^-53, the value is still right, and its logarithm finite."""
+    x = np.array([-40.0, -100.0, -700.0])
+    assert np.allclose(value("sigmoid", x), np.exp(x), rtol=1e-15, atol=0)
+    assert value("sigmoid", np.array([-800.0, 800.0, -np.inf, np.inf])).tolist() == [0, 1, 0, 1]
