@@ -321,3 +321,74 @@ def test_power_at_exponent_zero():
     assert np.allclose(x1.grad.data[:2], [0.5, 2.0], rtol=1e-15)
     assert np.all(np.isfinite(x1.grad.data))
     assert np.all(np.isfinite(x0.grad.data))
+
+
+STRETCHED = [
+    ((1000, 70), (70,)),  # row upon row
+    ((1000, 7), (7,)),  # many short rows at a time
+    ((3, 5000), (5000,)),  # wider than a block
+    ((2, 3, 4, 5), (4, 5)),
+    ((2, 3, 4, 5), (1, 1, 4, 5)),
+    ((70, 3), (70, 1)),  # along the rows
+    ((3, 5000), (3, 1)),  # longer than a block
+    ((2, 3, 4, 5), (2, 3, 1, 1)),
+    ((2, 3, 4, 5), (2, 1, 4, 1)),  # axes in between
+    ((2, 3, 4, 5), (3, 1, 1)),
+    ((40, 50), ()),
+    ((100, 100), (1, 1)),
+    ((3, 0), (3, 1)),
+    ((0, 3), (3,)),
+    ((1, 7), (7,)),
+]
+
+
+@dtypes
+@pytest.mark.parametrize(("shape", "small"), STRETCHED, ids=str)
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "sliced", "repeated"])
+def test_the_gradient_of_a_stretched_operand_has_the_bits_of_numpys_sum(shape, small, layout, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape).astype(dtype)
+    if layout == "transposed":
+        x = np.asfortranarray(x)
+    elif layout == "sliced":
+        x = np.repeat(x, 2, axis=-1)[..., ::2]
+    elif layout == "repeated" and x.size:
+        x = np.broadcast_to(x[..., :1], shape)
+    s = rng.standard_normal(small).astype(dtype)
+    gy = rng.standard_normal(shape).astype(dtype)
+    given = gy.copy()
+    lead = len(shape) - len(small)
+    axes = tuple(i for i in range(len(shape)) if i < lead or small[i - lead] != shape[i])
+    for old in (None, rng.standard_normal(small).astype(dtype)):
+        a, b = Variable(x), Variable(s)
+        y = a * b + b - b
+        y.grad = Variable(gy)
+        b.grad = None if old is None else Variable(old)
+        y.backward()
+        total = old
+        for term in (-gy, gy, gy * x):
+            g = term.sum(axis=axes).reshape(small)
+            total = g if total is None else total + g
+        assert_ulp(b.grad.data, total, 0)
+        assert_ulp(a.grad.data, gy * s, 0)
+        assert np.array_equal(gy, given)
+
+
+@dtypes
+def test_a_gradient_that_is_passed_on_is_never_written_to(dtype):
+    """add hands y's gradient to its inputs; a product's input adds to it, and the user's array stays as it was."""
+    gy = np.ones((50, 40), dtype)
+    x = Variable(np.full((50, 40), 2, dtype))
+    y = (x * 3.0) + x
+    y.grad = Variable(gy)
+    y.backward(retain_grad=True)
+    assert np.array_equal(gy, np.ones((50, 40)))
+    assert np.array_equal(x.grad.data, np.full((50, 40), 4))
+    product = y.creator.inputs[0]
+    assert np.array_equal(product.grad.data, gy)
+    assert not np.shares_memory(product.grad.data, gy)
+    a, b = Variable(x.data), Variable(x.data)
+    F.sum(a + b).backward()
+    assert a.grad is not b.grad
+    a.grad.data = a.grad.data * 2
+    assert np.array_equal(b.grad.data, gy)

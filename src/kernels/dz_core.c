@@ -130,121 +130,147 @@ void dz_sum_cols(int dtype, const char *x, ptrdiff_t rows, ptrdiff_t cols, char 
         }
 }
 
-/* NumPy's pairwise sum halves a row until 128 values are left; halving here in the same places lets a kernel write one
- * part after another into a buffer that stays in the cache. */
-#define DZ_BLOCK 2048
-#define DZ_PAIRWISE(T, SFX)                                                                                          \
-    static T pairwise_##SFX(dz_kernel k, const dz_args *a, ptrdiff_t n, T *buffer)                                   \
+/* ---- dz_map_sum: operands as two axes, rows and columns, each with one stride --------------------------------------- */
+
+#define DZ_BLOCK 2048 /* elements of a buffer on the stack */
+
+typedef struct {
+    dz_kernel k;
+    dz_args a; /* its strides are those along a row */
+    ptrdiff_t rows, cols;
+    ptrdiff_t down[DZ_NIN]; /* strides from row to row */
+    int flat;               /* rows follow each other with the column's stride in every operand */
+} dz_matrix;
+
+/* Moves the operands that are there by `rows` rows and `cols` columns. */
+static void move(const dz_matrix *m, dz_args *a, ptrdiff_t rows, ptrdiff_t cols)
+{
+    int j;
+    for (j = 0; j < DZ_NIN; j++)
+        if (a->in[j] != NULL)
+            a->in[j] += rows * m->down[j] + cols * m->a.st[j];
+}
+
+/* 0 if an operand's axes on one side of `lead` do not merge into one. */
+static int as_matrix(dz_matrix *m, unsigned used, int nd, const ptrdiff_t *shape, const ptrdiff_t *const st[DZ_NIN],
+                     int lead)
+{
+    int j, axis;
+    m->rows = m->cols = m->flat = 1;
+    for (axis = 0; axis < nd; axis++)
+        *(axis < lead ? &m->rows : &m->cols) *= shape[axis];
+    for (j = 0; j < DZ_NIN; j++) {
+        ptrdiff_t rn = 1, cn = 1; /* extents of the axes so far, merged */
+        m->down[j] = m->a.st[j] = 0;
+        if (!(used & (1u << j))) {
+            m->a.in[j] = NULL;
+            continue;
+        }
+        for (axis = nd - 1; axis >= 0; axis--) {
+            ptrdiff_t *stride = axis < lead ? &m->down[j] : &m->a.st[j], *n = axis < lead ? &rn : &cn;
+            if (shape[axis] == 1)
+                continue;
+            if (*n == 1)
+                *stride = st[j][axis];
+            else if (st[j][axis] != *stride * *n)
+                return 0;
+            *n *= shape[axis];
+        }
+        m->flat = m->flat && (m->rows == 1 || m->down[j] == m->a.st[j] * m->cols);
+    }
+    return 1;
+}
+
+/* NumPy's pairwise sum halves a row until 128 values are left; halving in the same places lets a kernel write one part
+ * after another into a buffer that stays in the cache. */
+#define DZ_DEFINE_OVER(T, SFX, DT)                                                                                   \
+    static T pairwise_##SFX(const dz_matrix *m, const dz_args *a, ptrdiff_t n, T *buffer)                            \
     {                                                                                                                \
         dz_args part = *a;                                                                                           \
-        ptrdiff_t half;                                                                                              \
-        int j;                                                                                                       \
+        const ptrdiff_t half = n / 2 - n / 2 % 8;                                                                    \
         T left;                                                                                                      \
         if (n <= DZ_BLOCK) {                                                                                         \
             part.n = n;                                                                                              \
             part.out = (char *)buffer;                                                                               \
-            k(&part);                                                                                                \
+            m->k(&part);                                                                                             \
             return dz_sum_##SFX((const char *)buffer, n, sizeof(T));                                                 \
         }                                                                                                            \
-        half = n / 2;                                                                                                \
-        half -= half % 8;                                                                                            \
-        left = pairwise_##SFX(k, a, half, buffer);                                                                   \
-        for (j = 0; j < DZ_NIN; j++)                                                                                 \
-            part.in[j] += half * part.st[j];                                                                         \
-        return left + pairwise_##SFX(k, &part, n - half, buffer);                                                    \
+        left = pairwise_##SFX(m, a, half, buffer);                                                                   \
+        move(m, &part, 0, half);                                                                                     \
+        return left + pairwise_##SFX(m, &part, n - half, buffer);                                                    \
+    }                                                                                                                \
+                                                                                                                     \
+    static void over_cols_##SFX(const dz_matrix *m, T *out, int acc)                                                 \
+    {                                                                                                                \
+        T buffer[DZ_BLOCK];                                                                                          \
+        dz_args a = m->a;                                                                                            \
+        const ptrdiff_t height = m->flat && m->cols <= DZ_BLOCK ? DZ_BLOCK / m->cols : 1; /* rows at a time */       \
+        ptrdiff_t i, n;                                                                                              \
+        for (i = 0; i < m->rows; i += n, move(m, &a, n, 0)) {                                                        \
+            n = height < m->rows - i ? height : m->rows - i;                                                         \
+            if (n == 1) {                                                                                            \
+                const T s = (T)0 + pairwise_##SFX(m, &a, m->cols, buffer);                                           \
+                out[i] = acc ? out[i] + s : s;                                                                       \
+            } else {                                                                                                 \
+                a.n = n * m->cols;                                                                                   \
+                a.out = (char *)buffer;                                                                              \
+                m->k(&a);                                                                                            \
+                dz_sum_cols(DT, a.out, n, m->cols, (char *)(out + i), acc);                                          \
+            }                                                                                                        \
+        }                                                                                                            \
+    }                                                                                                                \
+                                                                                                                     \
+    static void over_rows_##SFX(const dz_matrix *m, T *out, int acc)                                                 \
+    {                                                                                                                \
+        T sums[DZ_BLOCK], buffer[DZ_BLOCK];                                                                          \
+        ptrdiff_t i, j, j0, n;                                                                                       \
+        for (j0 = 0; j0 < m->cols; j0 += n) {                                                                        \
+            dz_args a = m->a;                                                                                        \
+            n = m->cols - j0 < DZ_BLOCK ? m->cols - j0 : DZ_BLOCK;                                                   \
+            move(m, &a, 0, j0);                                                                                      \
+            a.n = n;                                                                                                 \
+            a.out = (char *)sums;                                                                                    \
+            if (n >= 64 || !m->flat) { /* row upon row, by the kernel itself */                                      \
+                for (i = 0; i < m->rows; i++, move(m, &a, 1, 0)) {                                                   \
+                    a.acc = i > 0;                                                                                   \
+                    m->k(&a);                                                                                        \
+                }                                                                                                    \
+            } else { /* many short rows at a time; then n is all columns */                                          \
+                const ptrdiff_t height = DZ_BLOCK / n;                                                               \
+                ptrdiff_t r, left;                                                                                   \
+                m->k(&a);                                                                                            \
+                move(m, &a, 1, 0);                                                                                   \
+                a.out = (char *)buffer;                                                                              \
+                for (left = m->rows - 1; left > 0; left -= height, move(m, &a, height, 0)) {                         \
+                    a.n = (left < height ? left : height) * n;                                                       \
+                    m->k(&a);                                                                                        \
+                    for (r = 0; r < a.n; r += n)                                                                     \
+                        for (j = 0; j < n; j++)                                                                      \
+                            sums[j] += buffer[r + j];                                                                \
+                }                                                                                                    \
+            }                                                                                                        \
+            dz_sum_rows(DT, (const char *)sums, 1, n, (char *)(out + j0), acc);                                      \
+        }                                                                                                            \
     }
 
-DZ_PAIRWISE(double, f64)
-DZ_PAIRWISE(float, f32)
+DZ_DEFINE_OVER(double, f64, DZ_F64)
+DZ_DEFINE_OVER(float, f32, DZ_F32)
 
-int dz_map_sum(dz_kernel k, const dz_args *args, unsigned used, int dtype, int nd, const ptrdiff_t *shape,
+int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, const ptrdiff_t *shape,
                const ptrdiff_t *const st[DZ_NIN], int lead, int how, char *out, int acc)
 {
-    const ptrdiff_t item = dtype == DZ_F64 ? sizeof(double) : sizeof(float);
-    double buffer[DZ_BLOCK], sums[DZ_BLOCK]; /* room for either dtype */
-    ptrdiff_t rows = 1, cols = 1, rs[DZ_NIN] = {0}, width, height, i, i0, j0, r;
-    dz_args a = *args;
-    int j, axis, flat = 1;
-    for (axis = 0; axis < lead; axis++)
-        rows *= shape[axis];
-    for (axis = lead; axis < nd; axis++)
-        cols *= shape[axis];
-    for (j = 0; j < DZ_NIN; j++) {
-        a.st[j] = 0;
-        if (used & (1u << j)) {
-            ptrdiff_t row = 0, rn = 1, col = 0, cn = 1; /* strides of the axes so far, merged, and their extents */
-            for (axis = nd - 1; axis >= 0; axis--) {
-                ptrdiff_t *s = axis < lead ? &row : &col, *n = axis < lead ? &rn : &cn;
-                if (shape[axis] == 1)
-                    continue;
-                if (*n == 1)
-                    *s = st[j][axis];
-                else if (st[j][axis] != *s * *n)
-                    return 0;
-                *n *= shape[axis];
-            }
-            rs[j] = row;
-            a.st[j] = col;
-            flat = flat && (rows == 1 || row == col * cols);
-        } else {
-            a.in[j] = NULL;
-        }
-    }
-    a.os = item;
-    a.acc = 0;
-    if (rows == 0 || cols == 0)
+    dz_matrix m;
+    m.k = k;
+    m.a = *a;
+    m.a.acc = 0;
+    if (!as_matrix(&m, used, nd, shape, st, lead) || m.rows == 0 || m.cols == 0)
         return 0;
-    if (how == DZ_SUM_OVER_COLS && cols > DZ_BLOCK) {
-        for (i = 0; i < rows; i++) {
-            if (dtype == DZ_F64) {
-                const double s = 0.0 + pairwise_f64(k, &a, cols, buffer);
-                ((double *)out)[i] = acc ? ((double *)out)[i] + s : s;
-            } else {
-                const float s = 0.0f + pairwise_f32(k, &a, cols, (float *)buffer);
-                ((float *)out)[i] = acc ? ((float *)out)[i] + s : s;
-            }
-            for (j = 0; j < DZ_NIN; j++)
-                a.in[j] += rs[j];
-        }
-        return 1;
-    }
-    width = cols < DZ_BLOCK ? cols : DZ_BLOCK;
-    for (j0 = 0; j0 < cols; j0 += width) {
-        const ptrdiff_t w = cols - j0 < width ? cols - j0 : width;
-        const int whole = flat && w == cols;
-        for (i0 = 0; i0 < rows; i0 += height) {
-            height = DZ_BLOCK / w;
-            if (height > rows - i0)
-                height = rows - i0;
-            for (r = 0; r < height; r = whole ? height : r + 1) {
-                dz_args b = a;
-                for (j = 0; j < DZ_NIN; j++)
-                    if (used & (1u << j))
-                        b.in[j] += (i0 + r) * rs[j] + j0 * a.st[j];
-                b.n = whole ? height * w : w;
-                b.out = (char *)buffer + r * w * item;
-                k(&b);
-            }
-            if (how == DZ_SUM_OVER_COLS) {
-                dz_sum_cols(dtype, (char *)buffer, height, w, out + i0 * item, acc);
-            } else {
-                ptrdiff_t first = 0;
-                if (i0 == 0) {
-                    memcpy(sums, buffer, (size_t)(w * item));
-                    first = 1;
-                }
-                if (dtype == DZ_F64)
-                    for (r = first; r < height; r++)
-                        for (i = 0; i < w; i++)
-                            sums[i] += buffer[r * w + i];
-                else
-                    for (r = first; r < height; r++)
-                        for (i = 0; i < w; i++)
-                            ((float *)sums)[i] += ((float *)buffer)[r * w + i];
-            }
-        }
-        if (how == DZ_SUM_OVER_ROWS)
-            dz_sum_rows(dtype, (char *)sums, 1, w, out + j0 * item, acc);
+    if (dtype == DZ_F64) {
+        m.a.os = sizeof(double);
+        (how == DZ_SUM_OVER_ROWS ? over_rows_f64 : over_cols_f64)(&m, (double *)out, acc);
+    } else {
+        m.a.os = sizeof(float);
+        (how == DZ_SUM_OVER_ROWS ? over_rows_f32 : over_cols_f32)(&m, (float *)out, acc);
     }
     return 1;
 }
