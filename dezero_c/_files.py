@@ -1,0 +1,39 @@
+"""Files that are whole or not there: writing under a temporary name first."""
+
+import contextlib
+import os
+import tempfile
+
+__all__ = ["replacing"]
+
+
+@contextlib.contextmanager
+def replacing(path, mode="wb"):
+    """A file to be written that takes `path`'s place when the block ends, and vanishes when it raises (a full disk, Ctrl-C).
+
+    It lies beside `path`, so that putting it in place is one step for everybody who looks. Permissions are those that
+    `open` would give, or those of the file that is replaced. The folder must exist.
+    """
+    path = os.path.realpath(os.fspath(path))
+    folder, name = os.path.split(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, mode) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _permissions(path))
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)
+        raise
+
+
+def _permissions(path):
+    try:
+        return os.stat(path).st_mode & 0o7777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

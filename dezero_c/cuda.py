@@ -1,0 +1,29 @@
+"""What programs ask about the GPU, answered without one: arrays are NumPy's.
+
+`gpu_enable` is False, and moving data to a GPU raises: a program that asks first runs on the CPU.
+"""
+
+import numpy as np
+
+from dezero_c._core import Variable
+
+__all__ = ["as_cupy", "as_numpy", "get_array_module", "gpu_enable"]
+
+gpu_enable = False
+
+
+def get_array_module(x):
+    """The module whose arrays x is made of: always NumPy."""
+    return np
+
+
+def as_numpy(x):
+    """x, a Variable, an array or a number, as an ndarray."""
+    if isinstance(x, Variable):
+        x = x.data
+    return np.array(x) if np.isscalar(x) else np.asarray(x)
+
+
+def as_cupy(x):
+    """Raises: there is no GPU here."""
+    raise RuntimeError("as_cupy: CuPy is not supported; dezero_c computes on the CPU. Ask `cuda.gpu_enable`, which is False, first")

@@ -1,0 +1,377 @@
+"""Layers: parameters with the function that uses them. What DeZero has, and GRU, LayerNorm and Dropout.
+
+A layer is plain Python over `dezero_c.functions`. Weights are drawn from NumPy's global generator, in DeZero's order, so
+that a seed gives the same numbers in both. Files of weights are read and written by `_weights`.
+"""
+
+import weakref
+
+import numpy as np
+
+from dezero_c import _training, _weights
+from dezero_c import functions as F
+from dezero_c._core import Parameter, Variable
+from dezero_c.functions_conv import conv2d, deconv2d, pair
+
+__all__ = [
+    "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Deconv2d", "Dropout", "EmbedID", "Layer", "LayerNorm", "Linear",
+    "Parameter",
+]
+
+
+class _Names(dict):
+    """The names of a layer's parameters: the set that DeZero has, in the order of definition."""
+
+    def add(self, name):
+        self[name] = None
+
+    def discard(self, name):
+        self.pop(name, None)
+
+    remove = dict.__delitem__
+
+
+def _reference(x):
+    """A weak reference, or a strong one to what has no weak ones (a list, a number)."""
+    try:
+        return weakref.ref(x)
+    except TypeError:
+        return lambda: x
+
+
+class Layer:
+    """The base of layers and models. Subclasses define `forward`, and assign Parameters and Layers to attributes.
+
+    Whatever is assigned belongs to the layer: `params()` gives the Parameters of the layer and of those within, each once, in
+    the order of definition. `inputs` and `outputs` are weak references to what the last call was given and gave.
+    """
+
+    def __init__(self):
+        self.__dict__.setdefault("_params", _Names())
+
+    def __setattr__(self, name, value):
+        if isinstance(value, (Parameter, Layer)):
+            self.__dict__.setdefault("_params", _Names()).add(name)
+        elif name in self.__dict__.get("_params", ()):
+            self._params.discard(name)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        self.__dict__.get("_params", _Names()).discard(name)
+
+    def __call__(self, *inputs, **kwargs):
+        outputs = self.forward(*inputs, **kwargs)
+        attributes = self.__dict__      # past __setattr__: this is for every call
+        attributes["inputs"] = [_reference(x) for x in inputs]
+        if isinstance(outputs, tuple):
+            attributes["outputs"] = [_reference(y) for y in outputs]
+            return outputs if len(outputs) > 1 else outputs[0]
+        attributes["outputs"] = [_reference(outputs)]
+        return outputs
+
+    def forward(self, *inputs):
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(self, *inputs)")
+
+    def __getstate__(self):
+        """The attributes, without the references to the last call's inputs and outputs."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
+
+    def params(self):
+        """The Parameters of this layer and of the layers in it, each once."""
+        yield from _training.parameters(self)
+
+    def named_params(self):
+        """(name, Parameter) for each of `params()`; names are paths such as `l0/W`, those of the files of weights."""
+        seen = set()
+        flat = {}
+        self._flatten_params(flat)
+        for name, param in flat.items():
+            if id(param) not in seen:
+                seen.add(id(param))
+                yield name, param
+
+    def _flatten_params(self, params_dict, parent_key=""):
+        for name in self.__dict__.get("_params", ()):
+            value = self.__dict__[name]
+            key = f"{parent_key}/{name}" if parent_key else name
+            if isinstance(value, Layer):
+                value._flatten_params(params_dict, key)
+            else:
+                params_dict[key] = value
+
+    def cleargrads(self):
+        """Takes every Parameter's gradient away."""
+        _training.clear(self)
+
+    def to_cpu(self):
+        """Brings the Parameters to the processor's memory, where they always are."""
+        for param in self.params():
+            param.to_cpu()
+
+    def to_gpu(self):
+        """Raises: there is no GPU here."""
+        for param in self.params():
+            param.to_gpu()
+
+    def save_weights(self, path):
+        """Writes the Parameters' data to `path`, in DeZero's format: a compressed .npz with a key such as `l0/W` for each.
+
+        The file is written under another name first: one that was there stays whole whatever happens. Parameters whose size
+        is not known yet are left out.
+        """
+        flat = {}
+        self._flatten_params(flat)
+        _weights.save(path, flat)
+
+    def load_weights(self, path):
+        """Reads what `save_weights`, or DeZero's, wrote.
+
+        Nothing is changed unless all of it fits. Raises ValueError, naming the parameter, where the file lacks one or has one in
+        another shape, and where the file is no file of weights; nothing in a file is ever executed.
+        """
+        flat = {}
+        self._flatten_params(flat)
+        _weights.load(path, flat, type(self).__name__)
+
+
+def _drawn(shape, fan_in, dtype):
+    """Normal numbers of variance 1 / fan_in (Y. LeCun and others, Efficient BackProp, 1998)."""
+    dtype = np.dtype(dtype)
+    return np.random.randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / fan_in))
+
+
+def _columns(layer, x, axis):
+    """The length of x's axis that decides the size of a layer's weights."""
+    shape = np.shape(x)
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"{type(layer).__name__}: x of shape {shape} has too few axes to tell the size of the weights")
+    return shape[axis]
+
+
+# ---- linear, convolution ------------------------------------------------------------------------------------------
+
+
+class Linear(Layer):
+    """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,)."""
+
+    def __init__(self, out_size, nobias=False, dtype=np.float32, in_size=None):
+        super().__init__()
+        self.in_size = in_size
+        self.out_size = out_size
+        self.dtype = dtype
+        self.W = Parameter(None, name="W")
+        if in_size is not None:
+            self._init_W()
+        self.b = None if nobias else Parameter(np.zeros(out_size, dtype=dtype), name="b")
+
+    def _init_W(self, xp=np):
+        self.W.data = _drawn((self.in_size, self.out_size), self.in_size, self.dtype)
+
+    def forward(self, x):
+        W = self.W
+        if W.data is None:
+            self.in_size = _columns(self, x, -1)
+            self._init_W()
+        return F.linear(x, W, self.b)
+
+
+class Conv2d(Layer):
+    """Convolution of x (N, C, H, W) with W (out_channels, C, KH, KW), plus b. W is drawn when x is first seen, unless
+    in_channels is given.
+
+    kernel_size, stride, pad: an int or a pair.
+    """
+
+    def __init__(self, out_channels, kernel_size, stride=1, pad=0, nobias=False, dtype=np.float32, in_channels=None):
+        super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.pad = pad
+        self.dtype = dtype
+        self.W = Parameter(None, name="W")
+        if in_channels is not None:
+            self._init_W()
+        self.b = None if nobias else Parameter(np.zeros(out_channels, dtype=dtype), name="b")
+
+    def _init_W(self, xp=np):
+        C, OC = self.in_channels, self.out_channels
+        KH, KW = pair(self.kernel_size)
+        self.W.data = _drawn((OC, C, KH, KW), C * KH * KW, self.dtype)
+
+    def forward(self, x):
+        if self.W.data is None:
+            self.in_channels = _columns(self, x, 1)
+            self._init_W()
+        return conv2d(x, self.W, self.b, self.stride, self.pad)
+
+
+class Deconv2d(Conv2d):
+    """Transposed convolution of x (N, C, H, W) with W (C, out_channels, KH, KW), plus b."""
+
+    def _init_W(self, xp=np):
+        C, OC = self.in_channels, self.out_channels
+        KH, KW = pair(self.kernel_size)
+        self.W.data = _drawn((C, OC, KH, KW), C * KH * KW, self.dtype)
+
+    def forward(self, x):
+        if self.W.data is None:
+            self.in_channels = _columns(self, x, 1)
+            self._init_W()
+        return deconv2d(x, self.W, self.b, self.stride, self.pad)
+
+
+# ---- recurrent ----------------------------------------------------------------------------------------------------
+
+
+class RNN(Layer):
+    """h = tanh(x2h(x) + h2h(h)), from h = 0. x: (N, in_size), h: (N, hidden_size)."""
+
+    def __init__(self, hidden_size, in_size=None):
+        super().__init__()
+        self.x2h = Linear(hidden_size, in_size=in_size)
+        self.h2h = Linear(hidden_size, in_size=None if in_size is None else hidden_size, nobias=True)
+        self.h = None
+
+    def reset_state(self):
+        """Forgets h; the next call starts a new sequence."""
+        self.h = None
+
+    def forward(self, x):
+        if self.h is None:
+            h_new = F.tanh(self.x2h(x))
+        else:
+            h_new = F.tanh(self.x2h(x) + self.h2h(self.h))
+        self.h = h_new
+        return h_new
+
+
+class LSTM(Layer):
+    """Long short-term memory without peepholes (S. Hochreiter, J. Schmidhuber, 1997; F. Gers and others, 2000): gates f, i, o
+    = sigmoid(x2(x) + h2(h)) and u = tanh(x2u(x) + h2u(h)); c = f c + i u; h = o tanh(c), from c = h = 0."""
+
+    def __init__(self, hidden_size, in_size=None):
+        super().__init__()
+        H, I = hidden_size, in_size  # noqa: E741
+        self.x2f = Linear(H, in_size=I)
+        self.x2i = Linear(H, in_size=I)
+        self.x2o = Linear(H, in_size=I)
+        self.x2u = Linear(H, in_size=I)
+        self.h2f = Linear(H, in_size=H, nobias=True)
+        self.h2i = Linear(H, in_size=H, nobias=True)
+        self.h2o = Linear(H, in_size=H, nobias=True)
+        self.h2u = Linear(H, in_size=H, nobias=True)
+        self.reset_state()
+
+    def reset_state(self):
+        """Forgets h and c; the next call starts a new sequence."""
+        self.h = None
+        self.c = None
+
+    def forward(self, x):
+        f, i, o, u = self.x2f(x), self.x2i(x), self.x2o(x), self.x2u(x)
+        if self.h is not None:
+            h = self.h
+            f, i, o, u = f + self.h2f(h), i + self.h2i(h), o + self.h2o(h), u + self.h2u(h)
+        f, i, o, u = F.sigmoid(f), F.sigmoid(i), F.sigmoid(o), F.tanh(u)
+        c_new = i * u if self.c is None else (f * self.c) + (i * u)
+        h_new = o * F.tanh(c_new)
+        self.h, self.c = h_new, c_new
+        return h_new
+
+
+class GRU(Layer):
+    """Gated recurrent unit (K. Cho and others, 2014): gates r, z = sigmoid(x2(x) + h2(h)), u = tanh(x2u(x) + h2u(r h)),
+    h = z h + (1 - z) u, from h = 0."""
+
+    def __init__(self, hidden_size, in_size=None):
+        super().__init__()
+        for gate in "rzu":
+            setattr(self, f"x2{gate}", Linear(hidden_size, in_size=in_size))
+        for gate in "rzu":
+            setattr(self, f"h2{gate}", Linear(hidden_size, in_size=hidden_size, nobias=True))
+        self.h = None
+
+    def reset_state(self):
+        """Forgets h; the next call starts a new sequence."""
+        self.h = None
+
+    def forward(self, x):
+        h = self.h
+        if h is None:
+            h_new = (1 - F.sigmoid(self.x2z(x))) * F.tanh(self.x2u(x))
+        else:
+            r = F.sigmoid(self.x2r(x) + self.h2r(h))
+            z = F.sigmoid(self.x2z(x) + self.h2z(h))
+            u = F.tanh(self.x2u(x) + self.h2u(r * h))
+            h_new = z * h + (1 - z) * u
+        self.h = h_new
+        return h_new
+
+
+# ---- the others ---------------------------------------------------------------------------------------------------
+
+
+class EmbedID(Layer):
+    """The row of W (in_size, out_size) for each of the integers x: shape (*x.shape, out_size)."""
+
+    def __init__(self, in_size, out_size):
+        super().__init__()
+        self.W = Parameter(np.random.randn(in_size, out_size), name="W")
+
+    def __call__(self, x):
+        return F.embed_id(x, self.W)
+
+
+class BatchNorm(Layer):
+    """Batch normalisation along axis 1 of x (N, C) or (N, C, H, W), see `functions.batch_norm`.
+
+    The running averages are Parameters too, so that they are saved with the weights; they never have a gradient.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.avg_mean = Parameter(None, name="avg_mean")
+        self.avg_var = Parameter(None, name="avg_var")
+        self.gamma = Parameter(None, name="gamma")
+        self.beta = Parameter(None, name="beta")
+
+    def _init_params(self, x):
+        D, dtype = _columns(self, x, 1), x.dtype
+        for param, make in ((self.avg_mean, np.zeros), (self.avg_var, np.ones), (self.gamma, np.ones), (self.beta, np.zeros)):
+            if param.data is None:
+                param.data = make(D, dtype=dtype if dtype.kind == "f" else np.float32)
+
+    def __call__(self, x):
+        if self.avg_mean.data is None:
+            self._init_params(x if isinstance(x, Variable) else np.asarray(x))
+        return F.batch_norm(x, self.gamma, self.beta, self.avg_mean.data, self.avg_var.data)
+
+
+class LayerNorm(Layer):
+    """Normalisation over the last axis, see `functions.layer_norm`; eps is added to the variance."""
+
+    def __init__(self, eps=1e-5):
+        super().__init__()
+        self.eps = eps
+        self.gamma = Parameter(None, name="gamma")
+        self.beta = Parameter(None, name="beta")
+
+    def forward(self, x):
+        if self.gamma.data is None:
+            D, dtype = _columns(self, x, -1), x.dtype if x.dtype.kind == "f" else np.float32
+            self.gamma.data, self.beta.data = np.ones(D, dtype=dtype), np.zeros(D, dtype=dtype)
+        return F.layer_norm(x, self.gamma, self.beta, eps=self.eps)
+
+
+class Dropout(Layer):
+    """Zeros for a share of the elements while training, see `functions.dropout`."""
+
+    def __init__(self, dropout_ratio=0.5):
+        super().__init__()
+        self.dropout_ratio = dropout_ratio
+
+    def forward(self, x):
+        return F.dropout(x, self.dropout_ratio)
