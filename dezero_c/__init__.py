@@ -35,7 +35,20 @@ except ModuleNotFoundError as _error:
     __path__[:] = [_folder]
     import dezero_c._core as _core
 
-from dezero_c import _copying, _ops, _protocols, chapter1, core, core_simple, functions, functions_conv, utils
+from dezero_c import (
+    _copying,
+    _ops,
+    _protocols,
+    chapter1,
+    core,
+    core_simple,
+    cuda,
+    functions,
+    functions_conv,
+    layers,
+    optimizers,
+    utils,
+)
 from dezero_c.core import (
     Config,
     Function,
@@ -49,6 +62,7 @@ from dezero_c.core import (
     using_config,
 )
 from dezero_c.dropin import install, load_ipython_extension, uninstall, unload_ipython_extension
+from dezero_c.layers import Layer
 
 __version__ = "0.1.0"
 

@@ -28,7 +28,7 @@ def _safetensors():
 
 
 def save(path, flat):
-    """Writes {name: Parameter}; `.npz` is appended to a path without it, as NumPy does. Parameters without data are left out."""
+    """Writes {name: Parameter}, without those that have no data; `.npz` is appended to a path without it, as NumPy does."""
     arrays = {name: param.data for name, param in flat.items() if param.data is not None}
     if _is_safetensors(path):
         content = _safetensors().save({name: np.ascontiguousarray(a) for name, a in arrays.items()})

@@ -26,4 +26,4 @@ def as_numpy(x):
 
 def as_cupy(x):
     """Raises: there is no GPU here."""
-    raise RuntimeError("as_cupy: CuPy is not supported; dezero_c computes on the CPU. Ask `cuda.gpu_enable`, which is False, first")
+    raise RuntimeError("as_cupy: there is no GPU here; dezero_c computes on the CPU. Ask `cuda.gpu_enable`, which is False")

@@ -135,6 +135,9 @@ class Layer:
         _weights.load(path, flat, type(self).__name__)
 
 
+_training.set_base_params(Layer.params)
+
+
 def _drawn(shape, fan_in, dtype):
     """Normal numbers of variance 1 / fan_in (Y. LeCun and others, Efficient BackProp, 1998)."""
     dtype = np.dtype(dtype)
@@ -153,7 +156,8 @@ def _columns(layer, x, axis):
 
 
 class Linear(Layer):
-    """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,)."""
+    """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,).
+    """
 
     def __init__(self, out_size, nobias=False, dtype=np.float32, in_size=None):
         super().__init__()
@@ -240,10 +244,7 @@ class RNN(Layer):
         self.h = None
 
     def forward(self, x):
-        if self.h is None:
-            h_new = F.tanh(self.x2h(x))
-        else:
-            h_new = F.tanh(self.x2h(x) + self.h2h(self.h))
+        h_new = F.tanh(self.x2h(x) if self.h is None else self.x2h(x) + self.h2h(self.h))
         self.h = h_new
         return h_new
 

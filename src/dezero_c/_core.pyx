@@ -275,6 +275,14 @@ cdef class Variable:
         """Forgets the gradient."""
         drop_grad(self)
 
+    def to_cpu(self):
+        """Does nothing: data are in the processor's memory."""
+
+    def to_gpu(self):
+        """Raises RuntimeError: there is no GPU here."""
+        if self.v.p != NULL or self._data is not None:
+            raise RuntimeError("to_gpu: there is no GPU here; dezero_c computes on the CPU. Ask `cuda.gpu_enable`, which is False")
+
     # -- graph
 
     @property

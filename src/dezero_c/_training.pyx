@@ -12,9 +12,7 @@ from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
     G_NONE, Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, kernels,
-    ptrdiff_t, set_data_array, view)
-
-from dezero_c._core import Parameter
+    ptrdiff_t)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -47,7 +45,7 @@ cdef int gather(object layer, list found, set seen) except -1:
         seen.add(<size_t> <void *> value)
         if isinstance(value, Variable):
             found.append(value)
-        elif type(value).params is type(layer).params:
+        elif plain_layer(value):
             gather(value, found, seen)
         else:       # a layer that says itself what its parameters are
             for param in value.params():
@@ -64,32 +62,43 @@ def parameters(layer):
     return found
 
 
-cdef list params_of(object target, object base_params):
+cdef object base_params = None      # Layer.params: who overrides it is asked
+
+
+def set_base_params(params):
+    """Tells which function `Layer.params` is; for dezero_c.layers."""
+    global base_params
+    base_params = params
+
+
+cdef inline bint plain_layer(object layer):
+    return getattr(type(layer), "params", None) is base_params and "params" not in layer.__dict__
+
+
+cdef list params_of(object target):
     """What target.params() gives."""
-    if getattr(type(target), "params", None) is base_params and "params" not in target.__dict__:
-        return parameters(target)
-    return list(target.params())
+    return parameters(target) if plain_layer(target) else list(target.params())
 
 
 def clear(layer):
     """Takes the gradients of a Layer's Parameters away."""
-    for param in params_of(layer, methods["params"]):
-        param.cleargrad()
+    for param in params_of(layer):
+        if isinstance(param, Variable):
+            drop_grad(<Variable> param)
+        else:
+            param.cleargrad()
 
 
 def with_gradients(target):
     """Those of target.params() that have a gradient."""
     cdef object x
-    return [x for x in params_of(target, methods["params"]) if has_gradient(x)]
+    return [x for x in params_of(target) if has_gradient(x)]
 
 
 cdef inline bint has_gradient(object x):
     if isinstance(x, Variable):
         return (<Variable> x).gstate != G_NONE
     return x.grad is not None
-
-
-methods = {"params": None}      # Layer.params, set by dezero_c.layers: who overrides it is asked
 
 
 # ---- updates ----------------------------------------------------------------------------------------------------------
@@ -111,10 +120,9 @@ cdef inline bint fits(object a, const dz_view *p):
 
 cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, const double *c) except -1:
     cdef dz_view p, g
-    if not fits(data, &p) if not view(x, &p) else p.strides != NULL:
-        return False
-    if not cnp.PyArray_ISWRITEABLE(data) or not grad_view(x, &g) or g.strides != NULL or g.dt != p.dt \
-            or not dz_same_shape(&g, &p) or (s0 is not None and not fits(s0, &p)) or (s1 is not None and not fits(s1, &p)):
+    if not dz_view_object(<PyObject *> data, &p) or p.strides != NULL or not cnp.PyArray_ISWRITEABLE(data) \
+            or not grad_view(x, &g) or g.strides != NULL or g.dt != p.dt or not dz_same_shape(&g, &p) \
+            or (s0 is not None and not fits(s0, &p)) or (s1 is not None and not fits(s1, &p)):
         return False
     dz_update(rule, p.dt, p.size, <char *> p.p, g.p, NULL if s0 is None else cnp.PyArray_BYTES(s0),
               NULL if s1 is None else cnp.PyArray_BYTES(s1), c)

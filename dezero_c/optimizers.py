@@ -1,0 +1,455 @@
+"""Optimizers: how parameters follow their gradients; hooks that change gradients before; schedules of the learning rate.
+
+An update is one call into `_training` for all parameters, with a C kernel for each. A subclass that defines `update_one`
+has that called for each parameter instead, as in DeZero.
+"""
+
+import math
+
+import numpy as np
+
+from dezero_c import _training
+from dezero_c._core import Parameter, Variable
+
+__all__ = [
+    "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "ClipGrad", "CosineDecay", "ExponentialDecay", "FreezeParam",
+    "MomentumSGD", "Nesterov", "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "WeightDecay",
+]
+
+
+class Optimizer:
+    """The base of optimizers. Subclasses define `update_one(param)`, which changes `param.data` in place.
+
+    target: the Layer or Model whose parameters are updated; hooks: functions that are given the list of parameters with a
+    gradient before each update.
+    """
+
+    def __init__(self):
+        self.target = None
+        self.hooks = []
+
+    def setup(self, target):
+        """Makes `target` the model whose parameters are updated; returns the optimizer itself."""
+        if not callable(getattr(target, "params", None)):
+            raise TypeError(f"{type(self).__name__}.setup: {type(target).__name__} has no params(); pass a Layer or a Model")
+        self.target = target
+        return self
+
+    def update(self):
+        """Updates every parameter that has a gradient."""
+        params = self._params_to_update()
+        for param in params:
+            self.update_one(param)
+
+    def _params_to_update(self):
+        if self.target is None:
+            raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
+        params = _training.with_gradients(self.target)
+        if self.hooks:
+            for f in self.hooks:
+                f(params)
+            params = [param for param in params if param.grad is not None]
+        return params
+
+    def update_one(self, param):
+        raise NotImplementedError(f"{type(self).__name__} does not define update_one(self, param)")
+
+    def add_hook(self, f):
+        """Has `f(params)` called before each update."""
+        self.hooks.append(f)
+
+
+class _Rule(Optimizer):
+    """An optimizer whose rule is a kernel. Subclasses give its name, its state's attributes, its numbers, and the same rule in
+    NumPy for what kernels do not take.
+
+    State is an array for each parameter, zeros at first, in dicts by the parameter's id, as in DeZero.
+    """
+
+    _kernel = ""
+    _states = ()
+
+    def __init__(self):
+        super().__init__()
+        self._owners = {}       # {id: parameter}: an id stays what it means while there is state for it
+        for name in self._states:
+            setattr(self, name, {})
+
+    def _coefficients(self):
+        raise NotImplementedError
+
+    def _by_numpy(self, p, g, *states):
+        raise NotImplementedError
+
+    def _apply(self, params):
+        _training.update(_training.RULES[self._kernel], params, self._coefficients(),
+                         tuple([getattr(self, name) for name in self._states]), self._owners, self._by_numpy)
+
+    def update(self):
+        """Updates every parameter that has a gradient."""
+        if type(self).update_one is not _Rule.update_one:
+            return super().update()
+        self._apply(self._params_to_update())
+
+    def update_one(self, param):
+        """Updates one parameter's data in place."""
+        self._apply([param])
+
+    # ---- saving and resuming: ids mean nothing in another process, places in target.params() do
+
+    def state_dict(self):
+        """All that the next update depends on, but the parameters: numbers, and the state's arrays (copies), listed in the
+        order of `target.params()`, None for a parameter that was never updated."""
+        params = [] if self.target is None else list(self.target.params())
+        state = {name: [self._copied(getattr(self, name).get(id(p))) for p in params] for name in self._states}
+        state.update((name, value) for name, value in self.__dict__.items() if isinstance(value, (int, float)))
+        return state
+
+    @staticmethod
+    def _copied(array):
+        return None if array is None else array.copy()
+
+    def load_state_dict(self, state):
+        """Takes over what `state_dict` gave, in this process or another; `setup` comes first.
+
+        Raises ValueError, and changes nothing, where it does not fit the model's parameters.
+        """
+        if self.target is None:
+            raise RuntimeError(f"{type(self).__name__}.load_state_dict: there is no model yet; call setup(model) first")
+        params = list(self.target.params())
+        numbers = {name for name, value in self.__dict__.items() if isinstance(value, (int, float))}
+        if set(state) != numbers | set(self._states):
+            raise ValueError(f"{type(self).__name__}.load_state_dict: the state has {sorted(state)}, not "
+                             f"{sorted(numbers | set(self._states))}; it is another optimizer's")
+        for name in self._states:
+            if len(state[name]) != len(params):
+                raise ValueError(f"{type(self).__name__}.load_state_dict: {name} is of {len(state[name])} parameters, the model "
+                                 f"has {len(params)}")
+            for k, (array, param) in enumerate(zip(state[name], params, strict=True)):
+                if array is not None and param.data is not None and array.shape != param.data.shape:
+                    raise ValueError(f"{type(self).__name__}.load_state_dict: {name} of parameter {k} ({param.name!r}) is of "
+                                     f"shape {array.shape}, its data of shape {param.data.shape}")
+        self._owners = {id(p): p for p in params}
+        for name in self._states:
+            setattr(self, name, {id(p): a.copy() for a, p in zip(state[name], params, strict=True) if a is not None})
+        for name in numbers:
+            setattr(self, name, state[name])
+
+    def __getstate__(self):
+        attributes = dict(self.__dict__)
+        owners = attributes.pop("_owners")
+        for name in self._states:
+            attributes[name] = [(owners[key], array) for key, array in attributes[name].items()]
+        return attributes
+
+    def __setstate__(self, attributes):
+        self.__dict__.update(attributes)
+        self._owners = {}
+        for name in self._states:
+            pairs = self.__dict__[name]
+            self._owners.update((id(param), param) for param, _ in pairs)
+            self.__dict__[name] = {id(param): array for param, array in pairs}
+
+
+class SGD(_Rule):
+    """Stochastic gradient descent: p -= lr g."""
+
+    _kernel = "sgd"
+
+    def __init__(self, lr=0.01):
+        super().__init__()
+        self.lr = lr
+
+    def _coefficients(self):
+        return (self.lr,)
+
+    def _by_numpy(self, p, g):
+        p -= self.lr * g
+
+
+class MomentumSGD(_Rule):
+    """Gradient descent with momentum: v = momentum v - lr g; p += v."""
+
+    _kernel, _states = "momentum", ("vs",)
+
+    def __init__(self, lr=0.01, momentum=0.9):
+        super().__init__()
+        self.lr = lr
+        self.momentum = momentum
+
+    def _coefficients(self):
+        return (self.lr, self.momentum)
+
+    def _by_numpy(self, p, g, v):
+        v *= self.momentum
+        v -= self.lr * g
+        p += v
+
+
+class Nesterov(MomentumSGD):
+    """Nesterov's accelerated gradient, v = momentum v - lr g; p += momentum v - lr g (I. Sutskever and others, 2013, with the
+    gradient taken at the point looked ahead to)."""
+
+    _kernel = "nesterov"
+
+    def _by_numpy(self, p, g, v):
+        step = self.lr * g
+        v *= self.momentum
+        v -= step
+        p += self.momentum * v - step
+
+
+class AdaGrad(_Rule):
+    """h += g g; p -= lr g / (sqrt(h) + eps) (J. Duchi and others, 2011)."""
+
+    _kernel, _states = "adagrad", ("hs",)
+
+    def __init__(self, lr=0.001, eps=1e-8):
+        super().__init__()
+        self.lr = lr
+        self.eps = eps
+
+    def _coefficients(self):
+        return (self.lr, self.eps)
+
+    def _by_numpy(self, p, g, h):
+        h += g * g
+        p -= self.lr * g / (np.sqrt(h) + self.eps)
+
+
+class RMSprop(_Rule):
+    """h = alpha h + (1 - alpha) g g; p -= lr g / (sqrt(h) + eps) (T. Tieleman, G. Hinton, 2012)."""
+
+    _kernel, _states = "rmsprop", ("hs",)
+
+    def __init__(self, lr=0.01, alpha=0.99, eps=1e-8):
+        super().__init__()
+        self.lr = lr
+        self.alpha = alpha
+        self.eps = eps
+
+    def _coefficients(self):
+        return (self.lr, self.alpha, self.eps)
+
+    def _by_numpy(self, p, g, h):
+        h *= self.alpha
+        h += (1 - self.alpha) * (g * g)
+        p -= self.lr * g / (np.sqrt(h) + self.eps)
+
+
+class AdaDelta(_Rule):
+    """s = rho s + (1 - rho) g g; dx = sqrt((d + eps) / (s + eps)) g; d = rho d + (1 - rho) dx dx; p -= dx (M. Zeiler, 2012)."""
+
+    _kernel, _states = "adadelta", ("msg", "msdx")
+
+    def __init__(self, rho=0.95, eps=1e-6):
+        super().__init__()
+        self.rho = rho
+        self.eps = eps
+
+    def _coefficients(self):
+        return (self.rho, self.eps)
+
+    def _by_numpy(self, p, g, msg, msdx):
+        msg *= self.rho
+        msg += (1 - self.rho) * (g * g)
+        dx = np.sqrt((msdx + self.eps) / (msg + self.eps)) * g
+        msdx *= self.rho
+        msdx += (1 - self.rho) * (dx * dx)
+        p -= dx
+
+
+class Adam(_Rule):
+    """m += (1 - beta1)(g - m); v += (1 - beta2)(g g - v); p -= lr m / (sqrt(v) + eps) with
+    lr = alpha sqrt(1 - beta2^t) / (1 - beta1^t) (D. Kingma, J. Ba, 2015, section 2's last formula)."""
+
+    _kernel, _states = "adam", ("ms", "vs")
+
+    def __init__(self, alpha=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+        super().__init__()
+        self.t = 0
+        self.alpha = alpha
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+
+    def update(self, *args, **kwargs):
+        """Updates every parameter that has a gradient, and counts."""
+        self.t += 1
+        try:
+            super().update(*args, **kwargs)
+        except BaseException:
+            self.t -= 1
+            raise
+
+    @property
+    def lr(self):
+        """The step's size with the start of the averages corrected; it changes with t."""
+        fix1 = 1.0 - math.pow(self.beta1, self.t)
+        fix2 = 1.0 - math.pow(self.beta2, self.t)
+        return self.alpha * math.sqrt(fix2) / fix1
+
+    def _coefficients(self):
+        return (self.lr, self.beta1, self.beta2, self.eps, 0.0)
+
+    def _by_numpy(self, p, g, m, v):
+        m += (1 - self.beta1) * (g - m)
+        v += (1 - self.beta2) * (g * g - v)
+        p -= self.lr * m / (np.sqrt(v) + self.eps)
+
+
+class AdamW(Adam):
+    """Adam, and p -= alpha weight_decay p, apart from the gradient (I. Loshchilov, F. Hutter, 2019)."""
+
+    def __init__(self, alpha=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
+        super().__init__(alpha, beta1, beta2, eps)
+        self.weight_decay = weight_decay
+
+    def _coefficients(self):
+        return (self.lr, self.beta1, self.beta2, self.eps, self.alpha * self.weight_decay)
+
+    def _by_numpy(self, p, g, m, v):
+        p -= self.alpha * self.weight_decay * p
+        super()._by_numpy(p, g, m, v)
+
+
+# ---- hooks --------------------------------------------------------------------------------------------------------
+
+
+def _set_gradient(param, array):
+    """A new gradient: the old one may be another parameter's too, or a view that cannot be written to."""
+    param.grad = Variable(array) if isinstance(param.grad, Variable) else array
+
+
+def _gradient(param):
+    return param.grad.data if isinstance(param.grad, Variable) else param.grad
+
+
+class WeightDecay:
+    """A hook: each gradient gets rate times its parameter added (the gradient of rate / 2 times the sum of squares)."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, params):
+        for param in params:
+            _set_gradient(param, _gradient(param) + self.rate * param.data)
+
+
+class ClipGrad:
+    """A hook: all gradients together are scaled down to a Euclidean norm of max_norm, where it is larger."""
+
+    def __init__(self, max_norm):
+        self.max_norm = max_norm
+
+    def __call__(self, params):
+        total = math.sqrt(sum(float((g ** 2).sum()) for g in map(_gradient, params)))
+        rate = self.max_norm / (total + 1e-6)
+        if rate < 1:
+            for param in params:
+                _set_gradient(param, _gradient(param) * rate)
+
+
+class FreezeParam:
+    """A hook: the given layers and parameters keep their values; their gradients are taken away."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+    @property
+    def freeze_params(self):
+        """The parameters of the layers, as they are now: some layers get theirs with the first call."""
+        return [p for layer in self.layers for p in ([layer] if isinstance(layer, Parameter) else layer.params())]
+
+    def __call__(self, params):
+        for param in self.freeze_params:
+            param.cleargrad()
+
+
+# ---- schedules ----------------------------------------------------------------------------------------------------
+
+
+class Schedule:
+    """The base of schedules of the learning rate (`alpha` of Adam and AdamW). Subclasses define factor(t): what the rate at
+    the beginning is multiplied by after t steps.
+
+    Call `step()` after each epoch, or each update, whichever t counts. `state_dict` and `load_state_dict` save and resume it.
+    """
+
+    def __init__(self, optimizer):
+        self.optimizer = optimizer
+        self.attribute = "alpha" if isinstance(optimizer, Adam) else "lr"
+        if not hasattr(optimizer, self.attribute):
+            raise TypeError(f"{type(self).__name__}: {type(optimizer).__name__} has no learning rate to change")
+        self.base = getattr(optimizer, self.attribute)
+        self.t = 0
+        self._set()
+
+    def factor(self, t):
+        raise NotImplementedError(f"{type(self).__name__} does not define factor(self, t)")
+
+    def _set(self):
+        setattr(self.optimizer, self.attribute, self.base * self.factor(self.t))
+
+    def step(self):
+        """Goes on to the next t."""
+        self.t += 1
+        self._set()
+
+    def state_dict(self):
+        """What `load_state_dict` takes: the rate at the beginning, and t."""
+        return {"base": self.base, "t": self.t}
+
+    def load_state_dict(self, state):
+        """Resumes at the place of a `state_dict`."""
+        self.base, self.t = state["base"], state["t"]
+        self._set()
+
+
+class StepDecay(Schedule):
+    """gamma times smaller (or larger) every `every` steps: gamma ** (t // every)."""
+
+    def __init__(self, optimizer, every, gamma=0.1):
+        self.every, self.gamma = every, gamma
+        super().__init__(optimizer)
+
+    def factor(self, t):
+        return self.gamma ** (t // self.every)
+
+
+class ExponentialDecay(Schedule):
+    """gamma ** t."""
+
+    def __init__(self, optimizer, gamma):
+        self.gamma = gamma
+        super().__init__(optimizer)
+
+    def factor(self, t):
+        return self.gamma ** t
+
+
+class CosineDecay(Schedule):
+    """From 1 down to `low` in `steps` steps, along half a cosine (I. Loshchilov, F. Hutter, 2017, without restarts)."""
+
+    def __init__(self, optimizer, steps, low=0.0):
+        self.steps, self.low = steps, low
+        super().__init__(optimizer)
+
+    def factor(self, t):
+        return self.low + (1 - self.low) * (1 + math.cos(math.pi * min(t, self.steps) / self.steps)) / 2
+
+
+class WarmUp(Schedule):
+    """A straight line up to 1 in `steps` steps, then `then` (another Schedule of the same optimizer), if given, from its
+    beginning."""
+
+    def __init__(self, optimizer, steps, then=None):
+        self.steps, self.then = steps, then
+        if then is not None:
+            setattr(optimizer, then.attribute, then.base)
+        super().__init__(optimizer)
+
+    def factor(self, t):
+        if t < self.steps:
+            return (t + 1) / (self.steps + 1)
+        return 1.0 if self.then is None else self.then.factor(t - self.steps)
