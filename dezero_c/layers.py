@@ -4,8 +4,6 @@ A layer is plain Python over `dezero_c.functions`. Weights are drawn from NumPy'
 that a seed gives the same numbers in both. Files of weights are read and written by `_weights`.
 """
 
-import weakref
-
 import numpy as np
 
 from dezero_c import _training, _weights
@@ -31,14 +29,6 @@ class _Names(dict):
     remove = dict.__delitem__
 
 
-def _reference(x):
-    """A weak reference, or a strong one to what has no weak ones (a list, a number)."""
-    try:
-        return weakref.ref(x)
-    except TypeError:
-        return lambda: x
-
-
 class Layer:
     """The base of layers and models. Subclasses define `forward`, and assign Parameters and Layers to attributes.
 
@@ -62,13 +52,8 @@ class Layer:
 
     def __call__(self, *inputs, **kwargs):
         outputs = self.forward(*inputs, **kwargs)
-        attributes = self.__dict__      # past __setattr__: this is for every call
-        attributes["inputs"] = [_reference(x) for x in inputs]
-        if isinstance(outputs, tuple):
-            attributes["outputs"] = [_reference(y) for y in outputs]
-            return outputs if len(outputs) > 1 else outputs[0]
-        attributes["outputs"] = [_reference(outputs)]
-        return outputs
+        _training.remember(self.__dict__, inputs, outputs)
+        return outputs[0] if isinstance(outputs, tuple) and len(outputs) == 1 else outputs
 
     def forward(self, *inputs):
         raise NotImplementedError(f"{type(self).__name__} does not define forward(self, *inputs)")

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_MAXDIM, G_ARRAY, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
-    empty_array, grad_variable, kernels, set_private_grad)
+    empty_array, grad_variable, kernels, record, recording, set_private_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -74,6 +74,18 @@ cdef object run(Function f, tuple xs):
     """Calls f, an exact built-in class with one output, on Variables with data."""
     cdef Variable x
     return call_native(f, xs, f.forward(*[data_of(x) for x in xs]))
+
+
+cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y):
+    """y, a value that has just been made, with f, new and of an exact built-in class, as its creator from n inputs."""
+    if recording():
+        f.in0 = x0
+        f.in1 = x1
+        f.in2 = x2
+        f.nin = n
+        f.native = True
+        record(f, y)
+    return y
 
 
 cdef int kernel_dtype(object a) noexcept:

@@ -281,7 +281,7 @@ cdef class Variable:
     def to_gpu(self):
         """Raises RuntimeError: there is no GPU here."""
         if self.v.p != NULL or self._data is not None:
-            raise RuntimeError("to_gpu: there is no GPU here; dezero_c computes on the CPU. Ask `cuda.gpu_enable`, which is False")
+            raise RuntimeError("to_gpu: there is no GPU here; dezero_c computes on the CPU. Ask `cuda.gpu_enable` first")
 
     # -- graph
 

@@ -13,25 +13,36 @@
 #include <numpy/ufuncobject.h>
 
 static const char *const dz_fn_names[DZ_NFN] = {"exp",  "log",  "log1p", "expm1",  "sin",    "cos",    "tan", "tanh",
-                                                "sinh", "cosh", "arcsin", "arccos", "arctan", "power", "add"};
+                                                "sinh", "cosh", "arcsin", "arccos", "arctan", "power", "add", "matmul"};
 
 static PyObject *dz_fn_ufuncs[DZ_NFN]; /* owned for the life of the process */
 static char dz_fn_direct[DZ_NFN][2];
 
-/* data packs the function's number and the dtype. */
+/* Operands and results: two operands but for the functions of one. */
+static int dz_fn_nargs(int fn) { return fn == DZ_FN_POWER || fn == DZ_FN_ADD || fn == DZ_FN_MATMUL ? 3 : 2; }
+
+/* data packs the function's number and the dtype. For matmul n are the outer loop's length (1 here), rows, the summed axis
+ * and columns; strides those of the outer loop, then of each operand's two axes. */
 static void dz_ufunc_loop(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data)
 {
     const int fn = (int)((intptr_t)data / 2), dt = (int)((intptr_t)data % 2);
-    const int nin = fn == DZ_FN_POWER || fn == DZ_FN_ADD ? 2 : 1;
+    const int nin = dz_fn_nargs(fn) - 1;
     PyObject *a[3] = {NULL, NULL, NULL}, *r = NULL;
     PyObject *type, *value, *trace;
-    npy_intp len = *n, st;
+    npy_intp len[2], st[2];
     int i;
     PyErr_Fetch(&type, &value, &trace);
     for (i = 0; i <= nin; i++) {
-        st = strides[i];
-        a[i] = PyArray_New(&PyArray_Type, 1, &len, dt == DZ_F64 ? NPY_DOUBLE : NPY_FLOAT, &st, args[i], 0,
-                           NPY_ARRAY_WRITEABLE, NULL);
+        len[0] = *n;
+        st[0] = strides[i];
+        if (fn == DZ_FN_MATMUL) {
+            len[0] = n[i == 1 ? 2 : 1];
+            len[1] = n[i == 0 ? 2 : 3];
+            st[0] = strides[3 + 2 * i];
+            st[1] = strides[4 + 2 * i];
+        }
+        a[i] = PyArray_New(&PyArray_Type, fn == DZ_FN_MATMUL ? 2 : 1, len, dt == DZ_F64 ? NPY_DOUBLE : NPY_FLOAT, st, args[i],
+                           0, NPY_ARRAY_WRITEABLE, NULL);
         if (!a[i])
             goto done;
     }
@@ -79,7 +90,7 @@ static int dz_take_loops(PyObject *numpy, int by_ufunc)
             if (by_ufunc || strcmp(Py_TYPE(o)->tp_name, "numpy.ufunc") != 0)
                 continue;
             PyUFuncObject *u = (PyUFuncObject *)o;
-            if (u->nargs != (fn == DZ_FN_POWER || fn == DZ_FN_ADD ? 3 : 2) || !u->functions || !u->types)
+            if (u->nargs != dz_fn_nargs(fn) || !u->functions || !u->types)
                 continue;
             for (i = 0; i < u->ntypes; i++) {
                 for (k = 0; k < u->nargs && u->types[i * u->nargs + k] == typenum[dt]; k++)

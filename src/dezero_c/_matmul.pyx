@@ -8,13 +8,14 @@ of small products are loops of our own, straight into the gradients' memory.
 import numpy as np
 
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_itemsize, dz_map,
-    dz_ops, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable, grad_view, kernels, ptrdiff_t,
-    set_private_grad, view)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
+    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable,
+    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, sum_to, transpose
@@ -29,6 +30,10 @@ cdef extern from "generated/dz_enum.h":
 cdef extern from "dz_matmul.h":
     enum:
         DZ_MM_SMALL
+        DZ_MM_DIRECT
+    void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
+               ptrdiff_t) noexcept
+    void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
     void dz_mm_gx(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
     void dz_mm_gw(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
 
@@ -122,11 +127,75 @@ cdef object raw_gradients(Variable x, Variable W, object gy):
         return None     # rebound data: the general way says so
 
 
+cdef bint blas_steps(const dz_view *a, ptrdiff_t *s0, ptrdiff_t *s1) noexcept:
+    """The strides of a matrix, and whether NumPy's loop gives it to BLAS as it lies."""
+    cdef ptrdiff_t item = dz_itemsize(a.dt)
+    if a.strides == NULL:
+        s0[0] = a.shape[1] * item
+        s1[0] = item
+        return True
+    s0[0] = a.strides[0]
+    s1[0] = a.strides[1]
+    return (s1[0] == item and s0[0] >= a.shape[1] * item and s0[0] % item == 0) \
+        or (s0[0] == item and s1[0] >= a.shape[0] * item and s1[0] % item == 0)
+
+
+cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                      ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, bint acc) except -1:
+    """c (+)= a b."""
+    cdef char *p
+    if not acc:
+        dz_mm(dt, a, a0, a1, b, b0, b1, c, m, k, n)
+        return 0
+    p = <char *> PyMem_Malloc(m * n * dz_itemsize(dt))
+    if p == NULL:
+        raise MemoryError()
+    dz_mm(dt, a, a0, a1, b, b0, b1, p, m, k, n)
+    dz_sum_rows(dt, p, 1, m * n, c, True)
+    PyMem_Free(p)
+    return 0
+
+
+cdef Variable small_product(Variable x, Variable W, Variable b):
+    """x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector, and all of it is small; else None."""
+    cdef dz_view xv, wv, bv
+    cdef cnp.npy_intp shape[DZ_MAXDIM]
+    cdef ptrdiff_t m, k, n, x0, x1, w0, w1
+    cdef char *p
+    cdef int i
+    bv.p = NULL
+    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
+    cdef Variable y = new_variable(max(x.era, W.era) if b is None else max(x.era, W.era, b.era))
+    if not view(x, &xv) or not view(W, &wv) or xv.nd < 2 or wv.nd != 2 or xv.dt != wv.dt:
+        return None
+    k = wv.shape[0]
+    n = wv.shape[1]
+    if xv.shape[xv.nd - 1] != k or xv.size == 0 or n == 0 or xv.size * n > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT \
+            or (xv.nd > 2 and xv.strides != NULL) or not blas_steps(&xv, &x0, &x1) or not blas_steps(&wv, &w0, &w1):
+        return None
+    if b is not None and (not view(b, &bv) or bv.nd != 1 or bv.shape[0] != n or bv.dt != wv.dt or bv.strides != NULL):
+        return None
+    if xv.nd > 2:       # contiguous: the leading axes are rows
+        x1 = dz_itemsize(xv.dt)
+        x0 = k * x1
+    m = xv.size // k
+    for i in range(xv.nd - 1):
+        shape[i] = xv.shape[i]
+    shape[xv.nd - 1] = n
+    p = new_value(y, xv.dt, xv.nd, shape, m * n)
+    dz_mm(xv.dt, xv.p, x0, x1, wv.p, w0, w1, p, m, k, n)
+    if b is not None:
+        dz_mm_bias(xv.dt, p, bv.p, m, n)
+    if dz_fpe_test():       # BLAS leaves flags that mean nothing
+        dz_fpe_clear()
+    return y
+
+
 cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) except -1:
     """Adds the gradients of x @ W, or of x @ W + b, to the Variables', when x and W are matrices and b a vector, and kernels
     take them all. Returns whether it did."""
     cdef dz_view xv, wv, bv, gv
-    cdef ptrdiff_t m, k, n
+    cdef ptrdiff_t m, k, n, x0, x1, w0, w1, item
     cdef char *p
     cdef bint acc
     cdef object gy
@@ -149,6 +218,16 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
         if not W.kind & K_CONST:
             p = grad_target(W, &wv, &acc)
             dz_mm_gw(gv.dt, xv.p, gv.p, p, m, k, n, acc)
+        return True
+    if xv.size * n <= DZ_MM_DIRECT and wv.size <= DZ_MM_DIRECT and gv.size > 0 and blas_steps(&xv, &x0, &x1) \
+            and blas_steps(&wv, &w0, &w1):
+        item = dz_itemsize(gv.dt)
+        if not x.kind & K_CONST:
+            p = grad_target(x, &xv, &acc)
+            product_into(gv.dt, gv.p, n * item, item, wv.p, w1, w0, p, m, n, k, acc)
+        if not W.kind & K_CONST:
+            p = grad_target(W, &wv, &acc)
+            product_into(gv.dt, xv.p, x1, x0, gv.p, n * item, item, p, k, m, n, acc)
         return True
     gy = y._grad if y.gstate == G_ARRAY else grad_variable(y)
     if isinstance(gy, Variable):
@@ -212,7 +291,11 @@ cdef class MatMul(ArrayFunction):
 
 
 cdef object multiply(Variable a, Variable b, str op):
-    cdef object xa = data_of(a), wa = data_of(b)
+    cdef Variable y = small_product(a, b, None)
+    cdef object xa, wa
+    if y is not None:
+        return recorded(MatMul.__new__(MatMul), 2, a, b, None, y)
+    xa, wa = data_of(a), data_of(b)
     if xa is None or wa is None:
         raise TypeError(f"{op}: an operand has no data (Variable(None)); give it data first")
     return call_native(MatMul.__new__(MatMul), (a, b), product(xa, wa, op))
@@ -326,10 +409,14 @@ def linear(x, W, b=None):
     x: (..., in); W: (in, out); b: (out,), or what broadcasts to the result, or None. The result is (..., out). Integers in x
     take W's dtype. Raises ValueError for shapes that do not fit.
     """
-    cdef Variable xv = argument(x, "linear"), wv = argument(W, "linear"), bv
-    if b is None or (isinstance(b, Variable) and data_of(<Variable> b) is None):
+    cdef Variable xv = argument(x, "linear"), wv = argument(W, "linear"), bv = None, y
+    if b is not None and not (isinstance(b, Variable) and (<Variable> b).v.p == NULL and (<Variable> b)._data is None):
+        bv = argument(b, "linear")
+    y = small_product(xv, wv, bv)
+    if y is not None:
+        return recorded(Linear.__new__(Linear), 2 if bv is None else 3, xv, wv, bv, y)
+    if bv is None:
         return call_native(Linear.__new__(Linear), (xv, wv), affine(data_of(xv), data_of(wv), None))
-    bv = argument(b, "linear")
     return call_native(Linear.__new__(Linear), (xv, wv, bv), affine(data_of(xv), data_of(wv), data_of(bv)))
 
 

@@ -9,8 +9,12 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, run
-from dezero_c._core cimport ERA_CORE, Variable, data_of, dz_bind, kernels, ptrdiff_t, wrap
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded, run
+from dezero_c._core cimport (
+    DZ_F64, ERA_CORE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_cols, dz_sum_rows,
+    dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import clip, exp, log
@@ -198,29 +202,74 @@ cdef object labels(object t, object x, str op):
     return index.reshape(-1)
 
 
+cdef const ptrdiff_t *plain_labels(Variable t, const dz_view *x) noexcept:
+    """The labels, where they lie as kernels read them (intp, contiguous, one for each row of x, all in range); else NULL."""
+    cdef const ptrdiff_t *p
+    cdef ptrdiff_t i
+    cdef object a = t._data
+    if t.v.p != NULL or type(a) is not cnp.ndarray or cnp.PyArray_TYPE(a) != cnp.NPY_INTP or cnp.PyArray_SIZE(a) != x.shape[0] \
+            or not cnp.PyArray_ISCARRAY_RO(a):
+        return NULL
+    p = <const ptrdiff_t *> cnp.PyArray_DATA(a)
+    for i in range(x.shape[0]):
+        if <size_t> p[i] >= <size_t> x.shape[1]:
+            return NULL
+    return p
+
+
+cdef Variable cross_entropy_value(Variable x, Variable t):
+    """The loss, where x is a matrix that kernels take and the labels are plain; else None."""
+    cdef dz_view xv
+    cdef const ptrdiff_t *labels
+    cdef char *room
+    cdef char *picked
+    cdef ptrdiff_t item
+    cdef Variable y = new_variable(max(x.era, t.era))
+    if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0:
+        return None
+    labels = plain_labels(t, &xv)
+    if labels == NULL:
+        return None
+    item = dz_itemsize(xv.dt)
+    room = <char *> PyMem_Malloc((dz_softmax_room(xv.shape[1]) + xv.shape[0]) * item)
+    if room == NULL:
+        raise MemoryError()
+    picked = room + dz_softmax_room(xv.shape[1]) * item
+    dz_pick_log_softmax(xv.dt, xv.shape[0], xv.shape[1], xv.p, labels, picked, room)
+    dz_sum_cols(xv.dt, picked, 1, xv.shape[0], room, False)
+    if xv.dt == DZ_F64:
+        (<double *> new_value(y, xv.dt, 0, NULL, 1))[0] = -(<double *> room)[0] / <double> xv.shape[0]
+    else:
+        (<float *> new_value(y, xv.dt, 0, NULL, 1))[0] = -(<float *> room)[0] / <float> xv.shape[0]
+    PyMem_Free(room)
+    if dz_fpe_test():
+        dz_fpe_clear()
+        np.exp(data_of(x))      # nan and inf among the scores: warnings as NumPy gives them
+    return y
+
+
 cdef class SoftmaxCrossEntropy(ArrayFunction):
     """SoftmaxCrossEntropy()\n--\n
     The class behind `softmax_cross_entropy`: `SoftmaxCrossEntropy()(x, t)`."""
 
     def forward(self, x, t):
-        cdef object index = labels(t, x, "softmax_cross_entropy")
-        cdef int dt
-        cdef Py_ssize_t rows = x.shape[0], n = x.shape[1]
-        if kernel_dtype(x) < 0:
-            x_rows = x.astype(np.exp(np.zeros((), x.dtype)).dtype)
-            dt = kernel_dtype(x_rows)
+        cdef object index = labels(t, x, "softmax_cross_entropy"), rows, room, picked
+        cdef int dt = kernel_dtype(x)
+        cdef Py_ssize_t n = x.shape[0], classes = x.shape[1]
+        if dt < 0:
+            rows = x.astype(np.exp(np.zeros((), x.dtype)).dtype)
+            dt = kernel_dtype(rows)
             if dt < 0:
-                m = x_rows.max(axis=1, keepdims=True)
-                picked = (x_rows - (np.log(np.exp(x_rows - m).sum(axis=1, keepdims=True)) + m))[np.arange(rows), index]
-                return -picked.sum() / picked.dtype.type(rows)
+                m = rows.max(axis=1, keepdims=True)
+                picked = (rows - (np.log(np.exp(rows - m).sum(axis=1, keepdims=True)) + m))[np.arange(n), index]
+                return -picked.sum() / picked.dtype.type(n)
         else:
-            dt = kernel_dtype(x)
-            x_rows = carray(x, dt)
-        picked = new_array((rows,), dt)
-        room = new_array((dz_softmax_room(n),), dt)
-        dz_pick_log_softmax(dt, rows, n, cnp.PyArray_BYTES(x_rows), <ptrdiff_t *> cnp.PyArray_DATA(index),
+            rows = carray(x, dt)
+        picked = new_array((n,), dt)
+        room = new_array((dz_softmax_room(classes),), dt)
+        dz_pick_log_softmax(dt, n, classes, cnp.PyArray_BYTES(rows), <ptrdiff_t *> cnp.PyArray_DATA(index),
                             cnp.PyArray_BYTES(picked), cnp.PyArray_BYTES(room))
-        return -picked.sum() / picked.dtype.type(rows)
+        return -picked.sum() / picked.dtype.type(n)
 
     def backward(self, gy):
         cdef Variable x = self.in0, t = self.in1
@@ -230,16 +279,46 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
         onehot[np.arange(len(index)), index] = 1
         return (softmax(x) - onehot) * (gy * (1.0 / len(index))), None
 
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef Variable x = self.in0
+        cdef dz_view xv, gv
+        cdef const ptrdiff_t *labels
+        cdef double g
+        cdef bint acc
+        cdef char *p
+        cdef char *room
+        if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0 or x.kind & K_CONST or not grad_view(y, &gv) \
+                or gv.nd != 0 or gv.dt != xv.dt:
+            return ArrayFunction.vjp_raw(self, y, keep)
+        labels = plain_labels(self.in1, &xv)
+        if labels == NULL:
+            return ArrayFunction.vjp_raw(self, y, keep)
+        if xv.dt == DZ_F64:
+            g = (<const double *> gv.p)[0] * (1.0 / xv.shape[0])
+        else:
+            g = (<const float *> gv.p)[0] * <float> (1.0 / xv.shape[0])
+        p = grad_target(x, &xv, &acc)
+        if not acc:
+            dz_cross_entropy_grad(xv.dt, xv.shape[0], xv.shape[1], xv.p, labels, g, p)
+        else:
+            room = <char *> PyMem_Malloc(xv.size * dz_itemsize(xv.dt))
+            if room == NULL:
+                raise MemoryError()
+            dz_cross_entropy_grad(xv.dt, xv.shape[0], xv.shape[1], xv.p, labels, g, room)
+            dz_sum_rows(xv.dt, room, 1, xv.size, p, True)
+            PyMem_Free(room)
+        return 1
+
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0), t = data_of(self.in1), index
         cdef int dt = kernel_dtype(x)
         if dt < 0:
             return None
         index = labels(t, x, "softmax_cross_entropy")
-        x_rows = carray(x, dt)
+        rows = carray(x, dt)
         gx = new_array(x.shape, dt)
         g = gy * (1.0 / x.shape[0])
-        dz_cross_entropy_grad(dt, x.shape[0], x.shape[1], cnp.PyArray_BYTES(x_rows), <ptrdiff_t *> cnp.PyArray_DATA(index),
+        dz_cross_entropy_grad(dt, x.shape[0], x.shape[1], cnp.PyArray_BYTES(rows), <ptrdiff_t *> cnp.PyArray_DATA(index),
                               g, cnp.PyArray_BYTES(gx))
         return gx, None
 
@@ -257,7 +336,11 @@ def softmax_cross_entropy(x, t):
     x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
     that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
     """
-    return run(SoftmaxCrossEntropy(), (argument(x, "softmax_cross_entropy"), label_argument(t, "softmax_cross_entropy")))
+    cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy")
+    cdef Variable y = cross_entropy_value(xv, tv)
+    if y is not None:
+        return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
+    return run(SoftmaxCrossEntropy(), (xv, tv))
 
 
 def softmax_cross_entropy_simple(x, t):

@@ -17,6 +17,9 @@ from dezero_c._core cimport (
 cnp.import_array()
 dz_bind(kernels())
 
+cdef extern from "Python.h":
+    object PyWeakref_NewRef(object, PyObject *)
+
 cdef extern from "dz_optim.h":
     enum:
         DZ_SGD
@@ -37,10 +40,10 @@ RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagr
 cdef int gather(object layer, list found, set seen) except -1:
     """Appends the layer's parameters, in order, each once; layers that hold each other are visited once, too."""
     cdef dict attributes = layer.__dict__
-    cdef object value
-    for name in attributes.get("_params", ()):
+    cdef object names = attributes.get("_params"), value
+    for name in <dict> names if isinstance(names, dict) else () if names is None else dict.fromkeys(names):
         value = attributes[name]
-        if <size_t> <void *> value in seen:
+        if <size_t> <void *> value in seen:     # a user's layer may define == and hash
             continue
         seen.add(<size_t> <void *> value)
         if isinstance(value, Variable):
@@ -99,6 +102,20 @@ cdef inline bint has_gradient(object x):
     if isinstance(x, Variable):
         return (<Variable> x).gstate != G_NONE
     return x.grad is not None
+
+
+cdef object reference(object x):
+    """A weak reference, or a strong one to what has no weak ones (a list, a number)."""
+    try:
+        return PyWeakref_NewRef(x, NULL)
+    except TypeError:
+        return lambda: x
+
+
+def remember(dict attributes, tuple inputs, outputs):
+    """Sets a Layer's `inputs` and `outputs` to references to what a call was given and gave."""
+    attributes["inputs"] = [reference(x) for x in inputs]
+    attributes["outputs"] = [reference(y) for y in outputs] if isinstance(outputs, tuple) else [reference(outputs)]
 
 
 # ---- updates ----------------------------------------------------------------------------------------------------------

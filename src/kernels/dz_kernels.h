@@ -63,7 +63,7 @@ typedef void (*dz_np_loop)(char **args, const ptrdiff_t *n, const ptrdiff_t *str
 
 enum {
     DZ_FN_EXP, DZ_FN_LOG, DZ_FN_LOG1P, DZ_FN_EXPM1, DZ_FN_SIN, DZ_FN_COS, DZ_FN_TAN, DZ_FN_TANH, DZ_FN_SINH,
-    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_POWER, DZ_FN_ADD, DZ_NFN
+    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_POWER, DZ_FN_ADD, DZ_FN_MATMUL, DZ_NFN
 };
 
 typedef struct {

@@ -1,11 +1,28 @@
-/* Gradients of small matrix products, where a call of BLAS and the arrays around it cost more than the arithmetic. */
+/* Products of small matrices, where NumPy's calls and arrays around BLAS cost as much as the arithmetic: its inner loop, which
+ * calls BLAS, is called as it is. For the smallest gradients even BLAS is too much. */
 #ifndef DZ_MATMUL_H
 #define DZ_MATMUL_H
 
 #define DZ_MM_SMALL 4096 /* the most multiplications, and the most values of W */
 
+#define DZ_MM_DIRECT 2097152 /* the most multiplications that are done with the interpreter's lock held */
+
 #define DZ_BODY "dz_matmul_body.h"
 #include "dz_levels.h"
+
+/* c = a b, a (m, k) and b (k, n) with strides in bytes, c C-contiguous. */
+static inline void dz_mm(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                         ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    const ptrdiff_t item = dt == DZ_F64 ? sizeof(double) : sizeof(float);
+    char *args[3] = {(char *)a, (char *)b, c};
+    const ptrdiff_t dims[4] = {1, m, k, n};
+    const ptrdiff_t steps[9] = {0, 0, 0, a0, a1, b0, b1, n * item, item};
+    dz_np.loop[DZ_FN_MATMUL][dt](args, dims, steps, dz_np.data[DZ_FN_MATMUL][dt]);
+}
+
+/* y += b in each of m rows of n. */
+static inline void dz_mm_bias(int dt, char *y, const char *b, ptrdiff_t m, ptrdiff_t n) { DZ_PICK(dz_mm_bias, dt)(y, b, m, n); }
 
 /* gx (+)= gy W^T with gy (m, n) and W (k, n). */
 static inline void dz_mm_gx(int dt, const char *gy, const char *w, char *gx, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)

@@ -36,3 +36,15 @@ static void DZ_NAME(dz_mm_gw)(const char *x_, const char *gy_, char *gw_, ptrdif
         }
     }
 }
+
+static void DZ_NAME(dz_mm_bias)(char *y_, const char *b_, ptrdiff_t m, ptrdiff_t n)
+{
+    const T *b = (const T *)b_;
+    T *y = (T *)y_;
+    ptrdiff_t i, j;
+    for (i = 0; i < m; i++, y += n) {
+        DZ_IVDEP
+        for (j = 0; j < n; j++)
+            y[j] += b[j];
+    }
+}
