@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 
 __all__ = ["replacing"]
 
@@ -14,6 +13,8 @@ def replacing(path, mode="wb"):
     It lies beside `path`, so that putting it in place is one step for everybody who looks. Permissions are those that
     `open` would give, or those of the file that is replaced. The folder must exist.
     """
+    import tempfile
+
     path = os.path.realpath(os.fspath(path))
     folder, name = os.path.split(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)

@@ -4,8 +4,6 @@ What a file says is checked in full before any parameter changes, and nothing in
 """
 
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -35,6 +33,8 @@ def save(path, flat):
         with replacing(path) as file:
             file.write(content)
         return
+    import zipfile
+
     path = os.fspath(path)
     with replacing(path if path.endswith(".npz") else path + ".npz") as file, zipfile.ZipFile(
         file, "w", zipfile.ZIP_DEFLATED, allowZip64=True
@@ -54,6 +54,9 @@ def read(path):
             return library.load(content)
         except Exception as error:      # the library's own class, and whatever a damaged header makes of it
             raise ValueError(f"{path} is no safetensors file, or is damaged: {error}") from error
+    import zipfile
+    import zlib
+
     with open(path, "rb") as file:      # FileNotFoundError names the path
         try:
             if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):

@@ -1,4 +1,4 @@
-"""The float64 functions that are our own (src/kernels/dz_elementary.h): accuracy, limits, neighbours, warnings."""
+"""The functions that are our own (src/kernels/dz_elementary.h): accuracy, limits, neighbours, warnings."""
 
 import warnings
 
@@ -109,3 +109,34 @@ def test_sigmoid_far_out():
     x = np.array([-40.0, -100.0, -700.0])
     assert np.allclose(value("sigmoid", x), np.exp(x), rtol=1e-15, atol=0)
     assert value("sigmoid", np.array([-800.0, 800.0, -np.inf, np.inf])).tolist() == [0, 1, 0, 1]
+
+
+RANGES_F32 = {
+    "exp": [(-87, 87), (-2, 2), (-103, -86), (86, 88.7)],
+    "log": [(1e-37, 1e38), (0.3, 3), (0.999, 1.001), (1e-45, 1e-38)],
+    "tanh": [(-10, 10), (-1, 1), (0.6, 0.65), (-1e-30, 1e-30)],
+    "sigmoid": [(-87, 87), (-3, 3)],
+}
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [(name, *r) for name, rs in RANGES_F32.items() for r in rs])
+def test_units_in_the_last_place_of_float32(name, low, high):
+    x = spread(low, high).astype(np.float32)
+    true = exact(name, x.astype(np.float64))
+    error = np.abs(value(name, x) - true) / np.spacing(np.abs(true).astype(np.float32))
+    assert error.max() < (2.1 if name == "sigmoid" else 1.6)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "tanh"])
+def test_limits_and_special_values_of_float32(name):
+    x = np.array([87, -87, 88.7, 88.8, -103.9, -104.5, 0.625, 9.1, 1.1754944e-38, 1e-45, -1, 3e38, *EVERYWHERE[:5]], np.float32)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x.astype(np.float64)).astype(np.float32)
+        got = value(name, x)
+        assert np.allclose(got, expected, rtol=2e-7, atol=1e-45, equal_nan=True)
+        for one, want in zip(x, got, strict=True):
+            assert np.array_equal(value(name, np.array(one)), want, equal_nan=True)
+        mixed = np.abs(np.random.default_rng(0).uniform(0.1, 5, 2000)).astype(np.float32)
+        clean = value(name, mixed)
+        mixed[[3, 700]] = np.nan
+        assert np.array_equal(np.delete(value(name, mixed), [3, 700]), np.delete(clean, [3, 700]))

@@ -23,8 +23,8 @@
 
 #define T float
 #define DZ_DT DZ_F32
-#define DZ_EXP(n, x, y) dz_np1_f32(DZ_FN_EXP, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
-#define DZ_LOG(n, x, y) dz_np1_f32(DZ_FN_LOG, DZ_F32, n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_EXP(n, x, y) dz_exp_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_LOG(n, x, y) dz_log_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_SFX f32_base
 #include DZ_BODY
 #ifdef DZ_HAVE_AVX2
