@@ -215,6 +215,15 @@ class Deconv2d(Conv2d):
 # ---- recurrent ----------------------------------------------------------------------------------------------------
 
 
+def _onto(y, layer, h):
+    """y + layer(h): one operation where the layer is a Linear without b, as the ones below are."""
+    if type(layer) is Linear and layer.b is None and layer.W.data is not None:
+        sum_ = F.linear(h, layer.W, y)
+        _training.remember(layer.__dict__, (h,), sum_)
+        return sum_
+    return y + layer(h)
+
+
 class RNN(Layer):
     """h = tanh(x2h(x) + h2h(h)), from h = 0. x: (N, in_size), h: (N, hidden_size)."""
 
@@ -229,7 +238,7 @@ class RNN(Layer):
         self.h = None
 
     def forward(self, x):
-        h_new = F.tanh(self.x2h(x) if self.h is None else self.x2h(x) + self.h2h(self.h))
+        h_new = F.tanh(self.x2h(x) if self.h is None else _onto(self.x2h(x), self.h2h, self.h))
         self.h = h_new
         return h_new
 
@@ -260,7 +269,7 @@ class LSTM(Layer):
         f, i, o, u = self.x2f(x), self.x2i(x), self.x2o(x), self.x2u(x)
         if self.h is not None:
             h = self.h
-            f, i, o, u = f + self.h2f(h), i + self.h2i(h), o + self.h2o(h), u + self.h2u(h)
+            f, i, o, u = _onto(f, self.h2f, h), _onto(i, self.h2i, h), _onto(o, self.h2o, h), _onto(u, self.h2u, h)
         f, i, o, u = F.sigmoid(f), F.sigmoid(i), F.sigmoid(o), F.tanh(u)
         c_new = i * u if self.c is None else (f * self.c) + (i * u)
         h_new = o * F.tanh(c_new)
@@ -289,9 +298,9 @@ class GRU(Layer):
         if h is None:
             h_new = (1 - F.sigmoid(self.x2z(x))) * F.tanh(self.x2u(x))
         else:
-            r = F.sigmoid(self.x2r(x) + self.h2r(h))
-            z = F.sigmoid(self.x2z(x) + self.h2z(h))
-            u = F.tanh(self.x2u(x) + self.h2u(r * h))
+            r = F.sigmoid(_onto(self.x2r(x), self.h2r, h))
+            z = F.sigmoid(_onto(self.x2z(x), self.h2z, h))
+            u = F.tanh(_onto(self.x2u(x), self.h2u, r * h))
             h_new = z * h + (1 - z) * u
         self.h = h_new
         return h_new

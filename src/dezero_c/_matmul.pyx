@@ -14,7 +14,7 @@ from cpython.object cimport PyObject
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable,
+    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable,
     grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
 
 from dezero_c import _core
@@ -157,13 +157,15 @@ cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const c
 
 
 cdef Variable small_product(Variable x, Variable W, Variable b):
-    """x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector, and all of it is small; else None."""
+    """x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector (or a matrix like the product), and all of it is small;
+    else None."""
     cdef dz_view xv, wv, bv
     cdef cnp.npy_intp shape[DZ_MAXDIM]
     cdef ptrdiff_t m, k, n, x0, x1, w0, w1
     cdef char *p
     cdef int i
     bv.p = NULL
+    bv.nd = 0
     # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
     cdef Variable y = new_variable(max(x.era, W.era) if b is None else max(x.era, W.era, b.era))
     if not view(x, &xv) or not view(W, &wv) or xv.nd < 2 or wv.nd != 2 or xv.dt != wv.dt:
@@ -173,27 +175,30 @@ cdef Variable small_product(Variable x, Variable W, Variable b):
     if xv.shape[xv.nd - 1] != k or xv.size == 0 or n == 0 or xv.size * n > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT \
             or (xv.nd > 2 and xv.strides != NULL) or not blas_steps(&xv, &x0, &x1) or not blas_steps(&wv, &w0, &w1):
         return None
-    if b is not None and (not view(b, &bv) or bv.nd != 1 or bv.shape[0] != n or bv.dt != wv.dt or bv.strides != NULL):
+    m = xv.size // k
+    if b is not None and (not view(b, &bv) or bv.dt != wv.dt or bv.strides != NULL or not (
+            (bv.nd == 1 and bv.shape[0] == n) or (bv.nd == 2 and xv.nd == 2 and bv.shape[0] == m and bv.shape[1] == n))):
         return None
     if xv.nd > 2:       # contiguous: the leading axes are rows
         x1 = dz_itemsize(xv.dt)
         x0 = k * x1
-    m = xv.size // k
     for i in range(xv.nd - 1):
         shape[i] = xv.shape[i]
     shape[xv.nd - 1] = n
     p = new_value(y, xv.dt, xv.nd, shape, m * n)
     dz_mm(xv.dt, xv.p, x0, x1, wv.p, w0, w1, p, m, k, n)
-    if b is not None:
+    if b is not None and bv.nd == 1:
         dz_mm_bias(xv.dt, p, bv.p, m, n)
+    elif b is not None:
+        dz_sum_rows(xv.dt, bv.p, 1, m * n, p, True)
     if dz_fpe_test():       # BLAS leaves flags that mean nothing
         dz_fpe_clear()
     return y
 
 
 cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) except -1:
-    """Adds the gradients of x @ W, or of x @ W + b, to the Variables', when x and W are matrices and b a vector, and kernels
-    take them all. Returns whether it did."""
+    """Adds the gradients of x @ W, or of x @ W + b, to the Variables', when x and W are matrices, b a vector or a matrix like
+    the product, and kernels take them all. Returns whether it did."""
     cdef dz_view xv, wv, bv, gv
     cdef ptrdiff_t m, k, n, x0, x1, w0, w1, item
     cdef char *p
@@ -205,11 +210,15 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
     m, k, n = xv.shape[0], xv.shape[1], wv.shape[1]
     if wv.shape[0] != k or gv.shape[0] != m or gv.shape[1] != n:
         return False
-    if b is not None and (not view(b, &bv) or bv.nd != 1 or bv.shape[0] != n or bv.dt != gv.dt or bv.strides != NULL):
+    if b is not None and (not view(b, &bv) or bv.dt != gv.dt or bv.strides != NULL or not (
+            dz_same_shape(&bv, &gv) or (bv.nd == 1 and bv.shape[0] == n))):
         return False
     if b is not None and not b.kind & K_CONST:
         p = grad_target(b, &bv, &acc)
-        dz_sum_rows(gv.dt, gv.p, m, n, p, acc)
+        if bv.nd == 1:
+            dz_sum_rows(gv.dt, gv.p, m, n, p, acc)
+        else:
+            dz_sum_rows(gv.dt, gv.p, 1, m * n, p, acc)
     if xv.strides == NULL and wv.strides == NULL and wv.size <= DZ_MM_SMALL and xv.size <= DZ_MM_SMALL \
             and xv.size * n <= DZ_MM_SMALL:
         if not x.kind & K_CONST:

@@ -18,7 +18,10 @@ static inline void dz_mm(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, cons
     char *args[3] = {(char *)a, (char *)b, c};
     const ptrdiff_t dims[4] = {1, m, k, n};
     const ptrdiff_t steps[9] = {0, 0, 0, a0, a1, b0, b1, n * item, item};
-    dz_np.loop[DZ_FN_MATMUL][dt](args, dims, steps, dz_np.data[DZ_FN_MATMUL][dt]);
+    if (k == 1 && b1 == item) /* an outer product, which NumPy's loop does without BLAS and without SIMD */
+        DZ_PICK(dz_mm_outer, dt)(a, a0, b, c, m, n);
+    else
+        dz_np.loop[DZ_FN_MATMUL][dt](args, dims, steps, dz_np.data[DZ_FN_MATMUL][dt]);
 }
 
 /* y += b in each of m rows of n. */

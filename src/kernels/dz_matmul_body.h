@@ -48,3 +48,16 @@ static void DZ_NAME(dz_mm_bias)(char *y_, const char *b_, ptrdiff_t m, ptrdiff_t
             y[j] += b[j];
     }
 }
+
+static void DZ_NAME(dz_mm_outer)(const char *a, ptrdiff_t a0, const char *b_, char *c_, ptrdiff_t m, ptrdiff_t n)
+{
+    const T *b = (const T *)b_;
+    T *c = (T *)c_;
+    ptrdiff_t i, j;
+    for (i = 0; i < m; i++, c += n) {
+        const T s = *(const T *)(a + i * a0);
+        DZ_IVDEP
+        for (j = 0; j < n; j++)
+            c[j] = s * b[j];
+    }
+}
