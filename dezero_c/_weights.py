@@ -1,8 +1,13 @@
 """Files of weights: DeZero's .npz (a zip of arrays, one for each parameter), and safetensors where it is installed.
 
-What a file says is checked in full before any parameter changes, and nothing in it is executed.
+What a file says is checked in full before any parameter changes, and nothing in it is executed. Shapes are read first: what
+does not fit is never unpacked, however large it claims to be.
 """
 
+import contextlib
+import errno
+import io
+import math
 import os
 
 import numpy as np
@@ -11,9 +16,11 @@ from dezero_c._files import replacing
 
 __all__ = ["load", "save"]
 
+_LONGEST_HEADER = 1 << 14       # NumPy takes up to 10,000 characters, but reads all that a header claims to have first
+
 
 def _is_safetensors(path):
-    return os.fspath(path).endswith(".safetensors")
+    return not hasattr(path, "read") and not hasattr(path, "write") and os.fspath(path).endswith(".safetensors")
 
 
 def _safetensors():
@@ -26,7 +33,10 @@ def _safetensors():
 
 
 def save(path, flat):
-    """Writes {name: Parameter}, without those that have no data; `.npz` is appended to a path without it, as NumPy does."""
+    """Writes {name: Parameter}, without those that have no data; `.npz` is appended to a path without it, as NumPy does.
+
+    path: also a file open for writing, as in DeZero; that one gets the .npz format.
+    """
     arrays = {name: param.data for name, param in flat.items() if param.data is not None}
     if _is_safetensors(path):
         content = _safetensors().save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
@@ -35,64 +45,125 @@ def save(path, flat):
         return
     import zipfile
 
-    path = os.fspath(path)
-    with replacing(path if path.endswith(".npz") else path + ".npz") as file, zipfile.ZipFile(
-        file, "w", zipfile.ZIP_DEFLATED, allowZip64=True
-    ) as archive:
+    if hasattr(path, "write"):
+        whole = contextlib.nullcontext(path)
+    else:
+        path = os.fspath(path)
+        whole = replacing(path if path.endswith(".npz") else path + ".npz")
+    with whole as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
 
 
-def read(path):
-    """{name: array} of a file of weights. Raises ValueError, naming the file, where it is none or is damaged."""
-    if _is_safetensors(path):
-        library = _safetensors()
-        with open(path, "rb") as file:
-            content = file.read()
-        try:
-            return library.load(content)
-        except Exception as error:      # the library's own class, and whatever a damaged header makes of it
-            raise ValueError(f"{path} is no safetensors file, or is damaged: {error}") from error
-    import zipfile
-    import zlib
+class _Npz:
+    """The arrays of an open .npz file: the names that it has, and for each its shape and dtype, or the array."""
 
-    with open(path, "rb") as file:      # FileNotFoundError names the path
-        try:
-            if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
-                raise ValueError("it does not begin as an .npz file does")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError, MemoryError, zipfile.BadZipFile,
-                zlib.error) as error:
-            raise ValueError(f"{path} is no file of weights (.npz), or is damaged: {error}; write it again with "
-                             "save_weights") from error
+    def __init__(self, file):
+        import zipfile
+
+        start = file.tell()
+        if file.read(4) not in (b"PK\x03\x04", b"PK\x05\x06"):
+            raise ValueError("it does not begin as an .npz file does")
+        file.seek(start)
+        self.archive = zipfile.ZipFile(file)
+        self.members = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
+
+    def header(self, name):
+        info = self.members[name]
+        with self.archive.open(info) as member:
+            start = io.BytesIO(member.read(_LONGEST_HEADER))
+        version = np.lib.format.read_magic(start)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"{name} is an array of an unknown version, {version}")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(start)
+        if not dtype.hasobject and start.tell() + math.prod(shape) * dtype.itemsize != info.file_size:
+            raise ValueError(f"{name} says that its shape is {shape}, which is not the size that it has")
+        return shape, dtype
+
+    def array(self, name):
+        with self.archive.open(self.members[name]) as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
 
 
-def load(path, flat, owner):
+class _Safetensors:
+    """The same of an open .safetensors file."""
+
+    def __init__(self, file):
+        self.members = _safetensors().load(file.read())
+
+    def header(self, name):
+        return self.members[name].shape, self.members[name].dtype
+
+    def array(self, name):
+        return self.members[name]
+
+
+def _opened(path):
+    """`path` opened for reading; a file that is open already stays so."""
+    if hasattr(path, "read"):
+        return contextlib.nullcontext(path)
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        longer = os.fspath(path) + ".npz"
+        if os.path.exists(longer):
+            text = f"There is no such file, but {longer}, as save_weights calls it"
+            raise FileNotFoundError(errno.ENOENT, text, os.fspath(path)) from None
+        raise
+
+
+@contextlib.contextmanager
+def _readable(path):
+    """Turns whatever a damaged file makes of a reader into a ValueError that names the file."""
+    try:
+        yield
+    except ImportError:
+        raise
+    except Exception as error:      # NumPy's and zipfile's readers raise some ten classes, tokenize.TokenError among them
+        kind = "safetensors file" if _is_safetensors(path) else "file of weights (.npz)"
+        raise ValueError(f"{path} is no {kind}, or is damaged: {error or type(error).__name__}; write it again with "
+                         "save_weights") from error
+
+
+def _fits(shape, known):
+    return len(shape) == len(known) and all(k is None or n == k for n, k in zip(shape, known, strict=True))
+
+
+def _spelt(known):
+    return "(" + ", ".join("any" if n is None else str(n) for n in known) + ("," if len(known) == 1 else "") + ")"
+
+
+def load(path, flat, shapes, owner):
     """Puts a file's arrays into {name: Parameter}, all or none.
 
-    A parameter whose size is not known yet takes what the file has; it may be missing from a file that was written
-    before its size was known.
+    shapes: {name: what is known of the shape of a parameter without data}, a tuple with None for what is not; it takes what the
+    file has, and may be missing from a file that was written before its size was known. path: also a file open for reading.
     """
-    arrays = read(path)
-    problems = []
-    unknown = [name for name in arrays if name not in flat]
-    for name, param in flat.items():
-        array = arrays.get(name)
-        if array is None:
-            if param.data is not None or unknown:
-                problems.append(f"{name} is missing")
-        elif array.dtype.kind not in "fiubc":
-            problems.append(f"{name} holds {array.dtype}, which is no number")
-        elif param.data is not None and param.data.shape != array.shape:
-            problems.append(f"{name} is of shape {array.shape} in the file and {param.data.shape} here")
-    if problems:
-        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        found = f"; the file also has {', '.join(unknown[:5])}" if unknown else ""
-        raise ValueError(f"{path} does not fit {owner}: {'; '.join(problems[:5])}{more}{found}. Load it into a model that is "
-                         "built like the one that was saved")
-    for name, param in flat.items():
-        if name in arrays:
-            param.data = arrays[name]
+    with _opened(path) as file:
+        with _readable(path):
+            source = (_Safetensors if _is_safetensors(path) else _Npz)(file)
+            headers = {name: source.header(name) for name in flat if name in source.members}
+        unknown = [name for name in source.members if name not in flat]
+        problems = []
+        for name, param in flat.items():
+            known = shapes.get(name) if param.data is None else param.data.shape
+            if name not in headers:
+                if param.data is not None or unknown:
+                    problems.append(f"{name} is missing")
+                continue
+            shape, dtype = headers[name]
+            if dtype.kind not in "fiubc":
+                problems.append(f"{name} holds {dtype}, which is no number")
+            elif known is not None and not _fits(shape, known):
+                problems.append(f"{name} is of shape {shape} in the file and {_spelt(known)} here")
+        if problems:
+            more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+            found = f"; the file also has {', '.join(unknown[:5])}" if unknown else ""
+            raise ValueError(f"{path} does not fit {owner}: {'; '.join(problems[:5])}{more}{found}. Load it into a model that "
+                             "is built like the one that was saved")
+        with _readable(path):
+            arrays = {name: source.array(name) for name in headers}
+    for name, array in arrays.items():
+        flat[name].data = array

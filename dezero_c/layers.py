@@ -96,8 +96,7 @@ class Layer:
 
     def to_gpu(self):
         """Raises: there is no GPU here."""
-        for param in self.params():
-            param.to_gpu()
+        Parameter(np.zeros(0)).to_gpu()     # also where no weights have been drawn yet
 
     def save_weights(self, path):
         """Writes the Parameters' data to `path`, in DeZero's format: a compressed .npz with a key such as `l0/W` for each.
@@ -117,7 +116,23 @@ class Layer:
         """
         flat = {}
         self._flatten_params(flat)
-        _weights.load(path, flat, type(self).__name__)
+        shapes = {}
+        self._flatten_shapes(shapes)
+        _weights.load(path, flat, shapes, type(self).__name__)
+
+    def _flatten_shapes(self, shapes, parent_key=""):
+        for name in self.__dict__.get("_params", ()):
+            value = self.__dict__[name]
+            key = f"{parent_key}/{name}" if parent_key else name
+            if isinstance(value, Layer):
+                value._flatten_shapes(shapes, key)
+            else:
+                shapes[key] = self._known_shape(name)
+
+    def _known_shape(self, name):
+        """What is known of the shape of the Parameter `name` before it has data: a tuple with None for open lengths, or
+        None."""
+        return None
 
 
 _training.set_base_params(Layer.params)
@@ -126,7 +141,7 @@ _training.set_base_params(Layer.params)
 def _drawn(shape, fan_in, dtype):
     """Normal numbers of variance 1 / fan_in (Y. LeCun and others, Efficient BackProp, 1998)."""
     dtype = np.dtype(dtype)
-    return np.random.randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / fan_in))
+    return np.random.randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / max(fan_in, 1)))
 
 
 def _columns(layer, x, axis):
@@ -135,6 +150,15 @@ def _columns(layer, x, axis):
     if not -len(shape) <= axis < len(shape):
         raise ValueError(f"{type(layer).__name__}: x of shape {shape} has too few axes to tell the size of the weights")
     return shape[axis]
+
+
+def _channels(layer, x):
+    """The number of x's channels, which must be layer.in_channels where that has been given."""
+    C = _columns(layer, x, 1)
+    if layer.in_channels not in (None, C):
+        raise ValueError(f"{type(layer).__name__}: x of shape {np.shape(x)} has {C} channels and not the {layer.in_channels} of "
+                         "in_channels")
+    return C
 
 
 # ---- linear, convolution ------------------------------------------------------------------------------------------
@@ -156,6 +180,9 @@ class Linear(Layer):
 
     def _init_W(self, xp=np):
         self.W.data = _drawn((self.in_size, self.out_size), self.in_size, self.dtype)
+
+    def _known_shape(self, name):
+        return (self.in_size, self.out_size) if name == "W" else None
 
     def forward(self, x):
         W = self.W
@@ -190,9 +217,12 @@ class Conv2d(Layer):
         KH, KW = pair(self.kernel_size)
         self.W.data = _drawn((OC, C, KH, KW), C * KH * KW, self.dtype)
 
+    def _known_shape(self, name):
+        return (self.out_channels, self.in_channels, *pair(self.kernel_size)) if name == "W" else None
+
     def forward(self, x):
         if self.W.data is None:
-            self.in_channels = _columns(self, x, 1)
+            self.in_channels = _channels(self, x)
             self._init_W()
         return conv2d(x, self.W, self.b, self.stride, self.pad)
 
@@ -205,9 +235,12 @@ class Deconv2d(Conv2d):
         KH, KW = pair(self.kernel_size)
         self.W.data = _drawn((C, OC, KH, KW), C * KH * KW, self.dtype)
 
+    def _known_shape(self, name):
+        return (self.in_channels, self.out_channels, *pair(self.kernel_size)) if name == "W" else None
+
     def forward(self, x):
         if self.W.data is None:
-            self.in_channels = _columns(self, x, 1)
+            self.in_channels = _channels(self, x)
             self._init_W()
         return deconv2d(x, self.W, self.b, self.stride, self.pad)
 
@@ -356,6 +389,7 @@ class LayerNorm(Layer):
 
     def forward(self, x):
         if self.gamma.data is None:
+            x = x if isinstance(x, Variable) else np.asarray(x)
             D, dtype = _columns(self, x, -1), x.dtype if x.dtype.kind == "f" else np.float32
             self.gamma.data, self.beta.data = np.ones(D, dtype=dtype), np.zeros(D, dtype=dtype)
         return F.layer_norm(x, self.gamma, self.beta, eps=self.eps)
