@@ -17,7 +17,10 @@ def replacing(path, mode="wb"):
 
     path = os.path.realpath(os.fspath(path))
     folder, name = os.path.split(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", suffix=".part", dir=folder)
+    except OSError as error:    # it names the temporary file, which nobody has asked for
+        raise OSError(error.errno, f"{error.strerror} (its folder must exist and be open for writing)", path) from None
     try:
         with os.fdopen(handle, mode) as file:
             yield file
