@@ -4,6 +4,7 @@ Names of attributes are keys of the files of weights (`conv1_1/W`, `res2/a/bn1/g
 Weights are drawn when a model first sees its input.
 """
 
+import errno
 import os
 
 import numpy as np
@@ -74,18 +75,28 @@ class MLP(Model):
 
 
 def _load_pretrained(model, pretrained, url, file_name=None):
-    """Loads the file that `pretrained` asks for: True for the one at `url`, kept in the cache directory, or a path."""
+    """Loads the file that `pretrained` asks for: True for the one at `url`, kept in the cache directory, or a path.
+
+    Without a url the file must lie in the cache directory already, as `file_name`.
+    """
     if isinstance(pretrained, (str, os.PathLike)):
         model.load_weights(pretrained)
         return
-    from dezero_c._download import get_file
+    from dezero_c._download import data_dir, get_file
 
-    path = get_file(url, file_name)
-    try:
-        model.load_weights(path)
-    except ValueError as error:
-        raise ValueError(f"{type(model).__name__}(pretrained=True): {error}; or delete the file, so that it is "
-                         "downloaded again") from error
+    who = f"{type(model).__name__}(pretrained=True)"
+    if url is not None:
+        path = get_file(url, file_name)
+        try:
+            model.load_weights(path)
+        except ValueError as error:
+            raise ValueError(f"{who}: {error}; or delete the file, so that it is downloaded again") from error
+        return
+    path = os.path.join(data_dir(), file_name)
+    if not os.path.exists(path):
+        raise FileNotFoundError(errno.ENOENT, f"{who}: there are no weights of it to download. Put a file that save_weights "
+                                "wrote at this place, or give its path: pretrained=path", path)
+    model.load_weights(path)
 
 
 # ---- VGG16 --------------------------------------------------------------------------------------------------------
