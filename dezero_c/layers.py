@@ -60,7 +60,10 @@ class Layer:
 
     def __getstate__(self):
         """The attributes, without the references to the last call's inputs and outputs."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
+        state = {name: value for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
+        if (own := state.get("_params")) is not None:       # copy.copy would share it
+            state["_params"] = type(own)(own)
+        return state
 
     def params(self):
         """The Parameters of this layer and of the layers in it, each once."""
@@ -192,12 +195,8 @@ class Linear(Layer):
         return F.linear(x, W, self.b)
 
 
-class Conv2d(Layer):
-    """Convolution of x (N, C, H, W) with W (out_channels, C, KH, KW), plus b. W is drawn when x is first seen, unless
-    in_channels is given.
-
-    kernel_size, stride, pad: an int or a pair.
-    """
+class _Convolution(Layer):
+    """What Conv2d and Deconv2d share, neither of which is the other."""
 
     def __init__(self, out_channels, kernel_size, stride=1, pad=0, nobias=False, dtype=np.float32, in_channels=None):
         super().__init__()
@@ -213,36 +212,36 @@ class Conv2d(Layer):
         self.b = None if nobias else Parameter(np.zeros(out_channels, dtype=dtype), name="b")
 
     def _init_W(self, xp=np):
-        C, OC = self.in_channels, self.out_channels
         KH, KW = pair(self.kernel_size)
-        self.W.data = _drawn((OC, C, KH, KW), C * KH * KW, self.dtype)
+        self.W.data = _drawn(self._known_shape("W"), self.in_channels * KH * KW, self.dtype)
+
+    def forward(self, x):
+        if self.W.data is None:
+            self.in_channels = _channels(self, x)
+            self._init_W()
+        return self._function(x, self.W, self.b, self.stride, self.pad)
+
+
+class Conv2d(_Convolution):
+    """Convolution of x (N, C, H, W) with W (out_channels, C, KH, KW), plus b. W is drawn when x is first seen, unless
+    in_channels is given.
+
+    kernel_size, stride, pad: an int or a pair.
+    """
+
+    _function = staticmethod(conv2d)
 
     def _known_shape(self, name):
         return (self.out_channels, self.in_channels, *pair(self.kernel_size)) if name == "W" else None
 
-    def forward(self, x):
-        if self.W.data is None:
-            self.in_channels = _channels(self, x)
-            self._init_W()
-        return conv2d(x, self.W, self.b, self.stride, self.pad)
 
+class Deconv2d(_Convolution):
+    """Transposed convolution of x (N, C, H, W) with W (C, out_channels, KH, KW), plus b; the rest as in Conv2d."""
 
-class Deconv2d(Conv2d):
-    """Transposed convolution of x (N, C, H, W) with W (C, out_channels, KH, KW), plus b."""
-
-    def _init_W(self, xp=np):
-        C, OC = self.in_channels, self.out_channels
-        KH, KW = pair(self.kernel_size)
-        self.W.data = _drawn((C, OC, KH, KW), C * KH * KW, self.dtype)
+    _function = staticmethod(deconv2d)
 
     def _known_shape(self, name):
         return (self.in_channels, self.out_channels, *pair(self.kernel_size)) if name == "W" else None
-
-    def forward(self, x):
-        if self.W.data is None:
-            self.in_channels = _channels(self, x)
-            self._init_W()
-        return deconv2d(x, self.W, self.b, self.stride, self.pad)
 
 
 # ---- recurrent ----------------------------------------------------------------------------------------------------

@@ -249,6 +249,15 @@ def test_copies_before_the_first_call():
     assert pickle.loads(pickle.dumps(layer))(image(2, 4)).shape == (2, 3)
 
 
+def test_a_shallow_copy_shares_parameters_but_not_their_list():
+    layer = L.Linear(3, in_size=4)
+    other = copy.copy(layer)
+    assert other.W is layer.W
+    other.b = None
+    assert names(layer) == ["W", "b"]
+    assert names(other) == ["W"]
+
+
 def test_copies_keep_shared_layers_shared():
     shared = L.Linear(2)
     other = copy.deepcopy(Own(a=shared, b=shared))
@@ -447,6 +456,12 @@ def test_attributes_are_dezeros():
         assert (layer.out_channels, layer.kernel_size, layer.stride, layer.pad, layer.b) == (3, (2, 3), 2, 1, None)
         assert layer.W.shape == ((3, 2, 2, 3) if cls is L.Conv2d else (2, 3, 2, 3))
         assert layer.W.name == "W"
+
+
+def test_neither_convolution_is_the_other():
+    """Programs that treat each kind of layer in its own way ask with isinstance."""
+    assert not isinstance(L.Deconv2d(3, 2), L.Conv2d)
+    assert not isinstance(L.Conv2d(3, 2), L.Deconv2d)
 
 
 def test_convolution_and_its_transpose_are_the_functions():
