@@ -1,0 +1,209 @@
+"""Batches of a data set, one after the other.
+
+A loader is its own iterator, as DeZero's: after the last batch it shuffles anew and can be iterated again; a loop that
+was left goes on where it stopped, unless `reset` is called.
+"""
+
+import math
+import operator
+import threading
+from collections import deque
+
+import numpy as np
+
+from dezero_c.datasets import Dataset
+
+__all__ = ["DataLoader", "SeqDataLoader"]
+
+
+def _number(value, name, least, who):
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{who}: {name} must be an int, not {value!r}") from None
+    if number < least:
+        raise ValueError(f"{who}: {name} is {number}; it must be at least {least}")
+    return number
+
+
+def _array(values, who):
+    try:
+        return np.array(values)
+    except ValueError as error:
+        shapes = sorted({np.shape(v) for v in values})
+        raise ValueError(f"{who}: the examples of a batch have different shapes, {', '.join(map(str, shapes[:4]))}; "
+                         "bring them to one shape in the transform of the data set") from error
+
+
+def _batch(dataset, index, who):
+    """The examples and the labels at these places, as two arrays."""
+    if isinstance(dataset, Dataset) and type(dataset).__getitem__ is Dataset.__getitem__ and dataset.label is not None:
+        x = dataset._taken(dataset.data, dataset.transform, index)
+        t = None if x is None else dataset._taken(dataset.label, dataset.target_transform, index)
+        if t is not None:
+            return x, t
+    examples = [dataset[i] for i in index]
+    return _array([example[0] for example in examples], who), _array([example[1] for example in examples], who)
+
+
+class _Ahead:
+    """The next batches of a loader, prepared by a thread.
+
+    The thread ends whenever `depth` batches wait, and another one is started when one is taken: none is left behind by
+    a loop that was broken or by a loader that was dropped. It holds what makes batches, and not the loader.
+    """
+
+    def __init__(self, make, places, depth):
+        self.make, self.places, self.depth = make, places, depth    # places: an iterator of what `make` takes
+        self.ready = deque()        # (batch, None) or (None, exception)
+        self.changed = threading.Condition()
+        self.working = self.over = False
+
+    def take(self):
+        """The next batch; raises what its making raised."""
+        with self.changed:
+            self._start()
+            while not self.ready:
+                self.changed.wait()
+            batch, error = self.ready.popleft()
+            self._start()
+        if error is not None:
+            raise error
+        return batch
+
+    def stop(self):
+        with self.changed:
+            self.over = True
+
+    def _start(self):
+        if not self.working and not self.over and len(self.ready) < self.depth:
+            self.working = True
+            try:
+                threading.Thread(target=self._work, name="dezero_c prefetch", daemon=True).start()
+            except BaseException:
+                self.working = False
+                raise
+
+    def _work(self):
+        while True:
+            try:
+                place = next(self.places, None)
+                result = None if place is None else (self.make(place), None)
+            except BaseException as error:      # raised again where the batch is asked for
+                result = None, error
+            with self.changed:
+                if result is None or result[1] is not None:
+                    self.over = True
+                if result is not None:
+                    self.ready.append(result)
+                if self.over or len(self.ready) >= self.depth:
+                    self.working = False
+                self.changed.notify_all()
+                if not self.working:
+                    return
+
+
+class DataLoader:
+    """Batches (x, t) of a data set: arrays of batch_size examples and of their labels, the last ones fewer.
+
+    dataset: anything with a length whose elements dataset[i] are pairs. shuffle: in a new order each time through, by
+    `np.random.permutation`, drawn when the loader is made, after the last batch and by `reset`. gpu: there is none;
+    True raises RuntimeError.
+
+    prefetch (not in DeZero): the number of batches that a thread prepares ahead, 0 for none. Batches and their order
+    are the same. Random numbers that transforms draw come from that thread then, so their order among a program's own
+    is open.
+
+    Attributes: dataset, batch_size, shuffle, data_size, max_iter (batches each time through), iteration, index, gpu,
+    prefetch. Raises ValueError for an empty data set and for a batch_size below 1.
+    """
+
+    def __init__(self, dataset, batch_size, shuffle=True, gpu=False, *, prefetch=0):
+        who = type(self).__name__
+        self.dataset = dataset
+        self.batch_size = _number(batch_size, "batch_size", 1, who)
+        self.shuffle = shuffle
+        self.data_size = len(dataset)
+        if self.data_size == 0:
+            raise ValueError(f"{who}: the data set is empty; there are no batches of nothing")
+        self.max_iter = math.ceil(self.data_size / self.batch_size)
+        self.gpu = False
+        self.prefetch = _number(prefetch, "prefetch", 0, who)
+        self._ahead = None
+        if gpu:
+            self.to_gpu()
+        self.reset()
+
+    def reset(self):
+        """Begins anew, in another order if it shuffles."""
+        self._forget()
+        self.iteration = 0
+        self.index = np.random.permutation(self.data_size) if self.shuffle else np.arange(self.data_size)
+
+    def _forget(self):
+        if self._ahead is not None:
+            self._ahead.stop()
+            self._ahead = None
+
+    def _places(self, iteration):
+        """The indices of the examples of a batch."""
+        start = iteration * self.batch_size
+        return self.index[start:start + self.batch_size]
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        """The next batch."""
+        if self.iteration >= self.max_iter:
+            self.reset()
+            raise StopIteration
+        who = type(self).__name__
+        if self.prefetch:
+            x, t = self._fetched(who)
+        else:
+            x, t = _batch(self.dataset, self._places(self.iteration), who)
+        self.iteration += 1
+        return x, t
+
+    def _fetched(self, who):
+        if self._ahead is None:
+            dataset = self.dataset
+            places = [self._places(i) for i in range(self.iteration, self.max_iter)]
+            self._ahead = _Ahead(lambda place: _batch(dataset, place, who), iter(places), self.prefetch)
+        try:
+            return self._ahead.take()
+        except BaseException:
+            self._forget()      # whoever asks again gets this batch made again, as without a thread
+            raise
+
+    def next(self):
+        """The next batch, as `next(loader)`."""
+        return self.__next__()
+
+    def to_cpu(self):
+        """Batches are NumPy arrays, as ever."""
+        self.gpu = False
+
+    def to_gpu(self):
+        """Raises: there is no GPU here."""
+        raise RuntimeError(f"{type(self).__name__}: there is no GPU here, dezero_c computes on the CPU; leave out "
+                           "to_gpu() and gpu=True, or ask `dezero_c.cuda.gpu_enable`, which is False, first")
+
+    def __getstate__(self):
+        return self.__dict__ | {"_ahead": None}     # copies and pickles prepare their own
+
+
+class SeqDataLoader(DataLoader):
+    """Batches of a sequence, read at batch_size places at once that lie as far apart as possible: element j of batch i
+    is example (j * (N // batch_size) + i) % N. For recurrent networks, whose state belongs to those places."""
+
+    def __init__(self, dataset, batch_size, gpu=False, *, prefetch=0):
+        super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch)
+
+    def _places(self, iteration):
+        return (np.arange(self.batch_size) * (self.data_size // self.batch_size) + iteration) % self.data_size
+
+    def __next__(self):
+        """The next batch."""
+        return super().__next__()
