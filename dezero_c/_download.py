@@ -16,8 +16,7 @@ __all__ = ["cache_dir", "get_file", "show_progress"]
 _MNIST = "http://yann.lecun.com/exdb/mnist/"
 
 # The original address of MNIST refuses programs; these two hold the same files.
-"
-                                                                       "_MIRRORS = {
+_MIRRORS = {
     _MNIST: ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
 }
 
@@ -81,8 +80,7 @@ def _file_name(url):
 
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     if name in ("", ".", "..") or "\\" in name or "\0" in name:
-        raise ValueError(f"get_file: {url!r} does not end in the name of a file; give one: get_file(url, "
-                         "file_name=...)")
+        raise ValueError(f"get_file: {url!r} does not end in the name of a file; give one by file_name")
     return name
 
 
@@ -124,8 +122,9 @@ def get_file(url, file_name=None):
             print(" Done")
             return path
     kind = ValueError if isinstance(last, _Damaged) else ConnectionError
-    raise kind(f"get_file: {os.path.basename(path)} could not be downloaded from {'; '.join(problems)}. Try again later, "
-               f"or put the file by hand at {path}, or set DEZERO_C_DATA to the directory that holds it") from last
+    raise kind(f"get_file: {os.path.basename(path)} could not be downloaded from {'; '.join(problems)}. Try again "
+               f"later, or put the file by hand at {path}, or set DEZERO_C_DATA to the directory that holds it"
+               ) from last
 
 
 # ---- one file from one place --------------------------------------------------------------------------------------
