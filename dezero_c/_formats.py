@@ -163,7 +163,17 @@ def _view(raw, dtype, shape, order):
     return np.ndarray(shape, dtype, raw, order=order)
 
 
-_HARMLESS = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _Encode()}
+class _NoBytes(_Frozen):
+    __slots__ = ()
+
+    def __call__(self):     # how protocols 0 to 2 write b"" only
+        return b""
+
+
+_HARMLESS = {
+    ("numpy", "ndarray"): _Array, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _Encode(),
+    ("__builtin__", "bytes"): _NoBytes(),
+}
 for _package in ("numpy.core", "numpy._core"):
     _HARMLESS |= {
         (f"{_package}.multiarray", "_reconstruct"): _Reconstruct(), (f"{_package}.multiarray", "scalar"): _Scalar(),
@@ -197,23 +207,24 @@ def read_archive(path, members):
     """The dicts pickled in those members, named by the last part of their path, of a tar file: a list in that order."""
     import tarfile
 
-    dicts = {}
+    contents = {}
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with _open_maybe_gzip(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
             for member in archive:
                 name = pathlib.PurePosixPath(member.name).name
-                if name not in members or name in dicts or not member.isfile():
+                if name not in members or name in contents or not member.isfile():
                     continue
                 if member.size > _LIMIT:
                     raise _Wrong(f"{member.name} claims to have {member.size} bytes")
-                content = archive.extractfile(member).read()
-                if len(content) < member.size:
+                contents[name] = archive.extractfile(member).read()
+                if len(contents[name]) < member.size:
                     raise _Wrong(f"it ends within {member.name}")
-                dicts[name] = _unpickle(content)
-                if len(dicts) == len(set(members)):
-                    return [dicts[name] for name in members]
-        missing = [name for name in members if name not in dicts]
-        raise _Wrong(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in it")
+            while file.read(1 << 20):       # gzip's checksum is behind the last byte
+                pass
+        missing = [name for name in members if name not in contents]
+        if missing:
+            raise _Wrong(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in it")
+        return [_unpickle(contents[name]) for name in members]
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except (_Wrong, OSError, EOFError, zlib.error, tarfile.TarError, ValueError, MemoryError) as error:

@@ -440,8 +440,12 @@ def load_cache_npz(filename, train=False):
     if not os.path.exists(path):
         return None, None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["data"], archive["label"]
+        with open(path, "rb") as file:
+            if file.read(2) != b"PK":
+                raise ValueError("it does not begin as an .npz file does")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return archive["data"], archive["label"]
     except (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError, MemoryError, zipfile.BadZipFile,
             zlib.error) as error:
         raise ValueError(f"{path} is no cache of data and labels (.npz), or is damaged: {error}; delete it, so that it "
