@@ -6,7 +6,6 @@ arrays, numbers, bytes, text, lists and dicts; anything else that it names is re
 
 import io
 import math
-import pathlib
 import re
 import zlib
 
@@ -211,7 +210,7 @@ def read_archive(path, members):
     try:
         with _open_maybe_gzip(path) as file, tarfile.open(fileobj=file, mode="r|") as archive:
             for member in archive:
-                name = pathlib.PurePosixPath(member.name).name
+                name = member.name.rsplit("/", 1)[-1]
                 if name not in members or name in contents or not member.isfile():
                     continue
                 if member.size > _LIMIT:

@@ -13,7 +13,6 @@ import numpy as np
 
 from dezero_c import _formats
 from dezero_c._download import cache_dir, data_dir, get_file
-from dezero_c._files import replacing
 from dezero_c.transforms import Compose, Flatten, Normalize, ToFloat, plain, whole
 
 __all__ = [
@@ -454,6 +453,8 @@ def load_cache_npz(filename, train=False):
 
 def save_cache_npz(data, label, filename, train=False):
     """Keeps two arrays in the cache directory under the name of a file, and returns the path; what is there stays."""
+    from dezero_c._files import replacing
+
     path = _cache_path(filename, train)
     if os.path.exists(path):
         return path
