@@ -95,7 +95,7 @@ class Dataset:
         worst = index.max() if index.max() >= len(self) else index.min()
         if not -len(self) <= worst < len(self):
             raise IndexError(f"{type(self).__name__}: there is no example {worst}; there are {len(self)}")
-        return index
+        return index.astype(np.intp)
 
     def _stacked(self, index):
         """The examples and labels at these places as arrays; (array, None) without labels."""

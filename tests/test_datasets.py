@@ -66,7 +66,8 @@ def test_single_examples():
 
 def test_several_examples_are_stacked():
     for d in (Squares(), Squares(transform=lambda x: x * 1.0, target_transform=lambda t: t + 0)):
-        for index in ([1, -1], np.array([1, 4]), slice(1, None, 3), np.array([False, True, False, False, True])):
+        for index in ([1, -1], np.array([1, 4]), np.array([1, 4], "u8"), slice(1, None, 3),
+                      np.array([False, True, False, False, True])):
             x, t = d[index]
             assert x.tolist() == [[2, 3], [8, 9]]
             assert t.tolist() == [1, 16]
