@@ -1,0 +1,258 @@
+"""Graphs behind Variables: their DOT text, and pictures of them in files.
+
+`utils` shows these functions. Where the program `dot` of Graphviz is missing, `_svg` draws.
+"""
+
+import os
+
+__all__ = ["get_dot_graph", "label", "plot_dot_graph", "trace"]
+
+_PATIENCE = 120  # seconds for dot, which takes hours for some graphs
+
+
+def _checked(output, op):
+    if not hasattr(output, "creator"):
+        raise TypeError(f"{op}: output must be a Variable, not {type(output).__name__}; for several outputs, make one "
+                        "of them (a sum, say) or draw each")
+    return output
+
+
+# ---- what a graph consists of -------------------------------------------------------------------------------------
+
+def label(variable):
+    """(name, shape and dtype) of a Variable as text, either of them "" where there is none."""
+    name = getattr(variable, "name", None)
+    try:
+        about = f"{variable.shape} {variable.dtype}"
+    except AttributeError:      # no data
+        about = ""
+    return "" if name is None else str(name), about
+
+
+def _living(function):
+    """The outputs of a function that still exist."""
+    found = []
+    for reference in function.outputs or ():
+        y = reference() if callable(reference) else reference
+        if y is not None:
+            found.append(y)
+    return found
+
+
+def trace(output, limit):
+    """The graph behind a Variable: ([object], [is it a Variable], [(source, target)], {number: inputs left out}, total).
+
+    Numbers are places in the lists, and the output is number 0. A Variable that enters a function twice has two edges
+    to it. With more than `limit` nodes, those farthest from the output are left out; total counts all.
+    """
+    objects, variable, numbers = [], [], {}
+    edges, drawn, cut = [], set(), {}
+
+    def number(node, is_variable):
+        """The node's number, a new one if there is room; None if there is none."""
+        if (k := numbers.get(id(node))) is None:
+            if len(objects) >= limit:
+                return None
+            k = numbers[id(node)] = len(objects)
+            objects.append(node)
+            variable.append(is_variable)
+        return k
+
+    number(output, True)
+    position = 0
+    while position < len(objects):
+        node, here = objects[position], position
+        position += 1
+        if variable[here]:
+            if (f := node.creator) is None:
+                continue
+            k = number(f, False)
+            if k is None:
+                cut[here] = 1
+            elif (k, here) not in drawn:
+                drawn.add((k, here))
+                edges.append((k, here))
+            continue
+        for x in node.inputs:
+            k = number(x, True)
+            if k is None:
+                cut[here] = cut.get(here, 0) + 1
+            else:
+                edges.append((k, here))
+        for y in _living(node):
+            if (k := number(y, True)) is not None and (here, k) not in drawn:
+                drawn.add((here, k))
+                edges.append((here, k))
+    return objects, variable, edges, cut, len(objects) if not cut else _count(output)
+
+
+def _count(output):
+    seen, stack, total = set(), [output], 1
+    variables = {id(output)}
+    while stack:
+        f = stack.pop().creator
+        if f is None or id(f) in seen:
+            continue
+        seen.add(id(f))
+        total += 1
+        for x in (*f.inputs, *_living(f)):
+            if id(x) not in variables:
+                variables.add(id(x))
+                stack.append(x)
+                total += 1
+    return total
+
+
+# ---- DOT ----------------------------------------------------------------------------------------------------------
+
+def _quoted(text):
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n").replace("\0", "") + '"'
+
+
+def get_dot_graph(output, verbose=True):
+    """The graph behind a Variable as text in the DOT language of Graphviz.
+
+    output: Variable. verbose: whether the Variables' labels have shape and dtype besides the name. Variables are
+    orange, Functions light blue boxes with the name of their class; nodes are named by `id`. Graphs may be of any
+    depth. Raises TypeError where output is no Variable.
+    """
+    _checked(output, "get_dot_graph")
+    lines, written, seen = [], set(), set()
+
+    def write(line):
+        if line not in written:
+            written.add(line)
+            lines.append(line)
+
+    def write_variable(v):
+        name, about = label(v)
+        text = f"{name}: {about}" if verbose and name and about else name or (about if verbose else "")
+        write(f"{id(v)} [label={_quoted(text)}, color=orange, style=filled]")
+
+    write_variable(output)
+    stack = [output.creator]
+    while stack:
+        f = stack.pop()
+        if f is None or id(f) in seen:
+            continue
+        seen.add(id(f))
+        write(f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]")
+        for x in f.inputs:
+            write(f"{id(x)} -> {id(f)}")
+        outputs = _living(f)
+        for y in outputs:
+            write(f"{id(f)} -> {id(y)}")
+        for v in (*f.inputs, *outputs):
+            write_variable(v)
+            stack.append(v.creator)
+    return "\n".join(["digraph g {", *lines, "}"])
+
+
+# ---- pictures -----------------------------------------------------------------------------------------------------
+
+def plot_dot_graph(output, verbose=True, to_file="graph.png"):
+    """Draw the graph behind a Variable into a file.
+
+    to_file: its ending says which format. The program `dot` of Graphviz draws, where it is installed; otherwise this
+    package does, SVG (`graph.svg`) with nothing else, PNG, PDF and others through matplotlib. The DOT text is left in
+    tmp_graph.dot in ~/.dezero or, if it is set, in the folder that the environment variable DEZERO_C_DATA names;
+    to_file="graph.dot" writes the text alone. The file is replaced when the picture is complete.
+
+    Returns what a notebook shows (IPython's Image or SVG), elsewhere the path. Raises TypeError where output is no
+    Variable, ValueError for a name without an ending, FileNotFoundError for a folder that is not there, RuntimeError
+    with dot's message when it fails, and ImportError when there is neither dot nor matplotlib.
+    """
+    op = "plot_dot_graph"
+    _checked(output, op)
+    path = os.fspath(to_file)
+    kind = os.path.splitext(path)[1][1:].lower()
+    if not kind.isalnum():
+        raise ValueError(f"{op}: to_file={path!r} has no ending that says which format; write 'graph.png' or "
+                         "'graph.svg'")
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        raise FileNotFoundError(f"{op}: the folder {folder!r} of to_file does not exist; make it first")
+    text = get_dot_graph(output, verbose)
+    _leave(text)
+    picture = text.encode() if kind in ("dot", "gv") else _picture(output, verbose, kind, text, op)
+
+    from dezero_c._files import replacing
+
+    with replacing(path) as file:
+        file.write(picture)
+    return _shown(path, kind)
+
+
+def _leave(text):
+    """Keep the DOT text where DeZero does. It is only left for the curious, so that a read-only home does no harm."""
+    folder = os.environ.get("DEZERO_C_DATA") or os.path.join(os.path.expanduser("~"), ".dezero")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "tmp_graph.dot"), "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError:
+        pass
+
+
+def _picture(output, verbose, kind, text, op):
+    import shutil
+
+    program = shutil.which("dot")
+    if program is not None:
+        picture = _by_dot(program, text, kind, op)
+        if picture is not None:
+            return picture
+
+    from dezero_c import _svg
+
+    drawing = _svg.Drawing(output, verbose)
+    if kind == "svg":
+        return drawing.svg().encode()
+    try:
+        return drawing.paint(kind)
+    except ImportError as error:
+        raise ImportError(
+            f"{op}: a .{kind} file is drawn by the program dot of Graphviz or by matplotlib, and neither is installed. "
+            "Install one of them (`apt install graphviz`, `brew install graphviz`; `pip install matplotlib`), or "
+            "write to_file='graph.svg', which needs neither"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{op}: matplotlib, which draws because dot is not installed, cannot write .{kind}: "
+                         f"{error}") from error
+
+
+def _by_dot(program, text, kind, op):
+    """The picture that dot makes; None when it does not come to an end and the graph can be drawn without it."""
+    import subprocess
+
+    try:
+        done = subprocess.run([program, "-T" + kind], input=text.encode(), capture_output=True, timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        if kind == "svg":
+            return None
+        raise RuntimeError(f"{op}: dot did not finish in {_PATIENCE} seconds; to_file='graph.svg' is then drawn "
+                           "without it, and the first nodes only of a large graph") from None
+    except OSError as error:
+        raise RuntimeError(f"{op}: {program} cannot be run: {error}") from error
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode(errors="replace").strip() or f"exit status {done.returncode}, without a message"
+        raise RuntimeError(f"{op}: dot could not draw a .{kind} file: {said}")
+    return done.stdout
+
+
+def in_notebook():
+    """Whether IPython runs this program (a notebook or its shell)."""
+    import sys
+
+    shell = sys.modules.get("IPython")
+    return shell is not None and shell.get_ipython() is not None
+
+
+def _shown(path, kind):
+    """The picture as IPython displays it, or the path."""
+    if not in_notebook() or kind not in ("png", "jpg", "jpeg", "gif", "svg"):
+        return path
+    from IPython import display
+
+    return display.SVG(filename=path) if kind == "svg" else display.Image(filename=path)
