@@ -40,7 +40,8 @@ def _living(function):
 
 
 def trace(output, limit):
-    """The graph behind a Variable: ([object], [is it a Variable], [(source, target)], {number: inputs left out}, total).
+    """The graph behind a Variable: ([object], [is it a Variable], [(source, target)], {number: inputs left out},
+    total).
 
     Numbers are places in the lists, and the output is number 0. A Variable that enters a function twice has two edges
     to it. With more than `limit` nodes, those farthest from the output are left out; total counts all.

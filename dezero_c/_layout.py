@@ -8,6 +8,7 @@ least-squares problem in each layer under the order already found, solved exactl
 
 from bisect import bisect_right, insort
 from collections import deque
+from itertools import pairwise
 
 __all__ = ["Placement", "place"]
 
@@ -19,8 +20,8 @@ _THOROUGH = 3000    # items up to which crossings are also removed by exchanging
 
 
 class Placement:
-    """xs, ys: the centres of the boxes. strokes: cubic Bezier curves (x0, y0, x1, y1, x2, y2, x3, y3, arrow?) in pixels,
-    downwards. width, height: of the whole, which begins at (0, 0)."""
+    """xs, ys: the centres of the boxes. strokes: cubic Bezier curves (x0, y0, x1, y1, x2, y2, x3, y3, arrow?),
+    downwards. All in pixels. width, height: of the whole, which begins at (0, 0)."""
 
     __slots__ = ("height", "strokes", "width", "xs", "ys")
 
@@ -262,7 +263,7 @@ class _Net:
             self._pull(both, self.layers)
 
     def _gaps(self, row):
-        return [(self.widths[a] + self.widths[b]) / 2 + GAP for a, b in zip(row, row[1:], strict=False)]
+        return [(self.widths[a] + self.widths[b]) / 2 + GAP for a, b in pairwise(row)]
 
     def _pull(self, near, rows):
         xs = self.xs
@@ -324,7 +325,7 @@ class _Net:
                 ks.sort(key=goal.__getitem__)
                 apart = [PORT] * (len(ks) - 1)
                 if not other:                  # edges may leave from one point, unless they go to the same box
-                    apart = [PORT if links[k] == links[j] else 0.0 for k, j in zip(ks, ks[1:], strict=False)]
+                    apart = [PORT if links[k] == links[j] else 0.0 for k, j in pairwise(ks)]
                 squeeze = min(1.0, 2 * room / sum(apart)) if sum(apart) else 1.0
                 x = self.xs[box]
                 wanted = [min(max(goal[k], x - room), x + room) for k in ks]

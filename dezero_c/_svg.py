@@ -69,7 +69,8 @@ class _Box:
         # Bold letters are about a tenth wider.
         widest = max((text_width(text, size) * (1.1 if bold else 1.0) for text, size, bold in self.lines), default=0)
         self.height = 36 if len(self.lines) > 1 else 24 if self.lines else 14
-        self.width = max(widest + (16 if self.function else 22 if len(self.lines) < 2 else 26), 34 if self.lines else 20)
+        padding = 16 if self.function else 22 if len(self.lines) < 2 else 26
+        self.width = max(widest + padding, 34 if self.lines else 20)
 
 
 class Drawing:
@@ -148,9 +149,10 @@ class Drawing:
             out.append(f'<g fill="{fill}" stroke="{line}">')
             for box, x, y in self._places():
                 if box.function is kind:
+                    corner = "3" if kind else _number(box.height / 2)
                     out.append(f'<rect x="{_number(x - box.width / 2)}" y="{_number(y - box.height / 2)}" '
-                               f'width="{_number(box.width)}" height="{_number(box.height)}" '
-                               f'rx="{3 if kind else _number(box.height / 2)}"><title>{escaped(box.title)}</title></rect>')
+                               f'width="{_number(box.width)}" height="{_number(box.height)}" rx="{corner}">'
+                               f"<title>{escaped(box.title)}</title></rect>")
             out.append("</g>")
         out.append(f'<g fill="{_INK}" font-size="{_NAME}" pointer-events="none">')
         for box, x, y in self._places():
