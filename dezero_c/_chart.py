@@ -68,17 +68,20 @@ def figure(plan, xlabel, make=None):
         FigureCanvasAgg(drawn)
     for place, (title, lines) in enumerate(plan, 1):
         axes = drawn.add_subplot(rows, columns, place)
-        for name, colour, xs, ys in lines:
+        for _name, colour, xs, ys in lines:
             dots = "o" if len(xs) <= 30 else None
-            axes.plot(xs, ys, color=colour, label=name, linewidth=1.8, marker=dots, markersize=3.5)
-        axes.set_title(title, fontsize=11)
+            axes.plot(xs, ys, color=colour, linewidth=1.8, marker=dots, markersize=3.5)
+        axes.set_title(title, fontsize=11, parse_math=False)
         axes.set_xlabel(xlabel)
         axes.grid(alpha=0.3, linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
         if all(isinstance(x, int) for _, _, xs, _ in lines for x in xs):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         if len(lines) > 1 or lines[0][0] != title:
-            axes.legend(frameon=False, fontsize=9)
+            # A name that begins with an underscore would be left out, so that each has a space before it.
+            legend = axes.legend(axes.lines, [f" {name}" for name, *_ in lines], frameon=False, fontsize=9)
+            for text in legend.get_texts():
+                text.set_parse_math(False)
     return drawn
 
 
@@ -128,7 +131,7 @@ def _panel(title, lines, xlabel):
     for name, colour, xs, ys in lines:
         points, dots, pen = [], [], "M"
         for x, y in _thinned(xs, ys):
-            if not math.isfinite(y):
+            if not _drawn(y):
                 pen = "M"
                 continue
             points.append(f"{pen}{px(x):.1f} {py(y):.1f}")
@@ -159,21 +162,25 @@ def _thinned(xs, ys):
     kept = []
     for start in range(0, len(xs), size):
         part = range(start, min(start + size, len(xs)))
-        real = [i for i in part if math.isfinite(ys[i])] or [start]
+        real = [i for i in part if _drawn(ys[i])] or [start]
         kept += sorted({min(real, key=ys.__getitem__), max(real, key=ys.__getitem__)})
     return [(xs[i], ys[i]) for i in kept]
 
 
+def _drawn(value):
+    return math.isfinite(value) and abs(value) < 1e300  # of larger ones the difference may overflow
+
+
 def _axis(values, count, whole, room=0.0):
     """(low, high, ticks) of an axis for these values: about so many ticks at round numbers."""
-    values = [float(v) for v in values if math.isfinite(v)]
+    values = [float(v) for v in values if _drawn(v)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if high - low <= 1e-12 * max(abs(low), abs(high)):
         pad = 1.0 if whole else max(abs(low) * 0.1, 1e-6) if low else 0.5
         low, high = low - pad, high + pad
     margin = (high - low) * room
     low, high = low - margin, high + margin
-    raw = (high / count - low / count)  # a difference of the quotients cannot overflow
+    raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.8)
     if whole:

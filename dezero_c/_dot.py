@@ -74,7 +74,7 @@ def trace(output, limit):
                 drawn.add((k, here))
                 edges.append((k, here))
             continue
-        for x in node.inputs:
+        for x in node.inputs or ():
             k = number(x, True)
             if k is None:
                 cut[here] = cut.get(here, 0) + 1
@@ -96,7 +96,7 @@ def _count(output):
             continue
         seen.add(id(f))
         total += 1
-        for x in (*f.inputs, *_living(f)):
+        for x in (*(f.inputs or ()), *_living(f)):
             if id(x) not in variables:
                 variables.add(id(x))
                 stack.append(x)
@@ -139,12 +139,12 @@ def get_dot_graph(output, verbose=True):
             continue
         seen.add(id(f))
         write(f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]")
-        for x in f.inputs:
+        inputs, outputs = f.inputs or (), _living(f)
+        for x in inputs:
             write(f"{id(x)} -> {id(f)}")
-        outputs = _living(f)
         for y in outputs:
             write(f"{id(f)} -> {id(y)}")
-        for v in (*f.inputs, *outputs):
+        for v in (*inputs, *outputs):
             write_variable(v)
             stack.append(v.creator)
     return "\n".join(["digraph g {", *lines, "}"])
@@ -246,8 +246,8 @@ def in_notebook():
     """Whether IPython runs this program (a notebook or its shell)."""
     import sys
 
-    shell = sys.modules.get("IPython")
-    return shell is not None and shell.get_ipython() is not None
+    ask = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return ask is not None and ask() is not None
 
 
 def _shown(path, kind):

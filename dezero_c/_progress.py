@@ -3,6 +3,8 @@
 import sys
 import time
 
+from dezero_c._dot import in_notebook
+
 __all__ = ["Progress", "progress"]
 
 _EVERY = 0.1  # seconds between two pictures of the bar
@@ -41,8 +43,6 @@ def _is_terminal(stream):
 
 def _tqdm():
     """tqdm's class for this place, or None where it is not installed or nobody would see it."""
-    from dezero_c._dot import in_notebook
-
     notebook = in_notebook()
     if not notebook and not _is_terminal(sys.stderr):
         return None
@@ -69,7 +69,8 @@ def _seconds(value):
 
 def _plain(value):
     """A number out of a Variable or an array of one element; everything else as it is."""
-    value = getattr(value, "data", value)
+    if not hasattr(value, "item"):
+        value = getattr(value, "data", value)
     item = getattr(value, "item", None)
     try:
         return item() if item is not None else value
@@ -90,6 +91,7 @@ class Progress:
         self._bar = None        # tqdm's, during a loop
         self._stream = None     # stderr where our own bar is drawn, during a loop
         self._start = self._seen = 0.0
+        self._live = False      # whether the bar is drawn during the loop
         self._width = 0
 
     def __len__(self):
@@ -124,7 +126,7 @@ class Progress:
 
     def _own(self):
         self._stream = sys.stderr
-        live = _is_terminal(self._stream)
+        live = self._live = _is_terminal(self._stream) or in_notebook()
         self._start = self._seen = time.monotonic()
         self._width = 0
         if live:
@@ -143,19 +145,18 @@ class Progress:
         if self._stream is None:
             return
         self._seen = time.monotonic()
-        live = _is_terminal(self._stream)
-        text = self._text(live)
-        line = text
-        if live:
+        line = text = self._text()
+        if self._live:
             line = "\r" + text + " " * (self._width - len(text))
             self._width = len(text)
         try:
             self._stream.write(line + ("\n" if last else ""))
             self._stream.flush()
-        except (OSError, ValueError):   # a closed stderr must not end a training run
+        except (OSError, ValueError, AttributeError):   # a closed stderr must not end a training run
             self._stream = None
 
-    def _text(self, live):
+    def _text(self):
+        live = self._live
         spent = self._seen - self._start
         parts = [_seconds(spent)]
         if live and self.n and self.total:

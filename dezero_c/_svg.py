@@ -9,6 +9,7 @@ LIMIT = 2000      # nodes in one picture: more cannot be read, and browsers stal
 _MARGIN = 8
 _LONGEST = 28     # characters of a label; the whole of it is in the tooltip
 _NAME, _SMALL = 12, 10
+_PIXELS = 30000   # of a painted picture's longer side; Agg has up to 65535
 _TIP = 6          # length of an arrow's head
 _FONT = "'DejaVu Sans',Verdana,Helvetica,Arial,sans-serif"
 _EDGE = "#888888"  # read on white and on black
@@ -174,7 +175,7 @@ class Drawing:
         from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
         from matplotlib.path import Path
 
-        dpi = min(144, int(30000 * 72 / max(self.width, self.height)))  # Agg paints up to 65535 pixels a side
+        dpi = min(144, int(_PIXELS * 72 / max(self.width, self.height)) or 1)
         figure = Figure(figsize=(self.width / 72, self.height / 72), dpi=dpi, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(self.height, 0))

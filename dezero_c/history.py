@@ -21,12 +21,13 @@ __all__ = ["History", "Progress", "progress"]
 
 _FORMAT = "dezero_c history 1"
 _ODD = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}    # which JSON has no numbers for
+_LARGEST = 10**300  # of an int; a larger one has no place on an axis
 _SHOWN = 12  # rows of a table
 
 
 def _number(value, name, op):
     """A Python number (or None) out of what training loops have in hand: a Variable, an array of one element, …"""
-    plain = getattr(value, "data", value) if not isinstance(value, numbers.Number) else value
+    plain = value if hasattr(value, "item") else getattr(value, "data", value)
     item = getattr(plain, "item", None)
     if item is not None:
         try:
@@ -37,6 +38,8 @@ def _number(value, name, op):
                              f"for instance {name}={name}.mean()") from None
     if isinstance(plain, bool):
         return int(plain)
+    if isinstance(plain, int) and abs(plain) > _LARGEST:
+        raise ValueError(f"{op}: {name} is an int with more than 300 digits; record it as a float, or its logarithm")
     if plain is None or isinstance(plain, (int, float)):
         return plain
     if isinstance(plain, numbers.Real):
@@ -175,7 +178,9 @@ class History:
             raise ValueError(f"its column {name!r} is no list")
         found = [_ODD.get(value, value) if isinstance(value, str) else value for value in values]
         for value in found:
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            if value is None or isinstance(value, float):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST:
                 raise ValueError(f"its column {name!r} holds {value!r}")
         return found
 
