@@ -217,12 +217,10 @@ class History:
             picture = _chart.svg(plan, "epoch").encode()
         else:
             if to_file is None:
+                # IPython knows how to show Figures only once pyplot was imported.
+                figure._repr_png_ = lambda: _encoded(figure, "png", 96)
                 return figure
-            import io
-
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=144)  # ValueError for a format that it does not have, with a list
-            picture = file.getvalue()
+            picture = _encoded(figure, kind, 144)
         from dezero_c._files import replacing
 
         with replacing(to_file) as file:
@@ -271,6 +269,15 @@ class History:
                        + "</tr>" for row in rows)
         return (f'<div style="overflow-x:auto">{chart}<table style="color:inherit"><thead><tr>{head}</tr></thead>'
                 f"<tbody>{body}</tbody></table></div>")
+
+
+def _encoded(figure, kind, dpi):
+    """The bytes of a file with the figure; ValueError, with a list of those there are, for a kind that is not known."""
+    import io
+
+    file = io.BytesIO()
+    figure.savefig(file, format=kind, dpi=dpi)
+    return file.getvalue()
 
 
 def _text(value):

@@ -249,6 +249,7 @@ def test_figure(monkeypatch):
     figure = trained().plot()
     assert [axes.get_title() for axes in figure.axes] == ["loss", "accuracy"]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [" train_loss", " test_loss"]
+    assert figure._repr_png_().startswith(b"\x89PNG")     # for notebooks
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == [1, 2, 3, 4, 5]
     assert list(line.get_ydata()) == trained()["train_loss"]
