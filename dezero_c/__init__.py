@@ -43,10 +43,15 @@ from dezero_c import (
     core,
     core_simple,
     cuda,
+    dataloaders,
+    datasets,
     functions,
     functions_conv,
+    history,
     layers,
+    models,
     optimizers,
+    transforms,
     utils,
 )
 from dezero_c.core import (
@@ -61,13 +66,19 @@ from dezero_c.core import (
     test_mode,
     using_config,
 )
+from dezero_c.dataloaders import DataLoader, SeqDataLoader
+from dezero_c.datasets import Dataset
 from dezero_c.dropin import install, load_ipython_extension, uninstall, unload_ipython_extension
+from dezero_c.history import History, progress
 from dezero_c.layers import Layer
+from dezero_c.models import Model
 
 __version__ = "0.1.0"
+is_simple_core = False      # True in the package that install(simple_core=True) shows, for the book's steps 23 to 32
 
 __all__ = [
-    "Config", "Function", "Parameter", "Variable", "as_array", "as_variable", "core", "functions",
-    "functions_conv", "install", "load_ipython_extension", "no_grad", "setup_variable", "test_mode",
-    "uninstall", "unload_ipython_extension", "using_config", "utils",
+    "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader", "Variable",
+    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "history", "install",
+    "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "setup_variable",
+    "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config", "utils",
 ]

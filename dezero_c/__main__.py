@@ -6,6 +6,7 @@ USAGE = """\
 usage: python -m dezero_c script.py [args ...]        run a DeZero program
        python -m dezero_c notebook.ipynb [args ...]   run a notebook's code cells, in its directory, without Jupyter
        python -m dezero_c -m module [args ...]        run a module, as python -m does
+       python -m dezero_c --simple-core ...           any of these, with gradients as in the book's steps 23 to 32
        python -m dezero_c tour                        see the book's first chapter, computed live
        python -m dezero_c info                        show versions, SIMD level, BLAS, threads, compiled core
        python -m dezero_c --version | --help
@@ -37,6 +38,12 @@ def main(args):
 
     from dezero_c import _runner
 
+    if first == "--simple-core":
+        from dezero_c import dropin
+
+        dropin.install(simple_core=True)
+        args = args[1:]
+        first = args[0] if args else ""
     if first == "-m":
         return _runner.run_module(args[1], args[2:]) if args[1:] else _misused("-m needs the name of a module")
     if not first or first.startswith("-"):

@@ -111,7 +111,7 @@ def fail(message, status):
 def _prepare(argv, directory):
     """Put the drop-in, `sys.argv` and `sys.path[0]` in place; False, with a message, if the drop-in is refused."""
     try:
-        dropin.install()
+        dropin.install(dropin.wants_simple_core())
     except ImportError as exc:
         fail(str(exc), 1)
         return False
@@ -188,11 +188,11 @@ class _Join:
     """Turns the drop-in on where it is unpickled: in a worker process, before that imports the program."""
 
     def __reduce__(self):
-        return _join, ()
+        return _join, (dropin.wants_simple_core(),)
 
 
-def _join():
-    dropin.install()
+def _join(simple_core):
+    dropin.install(simple_core)
     _SpawnWatch.start()
 
 

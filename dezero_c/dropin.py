@@ -54,9 +54,13 @@ class _Finder:
     def __init__(self):
         self.added = {}
         self.displaced = {}
+        self.simple_core = False
+
+    def target(self, fullname):
+        return f"{_PACKAGE}.simple" if fullname == "dezero" and self.simple_core else _target(fullname)
 
     def find_spec(self, fullname, path=None, target=None):
-        name = _target(fullname)
+        name = self.target(fullname)
         if name is None:
             return None
         from importlib.util import find_spec
@@ -77,16 +81,20 @@ def _installed():
 
 
 def _is_ours(name, module):
-    return module is not None and module is sys.modules.get(_target(name) or "")
+    ours = [_target(name), f"{_PACKAGE}.simple"] if name == "dezero" else [_target(name)]
+    return module is not None and any(module is sys.modules.get(each or "") for each in ours)
 
 
-def install():
+def install(simple_core=False):
     """Let `import dezero`, `import dezero.<module>` and `import chapter1` give the modules of dezero_c.
 
     The very same modules, not copies: `dezero.Variable is dezero_c.Variable`. They win over a `chapter1.py` in the
     working directory and over a DeZero anywhere on `sys.path`. A `chapter1` that is already imported is set aside until
     `uninstall`; names taken from it before (`from chapter1 import *`) stay what they were, so run such a line again.
     Calling twice is harmless.
+
+    simple_core: `dezero` is what the book has in steps 23 to 32 (`dezero.is_simple_core`): its Variable's gradients are
+    ndarrays. Names imported before, by a call that said otherwise, stay what they were.
 
     Raises ImportError, and changes nothing, if the real `dezero` is already imported: its Variables and those of
     dezero_c do not mix.
@@ -105,11 +113,20 @@ def install():
                 name=name,
             )
     finder = _installed() or _Finder()
+    if getattr(finder, "simple_core", False) != simple_core:
+        finder.simple_core = simple_core
+        if "dezero" not in strangers:
+            sys.modules.pop("dezero", None)
     for name, module in strangers.items():
         finder.displaced.setdefault(name, module)
         del sys.modules[name]
     if sys.meta_path[:1] != [finder]:
         sys.meta_path[:] = [finder, *(other for other in sys.meta_path if other is not finder)]
+
+
+def wants_simple_core():
+    """Whether the drop-in at work is the book's steps 23 to 32; False when none is."""
+    return getattr(_installed(), "simple_core", False)
 
 
 def uninstall():

@@ -9,7 +9,6 @@
     history.plot("run.png")
 """
 
-import json
 import math
 import numbers
 import os
@@ -141,6 +140,8 @@ class History:
             return value if value is None or math.isfinite(value) else str(value)
 
         columns = {name: [encoded(value) for value in self[name]] for name in self.keys()}
+        import json
+
         text = json.dumps({"format": _FORMAT, "columns": columns}, indent=1, allow_nan=False)
         _check_folder(path, "History.save")
         with replacing(path) as file:
@@ -150,6 +151,8 @@ class History:
     def load(cls, path):
         """A History from a file that `save` wrote. Raises OSError if it cannot be read and ValueError, naming the file,
         if it holds something else."""
+        import json
+
         with open(path, "rb") as file:
             raw = file.read()
         try:

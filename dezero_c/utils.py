@@ -1,4 +1,5 @@
-"""Checks of gradients by finite differences, and the small array helpers of `dezero.utils`.
+"""What `dezero.utils` has: checks of gradients by finite differences, small array helpers; drawing graphs and downloads are
+in modules of their own.
 
 Nothing here belongs to the engine: gradients are looked at from outside, as a user would.
 """
@@ -9,11 +10,14 @@ import numpy as np
 
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
+from dezero_c._dot import get_dot_graph, plot_dot_graph
+from dezero_c._download import cache_dir, get_file, show_progress
 from dezero_c.functions_conv import get_conv_outsize, get_deconv_outsize, pair
 
 __all__ = [
-    "array_allclose", "array_equal", "get_conv_outsize", "get_deconv_outsize", "gradgradient_check", "gradient_check",
-    "logsumexp", "max_backward_shape", "numerical_grad", "pair", "reshape_sum_backward", "sum_to",
+    "array_allclose", "array_equal", "cache_dir", "get_conv_outsize", "get_deconv_outsize", "get_dot_graph", "get_file",
+    "gradgradient_check", "gradient_check", "logsumexp", "max_backward_shape", "numerical_grad", "pair", "plot_dot_graph",
+    "reshape_sum_backward", "show_progress", "sum_to",
 ]
 
 _EPS = 1e-4

@@ -248,6 +248,11 @@ cdef class Variable:
             return "variable(None)"
         return "variable(" + str(a).replace("\n", "\n" + " " * 9) + ")"
 
+    def _repr_html_(self):
+        """What a notebook shows: shape, dtype, a look at the values and the gradient, and the creator."""
+        from dezero_c._html import variable_html
+        return variable_html(self)
+
     def __array__(self, dtype=None, copy=None):
         return np.array(data_of(self), dtype=dtype, copy=copy)
 
@@ -343,7 +348,7 @@ cdef class Variable:
         return binary(DZ_OP_ADD, self, other)
 
     def __radd__(self, other):
-        return binary(DZ_OP_ADD, other, self)
+        return binary(DZ_OP_ADD, self, other)       # the order that DeZero's graphs have
 
     def __sub__(self, other):
         return binary(DZ_OP_SUB, self, other)
@@ -355,7 +360,7 @@ cdef class Variable:
         return binary(DZ_OP_MUL, self, other)
 
     def __rmul__(self, other):
-        return binary(DZ_OP_MUL, other, self)
+        return binary(DZ_OP_MUL, self, other)
 
     def __truediv__(self, other):
         return binary(DZ_OP_DIV, self, other)
