@@ -58,6 +58,7 @@ class DeZeroAdapter:
 
     def __init__(self, package, **lent):
         functions = package.functions
+        self.package = package
         self.ops = Named(functions, **lent)
         self.Variable = package.Variable
         self.Function = package.Function

@@ -45,10 +45,9 @@ class Optimizer:
         if self.target is None:
             raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
         params = _training.with_gradients(self.target)
-        if self.hooks:
-            for f in self.hooks:
-                f(params)
-            params = [param for param in params if param.grad is not None]
+        for f in self.hooks:
+            f(params)
+            params = [param for param in params if param.grad is not None]      # FreezeParam takes gradients away
         return params
 
     def update_one(self, param):

@@ -16,12 +16,13 @@ from . import (
     network,
     python_function,
     reductions,
+    training,
 )
 
 WORKLOADS = {
     workload.name: workload
     for module in (
-        chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network,
+        chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network, training,
     )
     for workload in module.WORKLOADS
 }  # fmt: skip
@@ -29,4 +30,5 @@ WORKLOADS = {
 GROUPS = (
     Group("engine", "the engine: graphs of small operations"),
     Group("functions", "functions on whole arrays", goals=(Goal("faster", 4, "dezero"),)),
+    Group("training", "steps of training"),
 )

@@ -450,6 +450,14 @@ cdef class Variable:
         """Sum over the axes given (an int, a tuple, None: all)."""
         return methods["sum"](self, axis, keepdims)
 
+    def max(self, axis=None, keepdims=False):
+        """The largest element over `axis`."""
+        return methods["max"](self, axis, keepdims)
+
+    def min(self, axis=None, keepdims=False):
+        """The smallest element over `axis`."""
+        return methods["min"](self, axis, keepdims)
+
     def matmul(self, W):
         """Matrix product with W."""
         return methods["matmul"](self, W)

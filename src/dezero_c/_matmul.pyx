@@ -14,8 +14,8 @@ from cpython.object cimport PyObject
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target, grad_variable,
-    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
+    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target,
+    grad_variable, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, sum_to, transpose

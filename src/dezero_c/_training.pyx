@@ -183,5 +183,6 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
             try:
                 by_numpy(data, grad, *([] if s0 is None else [s0] if s1 is None else [s0, s1]))
             except (TypeError, ValueError) as error:
-                raise type(error)(f"update: parameter {param.name!r} of shape {data.shape}, {data.dtype}, and its gradient of "
-                                  f"shape {np.shape(grad)}, {np.asarray(grad).dtype}: {error}") from error
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"update: parameter {param.name!r} of shape {data.shape}, {data.dtype}, and its gradient of "
+                           f"shape {np.shape(grad)}, {np.asarray(grad).dtype}: {error}") from error

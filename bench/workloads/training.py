@@ -1,0 +1,313 @@
+"""Whole training steps in float32: forward, loss, gradients taken away, backward, update of every parameter.
+
+The learning rates are so small that no weight changes: every run computes the same numbers, which can be checked, and does all
+the work of a step.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..records import SINGLE, Goal, Tolerance, Workload, by_family, draw
+
+RATE = 1e-30
+STEPS, BATCH, HIDDEN = 30, 30, 100
+ACTION, RETURN = 1, 2.5
+
+
+class Gradient:
+    """A Parameter's gradient, looked at when a result is checked and not in every run."""
+
+    def __init__(self, param):
+        self.param = param
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.param.grad.data, dtype)
+
+
+def weights(sizes, seed=0):
+    """W (in, out) and b for each layer."""
+    arrays = []
+    for i, (n, m) in enumerate(pairwise(sizes)):
+        W, b = draw((n, m), (m,), dtype=np.float32, seed=seed + i)
+        arrays += [W / np.float32(np.sqrt(n)), b * np.float32(0.1)]
+    return arrays
+
+
+def batch(sizes, n):
+    (x,) = draw((n, sizes[0]), dtype=np.float32, seed=99)
+    return x, np.arange(n) % sizes[-1]
+
+
+def relu_layers(x, arrays):
+    """The activations of a network of linear layers with relu between, in float64: inputs of each layer, and the output."""
+    seen = []
+    for i in range(0, len(arrays), 2):
+        seen.append(x)
+        x = x @ arrays[i].astype(float) + arrays[i + 1]
+        if i + 2 < len(arrays):
+            x = np.maximum(x, 0)
+    return seen, x
+
+
+def layer_gradients(seen, arrays, g):
+    """The gradients of relu_layers' weights from that of the output."""
+    gradients = []
+    for i in range(len(arrays) - 2, -1, -2):
+        gradients = [seen[i // 2].T @ g, g.sum(axis=0), *gradients]
+        g = g @ arrays[i].astype(float).T * (seen[i // 2] > 0)
+    return gradients
+
+
+def log_softmax(x):
+    z = x - x.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def mlp_dezero(adapter, arrays):
+    """A model with these weights, and its parameters in that order."""
+    package = adapter.package
+    sizes = [len(b) for b in arrays[1::2]]
+    model = package.models.MLP(sizes, activation=package.functions.relu)
+    params = []
+    for layer, W, b in zip(model.layers, arrays[::2], arrays[1::2], strict=True):
+        layer.W.data, layer.b.data = W.copy(), b.copy()
+        params += [layer.W, layer.b]
+    return model, [Gradient(p) for p in params]
+
+
+def mlp_torch(adapter, arrays):
+    torch = adapter.torch
+    layers = []
+    for W, b in zip(arrays[::2], arrays[1::2], strict=True):
+        layer = torch.nn.Linear(*W.shape)
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor(W.T))
+            layer.bias.copy_(torch.tensor(b))
+        layers += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def torch_gradients(params):
+    """In the layout of DeZero's: torch keeps W as (out, in)."""
+    return [p.grad.T if p.ndim == 2 else p.grad for p in params]
+
+
+def classifier(sizes, n, optimizer):
+    """Builders of one step of a network with softmax_cross_entropy."""
+    arrays = weights(sizes)
+    x, t = batch(sizes, n)
+
+    def dezero(adapter, _):
+        model, gradients = mlp_dezero(adapter, arrays)
+        make = getattr(adapter.package.optimizers, optimizer)
+        updates = (make(lr=RATE) if optimizer == "SGD" else make(alpha=RATE)).setup(model)
+        loss_of = adapter.package.functions.softmax_cross_entropy
+
+        def run():
+            loss = loss_of(model(x), t)
+            model.cleargrads()
+            loss.backward()
+            updates.update()
+            return loss.data, gradients
+
+        return run
+
+    def torch_(adapter, _):
+        torch = adapter.torch
+        model = mlp_torch(adapter, arrays)
+        params = list(model.parameters())
+        updates = getattr(torch.optim, optimizer)(params, lr=RATE)
+        loss_of, xs, ts = torch.nn.CrossEntropyLoss(), torch.tensor(x), torch.tensor(t)
+
+        def run():
+            loss = loss_of(model(xs), ts)
+            updates.zero_grad()
+            loss.backward()
+            updates.step()
+            return loss, torch_gradients(params)
+
+        return run
+
+    def reference(_):
+        seen, y = relu_layers(x.astype(float), arrays)
+        log_p = log_softmax(y)
+        right = np.eye(sizes[-1])[t]
+        return -np.mean((log_p * right).sum(axis=1)), layer_gradients(seen, arrays, (np.exp(log_p) - right) / len(x))
+
+    return by_family(dezero=dezero, torch=torch_), reference
+
+
+POLICY = weights((4, 128, 2), seed=20)
+(OBSERVATION,) = draw((1, 4), dtype=np.float32, seed=98)
+
+
+def policy_dezero(adapter, _):
+    F = adapter.package.functions
+    model, gradients = mlp_dezero(adapter, POLICY)
+    optimizer = adapter.package.optimizers.Adam(alpha=RATE).setup(model)
+
+    def run():
+        p = F.softmax(model(OBSERVATION))
+        loss = -F.log(p[0, ACTION]) * RETURN
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss.data, gradients
+
+    return run
+
+
+def policy_torch(adapter, _):
+    torch = adapter.torch
+    model = mlp_torch(adapter, POLICY)
+    params = list(model.parameters())
+    optimizer = torch.optim.Adam(params, lr=RATE)
+    softmax, log = torch.softmax, torch.log
+
+    def run():
+        p = softmax(model(torch.from_numpy(OBSERVATION)), 1)
+        loss = -log(p[0, ACTION]) * RETURN
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, torch_gradients(params)
+
+    return run
+
+
+def policy_reference(_):
+    seen, y = relu_layers(OBSERVATION.astype(float), POLICY)
+    log_p = log_softmax(y)
+    g = (np.exp(log_p) - np.eye(2)[[ACTION]]) * RETURN
+    return -log_p[0, ACTION] * RETURN, layer_gradients(seen, POLICY, g)
+
+
+GATES = "fiou"
+X2, B2, H2 = (draw(*[shape] * 4, dtype=np.float32, seed=seed) for shape, seed in (
+    ((1, HIDDEN), 30), (HIDDEN, 31), ((HIDDEN, HIDDEN), 32)))
+H2 = [h / np.float32(np.sqrt(HIDDEN)) for h in H2]
+OUT = weights((HIDDEN, 1), seed=40)
+SERIES, TARGETS = draw((STEPS, BATCH, 1), (STEPS, BATCH, 1), dtype=np.float32, seed=50)
+
+
+def lstm_dezero(adapter, _):
+    package = adapter.package
+    layers, F = package.layers, package.functions
+
+    class Net(package.models.Model):
+        def __init__(self):
+            super().__init__()
+            self.rnn = layers.LSTM(HIDDEN, in_size=1)
+            self.fc = layers.Linear(1, in_size=HIDDEN)
+
+        def forward(self, x):
+            return self.fc(self.rnn(x))
+
+    net = Net()
+    params = []
+    for gate, W, b, h in zip(GATES, X2, B2, H2, strict=True):
+        x2, h2 = getattr(net.rnn, f"x2{gate}"), getattr(net.rnn, f"h2{gate}")
+        x2.W.data, x2.b.data, h2.W.data = W.copy(), b.copy(), h.copy()
+        params += [x2.W, x2.b, h2.W]
+    net.fc.W.data, net.fc.b.data = OUT[0].copy(), OUT[1].copy()
+    gradients = [Gradient(p) for p in [*params, net.fc.W, net.fc.b]]
+    optimizer = package.optimizers.SGD(lr=RATE).setup(net)
+
+    def run():
+        net.rnn.reset_state()
+        loss = 0
+        for x, t in zip(SERIES, TARGETS, strict=True):
+            loss += F.mean_squared_error(net(x), t)
+        net.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss.data, gradients
+
+    return run
+
+
+def lstm_torch(adapter, _):
+    """A loop over torch.nn.LSTMCell: a program that decides after each step. Its gates come in the order i, f, u, o."""
+    torch = adapter.torch
+    cell, fc = torch.nn.LSTMCell(1, HIDDEN), torch.nn.Linear(HIDDEN, 1)
+    order = [GATES.index(gate) for gate in "ifuo"]
+    with torch.no_grad():
+        cell.weight_ih.copy_(torch.tensor(np.concatenate([X2[k].T for k in order])))
+        cell.weight_hh.copy_(torch.tensor(np.concatenate([H2[k].T for k in order])))
+        cell.bias_ih.copy_(torch.tensor(np.concatenate([B2[k] for k in order])))
+        cell.bias_hh.zero_()
+        fc.weight.copy_(torch.tensor(OUT[0].T))
+        fc.bias.copy_(torch.tensor(OUT[1]))
+    params = [*cell.parameters(), *fc.parameters()]
+    optimizer = torch.optim.SGD(params, lr=RATE)
+    xs, ts, mse = torch.tensor(SERIES), torch.tensor(TARGETS), torch.nn.functional.mse_loss
+
+    def gradients():
+        parts = {}
+        for k, name in enumerate("ifuo"):
+            rows = slice(k * HIDDEN, (k + 1) * HIDDEN)
+            parts[name] = [cell.weight_ih.grad[rows].T, cell.bias_ih.grad[rows], cell.weight_hh.grad[rows].T]
+        return [each for gate in GATES for each in parts[gate]] + [fc.weight.grad.T, fc.bias.grad]
+
+    def run():
+        h = c = torch.zeros(BATCH, HIDDEN)
+        loss = 0
+        for x, t in zip(xs, ts, strict=True):
+            h, c = cell(x, (h, c))
+            loss = loss + mse(fc(h), t)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss, gradients()
+
+    return run
+
+
+def lstm_reference(_):
+    """Backpropagation through time, written out."""
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    Wx, b, Wh = ([a.astype(float) for a in each] for each in (X2, B2, H2))
+    h, c, loss, seen = np.zeros((BATCH, HIDDEN)), np.zeros((BATCH, HIDDEN)), 0.0, []
+    for x, t in zip(SERIES.astype(float), TARGETS.astype(float), strict=True):
+        z = [x @ Wx[k] + b[k] + h @ Wh[k] for k in range(4)]
+        f, i, o, u = sigmoid(z[0]), sigmoid(z[1]), sigmoid(z[2]), np.tanh(z[3])
+        before, c = (h, c), f * c + i * u
+        h = o * np.tanh(c)
+        y = h @ OUT[0].astype(float) + OUT[1]
+        loss += np.mean((y - t) ** 2)
+        seen.append((x, before, (f, i, o, u), c, h, 2 * (y - t) / BATCH))
+    gWx, gb, gWh = ([np.zeros_like(a) for a in each] for each in (Wx, b, Wh))
+    gW, gb_out = np.zeros((HIDDEN, 1)), np.zeros(1)
+    gh = gc = np.zeros((BATCH, HIDDEN))
+    for x, (h_old, c_old), (f, i, o, u), c, h, gy in reversed(seen):
+        gW, gb_out = gW + h.T @ gy, gb_out + gy.sum(axis=0)
+        gh = gh + gy @ OUT[0].astype(float).T
+        tanh_c = np.tanh(c)
+        gc = gc + gh * o * (1 - tanh_c ** 2)
+        gz = [gc * c_old * f * (1 - f), gc * u * i * (1 - i), gh * tanh_c * o * (1 - o), gc * i * (1 - u ** 2)]
+        for k in range(4):
+            gWx[k], gb[k], gWh[k] = gWx[k] + x.T @ gz[k], gb[k] + gz[k].sum(axis=0), gWh[k] + h_old.T @ gz[k]
+        gh = sum(gz[k] @ Wh[k].T for k in range(4))
+        gc = gc * f
+    return loss, [each for k in range(4) for each in (gWx[k], gb[k], gWh[k])] + [gW, gb_out]
+
+
+def step(name, title, build, reference, dezero, torch, **fields):
+    return Workload(name=name, title=title, unit="step", units=lambda n: 1, build=build, reference=reference, group="training",
+                    goals=(Goal("faster", dezero, "dezero"), Goal("faster", torch, "torch")),
+                    **({"tolerance": SINGLE} | fields))
+
+
+WORKLOADS = (
+    step("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10),
+    step("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20),
+    step("mlp-middle", "MLP 64-100-10, batch 100, a step of SGD", *classifier((64, 100, 10), 100, "SGD"), 3, 3.5),
+    step("mlp-large", "MLP 784-1000-10, batch 100, a step of SGD", *classifier((784, 1000, 10), 100, "SGD"), 2, 1.1),
+    step("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD", by_family(dezero=lstm_dezero, torch=lstm_torch),
+         lstm_reference, 6, 3, tolerance=Tolerance(2e-4, 2e-4)),
+    step("policy", "a policy 4-128-2 at one observation, a step of Adam", by_family(dezero=policy_dezero, torch=policy_torch),
+         policy_reference, 10, 6),
+)

@@ -1,0 +1,324 @@
+"""Optimizers: the rules written out in NumPy, DeZero's numbers, hooks, schedules, state that is saved and resumed."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+from dezero_c import Parameter, Variable, optimizers
+from dezero_c.layers import Layer, Linear
+from dezero_c.models import MLP
+
+RULES = {
+    "SGD": dict(lr=0.1),
+    "MomentumSGD": dict(lr=0.1, momentum=0.8),
+    "Nesterov": dict(lr=0.1, momentum=0.8),
+    "AdaGrad": dict(lr=0.1),
+    "RMSprop": dict(lr=0.1, alpha=0.9),
+    "AdaDelta": dict(rho=0.9),
+    "Adam": dict(alpha=0.1),
+    "AdamW": dict(alpha=0.1, weight_decay=0.1),
+}
+
+
+def written_out(name, p, gs):
+    """The parameter after one step for each gradient, in p's dtype."""
+    k = RULES[name]
+    p, a, b = p.copy(), np.zeros_like(p), np.zeros_like(p)
+    for t, g in enumerate(gs, 1):
+        if name == "SGD":
+            p -= k["lr"] * g
+        elif name == "MomentumSGD":
+            a = 0.8 * a - 0.1 * g
+            p += a
+        elif name == "Nesterov":
+            a = 0.8 * a - 0.1 * g
+            p += 0.8 * a - 0.1 * g
+        elif name == "AdaGrad":
+            a += g * g
+            p -= 0.1 * g / (np.sqrt(a) + 1e-8)
+        elif name == "RMSprop":
+            a = 0.9 * a + (1 - 0.9) * (g * g)
+            p -= 0.1 * g / (np.sqrt(a) + 1e-8)
+        elif name == "AdaDelta":
+            a = 0.9 * a + (1 - 0.9) * (g * g)
+            dx = np.sqrt((b + 1e-6) / (a + 1e-6)) * g
+            b = 0.9 * b + (1 - 0.9) * (dx * dx)
+            p -= dx
+        else:
+            if name == "AdamW":
+                p -= 0.1 * 0.1 * p
+            a += (1 - 0.9) * (g - a)
+            b += (1 - 0.999) * (g * g - b)
+            lr = 0.1 * np.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t)
+            p -= float(lr) * a / (np.sqrt(b) + 1e-8)
+    return p
+
+
+class Holder(Layer):
+    """A model of given parameters."""
+
+    def __init__(self, *params):
+        super().__init__()
+        for i, p in enumerate(params):
+            setattr(self, f"p{i}", p)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "0-d"])
+def test_the_rule(name, dtype, layout):
+    if dtype == np.float16 and name.startswith("Adam"):
+        pytest.skip("its eps is 0 in float16")
+    rng = np.random.default_rng(0)
+    shape = () if layout == "0-d" else (5, 7)
+    start = np.asarray(rng.standard_normal(shape), dtype)
+    gs = [np.asarray(rng.standard_normal(shape), dtype) for _ in range(4)]
+    data = np.asfortranarray(start) if layout == "transposed" else start.copy()
+    p, idle = Parameter(data), Parameter(np.ones(2))
+    optimizer = getattr(optimizers, name)(**RULES[name]).setup(Holder(p, idle))
+    for g in gs:
+        p.grad = Variable(g)
+        optimizer.update()
+    assert p.data is data                   # in place
+    assert p.dtype == dtype
+    tolerance = {np.float16: 3e-2, np.float32: 2e-6, np.float64: 1e-13}[dtype]
+    assert np.allclose(p.data, written_out(name, start, gs), rtol=tolerance, atol=tolerance)
+    assert np.array_equal(idle.data, np.ones(2))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_kernels_and_numpy_give_the_same_bits(name):
+    """A gradient with a stride goes through NumPy, one without through the kernel."""
+    results = []
+    for stride in (1, 2):
+        p = Parameter(np.linspace(-1, 1, 1003, dtype=np.float32))
+        optimizer = getattr(optimizers, name)(**RULES[name]).setup(Holder(p))
+        for seed in range(3):
+            g = np.random.default_rng(seed).standard_normal(1003).astype(np.float32)
+            p.grad = Variable(np.repeat(g, stride)[::stride])
+            optimizer.update()
+        results.append(p.data)
+    assert np.array_equal(*results)
+
+
+def train(optimizer, steps=5, hooks=(), dtype=np.float32):
+    np.random.seed(0)
+    model = MLP((8, 3))
+    x = np.random.rand(20, 4).astype(dtype)
+    t = np.random.randint(0, 3, 20)
+    model(x)
+    optimizer.setup(model)
+    for hook in hooks:
+        optimizer.add_hook(hook)
+    losses = []
+    for _ in range(steps):
+        loss = F.softmax_cross_entropy(model(x), t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        losses.append(float(loss.data))
+    return losses, model, optimizer
+
+
+# DeZero 0.0.13 on NumPy 2.4, with its weights made float32
+DEZERO = {
+    "SGD": (dict(lr=0.5), [0.9636534, 0.94468, 0.9426263, 0.9421404, 0.9418188, 0.941517]),
+    "MomentumSGD": (dict(lr=0.1, momentum=0.8), [0.9636534, 0.9582526, 0.951062, 0.9453968, 0.9427288, 0.9426501]),
+    "AdaGrad": (dict(lr=0.1), [0.9636534, 1.0128263, 0.9447281, 0.9329998, 0.9296886, 0.927015]),
+    "AdaDelta": (dict(rho=0.9), [0.9636534, 0.9601053, 0.9569352, 0.954191, 0.951855, 0.9498843]),
+    "Adam": (dict(alpha=0.1), [0.9636534, 1.0128247, 0.9493521, 0.936434, 0.9559135, 0.945016]),
+}
+
+
+@pytest.mark.parametrize("name", DEZERO)
+def test_training_gives_dezeros_losses(name):
+    numbers, expected = DEZERO[name]
+    losses, _, _ = train(getattr(optimizers, name)(**numbers), 6)
+    assert np.allclose(losses, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_state_is_saved_and_resumed_exactly(name, tmp_path):
+    make = getattr(optimizers, name)
+    _, model, optimizer = train(make(**RULES[name]), 3)
+    x = np.random.default_rng(3).random((20, 4)).astype(np.float32)
+    t = np.arange(20) % 3
+
+    def further(model, optimizer):
+        for _ in range(3):
+            loss = F.softmax_cross_entropy(model(x), t)
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+        return [p.data.copy() for p in model.params()]
+
+    copied = copy.deepcopy(optimizer)
+    assert copied.target is not model
+    pickled = pickle.loads(pickle.dumps(optimizer))
+    state = optimizer.state_dict()
+    other = MLP((8, 3))
+    model.save_weights(tmp_path / "w.npz")
+    other(x)
+    other.load_weights(tmp_path / "w.npz")
+    resumed = make().setup(other)
+    resumed.load_state_dict(state)
+    expected = further(model, optimizer)
+    for m, o in ((copied.target, copied), (pickled.target, pickled), (other, resumed)):
+        for a, b in zip(further(m, o), expected, strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_state_that_does_not_fit_is_refused():
+    _, _, adam = train(optimizers.Adam())
+    _, _, sgd = train(optimizers.MomentumSGD())
+    with pytest.raises(ValueError, match="another optimizer's"):
+        sgd.load_state_dict(adam.state_dict())
+    small = optimizers.MomentumSGD().setup(Holder(Parameter(np.ones(2))))
+    with pytest.raises(ValueError, match="4 parameters, the model has 1"):
+        small.load_state_dict(sgd.state_dict())
+    state = sgd.state_dict()
+    state["vs"][0] = np.ones(3)
+    before = {k: v.copy() for k, v in sgd.vs.items()}
+    with pytest.raises(ValueError, match=r"'W'.*shape \(3,\)"):
+        sgd.load_state_dict(state)
+    assert all(np.array_equal(sgd.vs[k], v) for k, v in before.items())
+    with pytest.raises(RuntimeError, match="setup"):
+        optimizers.Adam().load_state_dict({})
+
+
+def test_a_subclass_with_update_one_is_asked_for_each():
+    seen = []
+
+    class Mine(optimizers.SGD):
+        def update_one(self, param):
+            seen.append(param.name)
+            super().update_one(param)
+
+    class Sign(optimizers.Optimizer):
+        def update_one(self, param):
+            param.data -= 0.1 * np.sign(param.grad.data)
+
+    for make in (Mine, Sign):
+        losses, _, _ = train(make(), 5)
+        assert losses[-1] < losses[0]
+    assert sorted(seen) == sorted(["W", "b", "W", "b"] * 5)
+
+
+def test_misuse_is_named():
+    with pytest.raises(RuntimeError, match=r"setup\(model\)"):
+        optimizers.SGD().update()
+    with pytest.raises(TypeError, match="no params"):
+        optimizers.SGD().setup([1])
+    p = Parameter(np.ones(1))
+    p.grad = Variable(np.ones(1))
+    with pytest.raises(NotImplementedError, match="update_one"):
+        optimizers.Optimizer().setup(Holder(p)).update()
+    p = Parameter(np.ones(3), name="scale")
+    p.grad = Variable(np.ones((2, 3)))
+    with pytest.raises(ValueError, match=r"'scale' of shape \(3,\).*\(2, 3\)"):
+        optimizers.SGD().setup(Holder(p)).update()
+    assert np.array_equal(p.data, np.ones(3))
+    p = Parameter(np.arange(3), name="numbers")
+    p.grad = Variable(np.ones(3))
+    with pytest.raises(TypeError, match="'numbers'"):
+        optimizers.SGD().setup(Holder(p)).update()
+
+
+def test_adam_counts_only_updates_that_were_done():
+    adam = optimizers.Adam()
+    with pytest.raises(RuntimeError):
+        adam.update()
+    assert adam.t == 0
+    with pytest.raises(AttributeError):
+        adam.lr = 1.0
+
+
+# ---- hooks
+
+
+def test_weight_decay_and_clipping():
+    a, b = Parameter(np.array([3.0, 4.0])), Parameter(np.array([1.0]))
+    shared = Variable(np.array([3.0]))
+    a.grad, b.grad = Variable(np.array([0.0, 4.0])), shared
+    optimizers.WeightDecay(0.1)([a, b])
+    assert np.allclose(a.grad.data, [0.3, 4.4])
+    assert np.array_equal(shared.data, [3.0])      # another's gradient, perhaps
+    a.grad = b.grad = shared
+    optimizers.ClipGrad(1.0)([a, b])
+    assert np.allclose(a.grad.data, 3 / np.sqrt(18), rtol=1e-5)
+    assert np.allclose(b.grad.data, a.grad.data)
+    optimizers.ClipGrad(100.0)([a, b])
+    assert np.allclose(a.grad.data, 3 / np.sqrt(18), rtol=1e-5)
+    big = Parameter(np.ones((100, 100)))
+    F.sum(big).backward()                           # a gradient that cannot be written to
+    optimizers.WeightDecay(1.0)([big])
+    assert np.array_equal(big.grad.data, np.full((100, 100), 2.0))
+    half = Parameter(np.ones(4, np.float32))
+    half.grad = Variable(np.ones(4, np.float32))
+    optimizers.WeightDecay(0.1)([half])
+    optimizers.ClipGrad(0.1)([half])
+    assert half.grad.dtype == np.float32
+
+
+def test_frozen_parameters_stay():
+    np.random.seed(0)
+    model = MLP((8, 3))
+    x = np.random.rand(4, 5).astype(np.float32)
+    optimizer = optimizers.Adam().setup(model)
+    optimizer.add_hook(optimizers.FreezeParam(model.l0, model.l1.b))    # before their sizes are known
+    optimizer.add_hook(optimizers.WeightDecay(0.1))
+    F.sum(model(x) ** 2).backward()
+    before = [p.data.copy() for p in model.params()]
+    optimizer.update()
+    changed = [not np.array_equal(p.data, b) for p, b in zip(model.params(), before, strict=True)]
+    assert changed == [False, False, True, False]
+
+
+# ---- schedules
+
+
+def test_schedules():
+    sgd = optimizers.SGD(1.0)
+    decay = optimizers.StepDecay(sgd, 2, 0.5)
+    rates = []
+    for _ in range(5):
+        rates.append(sgd.lr)
+        decay.step()
+    assert rates == [1, 1, 0.5, 0.5, 0.25]
+    adam = optimizers.Adam(0.2)
+    cosine = optimizers.CosineDecay(adam, 4, low=0.1)
+    for _ in range(4):
+        cosine.step()
+    assert np.isclose(adam.alpha, 0.02)
+    cosine.step()
+    assert np.isclose(adam.alpha, 0.02)
+    exponential = optimizers.ExponentialDecay(optimizers.SGD(2.0), 0.5)
+    exponential.step()
+    assert exponential.optimizer.lr == 1.0
+    sgd = optimizers.SGD(1.0)
+    warm = optimizers.WarmUp(sgd, 3, optimizers.ExponentialDecay(sgd, 0.5))
+    rates = []
+    for _ in range(6):
+        rates.append(sgd.lr)
+        warm.step()
+    assert np.allclose(rates, [0.25, 0.5, 0.75, 1, 0.5, 0.25])
+    state = warm.state_dict()
+    other = optimizers.SGD(7.0)
+    again = optimizers.WarmUp(other, 3, optimizers.ExponentialDecay(other, 0.5))
+    again.load_state_dict(state)
+    assert other.lr == sgd.lr
+    with pytest.raises(TypeError, match="no learning rate"):
+        optimizers.StepDecay(optimizers.AdaDelta(), 2)
+
+
+def test_state_of_a_parameter_that_changes_its_shape():
+    model = Holder(Linear(2, in_size=3))
+    optimizer = optimizers.MomentumSGD().setup(model)
+    for size in (3, 5):
+        model.p0.W.data = np.ones((size, 2), np.float32)
+        model.p0.W.grad = Variable(np.ones((size, 2), np.float32))
+        optimizer.update()
+        assert np.allclose(model.p0.W.data, 0.99)
