@@ -9,6 +9,7 @@ import numpy as np
 from dezero_c import _training, _weights
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
+from dezero_c._recurrent import lstm_cell, lstm_output
 from dezero_c.functions_conv import conv2d, deconv2d, pair
 
 __all__ = [
@@ -247,13 +248,14 @@ class Deconv2d(_Convolution):
 # ---- recurrent ----------------------------------------------------------------------------------------------------
 
 
-def _onto(y, layer, h):
-    """y + layer(h): one operation where the layer is a Linear without b, as the ones below are."""
-    if type(layer) is Linear and layer.b is None and layer.W.data is not None:
-        sum_ = F.linear(h, layer.W, y)
-        _training.remember(layer.__dict__, (h,), sum_)
-        return sum_
-    return y + layer(h)
+def _through(layer, x, y=None):
+    """layer(x), or y + layer(x). A Linear whose weights are there is one operation, and does not note inputs and outputs."""
+    if type(layer) is Linear and layer.W.data is not None:
+        if y is None:
+            return F.linear(x, layer.W, layer.b)
+        if layer.b is None:
+            return F.linear(x, layer.W, y)
+    return layer(x) if y is None else y + layer(x)
 
 
 class RNN(Layer):
@@ -270,7 +272,7 @@ class RNN(Layer):
         self.h = None
 
     def forward(self, x):
-        h_new = F.tanh(self.x2h(x) if self.h is None else _onto(self.x2h(x), self.h2h, self.h))
+        h_new = F.tanh(self.x2h(x) if self.h is None else _through(self.h2h, self.h, self.x2h(x)))
         self.h = h_new
         return h_new
 
@@ -298,13 +300,12 @@ class LSTM(Layer):
         self.c = None
 
     def forward(self, x):
-        f, i, o, u = self.x2f(x), self.x2i(x), self.x2o(x), self.x2u(x)
+        f, i, o, u = [_through(layer, x) for layer in (self.x2f, self.x2i, self.x2o, self.x2u)]
         if self.h is not None:
             h = self.h
-            f, i, o, u = _onto(f, self.h2f, h), _onto(i, self.h2i, h), _onto(o, self.h2o, h), _onto(u, self.h2u, h)
-        f, i, o, u = F.sigmoid(f), F.sigmoid(i), F.sigmoid(o), F.tanh(u)
-        c_new = i * u if self.c is None else (f * self.c) + (i * u)
-        h_new = o * F.tanh(c_new)
+            f, i, o, u = _through(self.h2f, h, f), _through(self.h2i, h, i), _through(self.h2o, h, o), _through(self.h2u, h, u)
+        c_new = F.sigmoid(i) * F.tanh(u) if self.c is None else lstm_cell(f, i, u, self.c)
+        h_new = lstm_output(o, c_new)
         self.h, self.c = h_new, c_new
         return h_new
 
@@ -330,9 +331,9 @@ class GRU(Layer):
         if h is None:
             h_new = (1 - F.sigmoid(self.x2z(x))) * F.tanh(self.x2u(x))
         else:
-            r = F.sigmoid(_onto(self.x2r(x), self.h2r, h))
-            z = F.sigmoid(_onto(self.x2z(x), self.h2z, h))
-            u = F.tanh(_onto(self.x2u(x), self.h2u, r * h))
+            r = F.sigmoid(_through(self.h2r, h, self.x2r(x)))
+            z = F.sigmoid(_through(self.h2z, h, self.x2z(x)))
+            u = F.tanh(_through(self.h2u, r * h, self.x2u(x)))
             h_new = z * h + (1 - z) * u
         self.h = h_new
         return h_new

@@ -2,7 +2,7 @@
  * DZ_BODY and includes this.
  *
  * The body sees T (float or double), DZ_NAME(name), which every function of it is named by, DZ_DT (DZ_F32 or DZ_F64), and
- * DZ_EXP(n, x, y) and DZ_LOG(n, x, y) over n contiguous values. A caller takes DZ_PICK(name, dt), the function of that
+ * DZ_EXP, DZ_LOG and DZ_TANH(n, x, y) over n contiguous values. A caller takes DZ_PICK(name, dt), the function of that
  * dtype and of the level in use. Levels have equal bits: a sum whose order matters is written out in the body, and
  * the compiler neither reorders nor contracts it.
  */
@@ -24,6 +24,7 @@
 #define T float
 #define DZ_DT DZ_F32
 #define DZ_EXP(n, x, y) dz_exp_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_TANH(n, x, y) dz_tanh_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_LOG(n, x, y) dz_log_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_SFX f32_base
 #include DZ_BODY
@@ -38,11 +39,13 @@
 #undef DZ_DT
 #undef DZ_EXP
 #undef DZ_LOG
+#undef DZ_TANH
 #undef DZ_SFX
 
 #define T double
 #define DZ_DT DZ_F64
 #define DZ_EXP(n, x, y) dz_exp_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
+#define DZ_TANH(n, x, y) dz_tanh_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
 #define DZ_LOG(n, x, y) dz_log_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
 #define DZ_SFX f64_base
 #include DZ_BODY
@@ -57,5 +60,6 @@
 #undef DZ_DT
 #undef DZ_EXP
 #undef DZ_LOG
+#undef DZ_TANH
 #undef DZ_SFX
 #undef DZ_BODY
