@@ -8,9 +8,12 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, recorded, run
 from dezero_c._core cimport (
-    ERA_CORE, K_CONST, Variable, as_operand, data_of, dz_bind, kernels, new_variable, ptrdiff_t, wrap)
+    DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize,
+    dz_same_shape, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus, where
@@ -36,6 +39,19 @@ cdef tuple pair_of(object x0, object x1, str op):
     return (like(a, b) if a.kind & K_CONST else a), like(b, a)
 
 
+cdef tuple quick_pair(object x0, object x1):
+    """Two Variables, or a Variable and an ndarray, of one floating dtype and shape; None for what needs a longer look."""
+    cdef dz_view a, b
+    cdef Variable v0, v1
+    if not isinstance(x0, Variable) or not (isinstance(x1, Variable) or type(x1) is cnp.ndarray):
+        return None
+    v0 = <Variable> x0
+    v1 = <Variable> x1 if isinstance(x1, Variable) else <Variable> wrap(x1, -1, ERA_CORE)
+    if not view(v0, &a) or not view(v1, &b) or a.dt != b.dt or not dz_same_shape(&a, &b):
+        return None
+    return v0, v1
+
+
 cdef Variable argument_beside(object x, object other, str op):
     cdef Variable v
     try:
@@ -57,6 +73,32 @@ cdef Py_ssize_t batch(tuple shape, str op) except -1:
     if 0 in shape:
         raise ValueError(f"{op}: shape {shape} is empty: there is no mean of no errors; leave out empty batches")
     return shape[0] if shape else 1
+
+
+cdef Variable squared_error_value(Variable x0, Variable x1):
+    """The loss of two arrays of one shape that kernels take; else None."""
+    cdef dz_view a, b
+    cdef char *squares
+    cdef ptrdiff_t n
+    cdef Variable y = new_variable(max(x0.era, x1.era))
+    if not view(x0, &a) or not view(x1, &b) or a.dt != b.dt or a.strides != NULL or b.strides != NULL or a.size == 0 \
+            or a.size > 65536 or not dz_same_shape(&a, &b):
+        return None
+    n = a.shape[0] if a.nd > 0 else 1
+    squares = <char *> PyMem_Malloc((a.size + 1) * dz_itemsize(a.dt))
+    if squares == NULL:
+        raise MemoryError()
+    dz_squared_error(a.dt, a.size, a.p, b.p, squares)
+    dz_sum_cols(a.dt, squares, 1, a.size, squares + a.size * dz_itemsize(a.dt), False)
+    if a.dt == DZ_F64:
+        (<double *> new_value(y, a.dt, 0, NULL, 1))[0] = (<double *> squares)[a.size] / <double> n
+    else:
+        (<float *> new_value(y, a.dt, 0, NULL, 1))[0] = (<float *> squares)[a.size] / <float> n
+    PyMem_Free(squares)
+    if dz_fpe_test():
+        dz_fpe_clear()
+        np.square(np.subtract(data_of(x0), data_of(x1))).sum()     # for NumPy's warnings
+    return y
 
 
 cdef class MeanSquaredError(ArrayFunction):
@@ -82,6 +124,26 @@ cdef class MeanSquaredError(ArrayFunction):
         gx = gy * diff * (2.0 / batch(diff.shape, "mean_squared_error"))
         return sum_to(gx, x0.shape), sum_to(-gx, x1.shape)
 
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef Variable x0 = self.in0, x1 = self.in1
+        cdef dz_view a, b, g
+        cdef bint acc
+        cdef double gy, c
+        cdef char *p0 = NULL
+        cdef char *p1 = NULL
+        if (x0.gstate != G_NONE and not x0.kind & K_CONST) or (x1.gstate != G_NONE and not x1.kind & K_CONST) or x0 is x1 \
+                or not view(x0, &a) or not view(x1, &b) or not grad_view(y, &g) or g.nd != 0 or a.dt != b.dt or g.dt != a.dt \
+                or a.strides != NULL or b.strides != NULL or a.size == 0 or not dz_same_shape(&a, &b):
+            return ArrayFunction.vjp_raw(self, y, keep)
+        gy = (<const double *> g.p)[0] if g.dt == DZ_F64 else (<const float *> g.p)[0]
+        c = 2.0 / (a.shape[0] if a.nd > 0 else 1)
+        if not x0.kind & K_CONST:
+            p0 = grad_target(x0, &a, &acc)
+        if not x1.kind & K_CONST:
+            p1 = grad_target(x1, &b, &acc)
+        dz_squared_error_grad(a.dt, a.size, a.p, b.p, gy, c, p0, p1)
+        return 1
+
     cdef object gradients(self, object gy):
         cdef Variable v0 = self.in0, v1 = self.in1
         cdef object x0 = data_of(v0), x1 = data_of(v1), a, b, gx0 = None, gx1 = None
@@ -105,7 +167,14 @@ def mean_squared_error(x0, x1):
 
     x0, x1: shapes that broadcast together. Raises ValueError where they do not, and for N = 0.
     """
-    return run(MeanSquaredError(), pair_of(x0, x1, "mean_squared_error"))
+    cdef tuple xs = quick_pair(x0, x1)
+    cdef Variable y
+    if xs is None:
+        xs = pair_of(x0, x1, "mean_squared_error")
+    y = squared_error_value(<Variable> xs[0], <Variable> xs[1])
+    if y is not None:
+        return recorded(MeanSquaredError.__new__(MeanSquaredError), 2, <Variable> xs[0], <Variable> xs[1], None, y)
+    return run(MeanSquaredError(), xs)
 
 
 def mean_squared_error_simple(x0, x1):
