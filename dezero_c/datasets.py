@@ -217,11 +217,11 @@ class MNIST(Dataset):
 
 
 class Digits(Dataset):
-    """Handwritten digits that come with dezero_c: 1,437 images for training and 360 for test.
+    """Handwritten digits that come with dezero_c: 1,438 images for training and 359 for test.
 
     data: uint8 of shape (N, 1, 8, 8), 0 to 16; label: uint8, 0 to 9. The default transform gives float32 examples of
-    shape (64,), 0 to 1. The first 1,437 of the 1,797 images, in their original order, are for training, the last 360
-    for test.
+    shape (64,), 0 to 1. Of the 1,797 images, in their original order, every fifth (from the fifth on) is for test: all
+    writers are in both parts.
 
     Source: E. Alpaydin and C. Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning
     Repository, https://doi.org/10.24432/C50P49, under CC BY 4.0; the test set of that collection
@@ -232,7 +232,7 @@ class Digits(Dataset):
         super().__init__(train, copy.deepcopy(_DIGIT) if transform is _DIGIT else transform, target_transform)
 
     def prepare(self):
-        part = slice(None, 1437) if self.train else slice(1437, None)
+        part = np.arange(1797) % 5 != 4 if self.train else slice(4, None, 5)
         self.data = _formats.read_idx(_bundled("digits-images-idx3-ubyte.gz"), 3)[part, np.newaxis]
         self.label = _formats.read_idx(_bundled("digits-labels-idx1-ubyte.gz"), 1)[part]
 
