@@ -9,7 +9,7 @@ import numpy as np
 from dezero_c import _training, _weights
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
-from dezero_c._recurrent import lstm_cell, lstm_output
+from dezero_c._recurrent import lstm_step
 from dezero_c.functions_conv import conv2d, deconv2d, pair
 
 __all__ = [
@@ -300,14 +300,22 @@ class LSTM(Layer):
         self.c = None
 
     def forward(self, x):
-        f, i, o, u = [_through(layer, x) for layer in (self.x2f, self.x2i, self.x2o, self.x2u)]
-        if self.h is not None:
-            h = self.h
-            f, i, o, u = _through(self.h2f, h, f), _through(self.h2i, h, i), _through(self.h2o, h, o), _through(self.h2u, h, u)
-        c_new = F.sigmoid(i) * F.tanh(u) if self.c is None else lstm_cell(f, i, u, self.c)
-        h_new = lstm_output(o, c_new)
-        self.h, self.c = h_new, c_new
-        return h_new
+        x2 = (self.x2f, self.x2i, self.x2o, self.x2u)
+        h2 = (self.h2f, self.h2i, self.h2o, self.h2u)
+        step = None
+        if all([type(layer) is Linear and layer.b is not None and layer.W.data is not None for layer in x2]) and all(
+            [type(layer) is Linear and layer.b is None and layer.W.data is not None for layer in h2]
+        ) and (self.h is None) == (self.c is None):
+            step = lstm_step(x, self.h, self.c, x2, h2)
+        if step is None:
+            f, i, o, u = [_through(layer, x) for layer in x2]
+            if self.h is not None:
+                f, i, o, u = [_through(layer, self.h, gate) for layer, gate in zip(h2, (f, i, o, u), strict=True)]
+            f, i, o, u = F.sigmoid(f), F.sigmoid(i), F.sigmoid(o), F.tanh(u)
+            c_new = i * u if self.c is None else f * self.c + i * u
+            step = o * F.tanh(c_new), c_new
+        self.h, self.c = step
+        return self.h
 
 
 class GRU(Layer):
