@@ -18,7 +18,6 @@ import dezero_c
 import dezero_c.functions as F
 import dezero_c.layers as L
 from dezero_c import optimizers
-from dezero_c.core import test_mode
 from dezero_c.dataloaders import DataLoader
 from dezero_c.datasets import Digits
 from dezero_c.history import History, progress
@@ -51,7 +50,7 @@ class ConvNet(Model):
 def score(model, dataset):
     """The loss and the accuracy of the model, without dropout."""
     x, t = dataset[:]
-    with test_mode(), dezero_c.no_grad():
+    with dezero_c.test_mode(), dezero_c.no_grad():
         y = model(x)
         return F.softmax_cross_entropy(y, t), F.accuracy(y, t)
 
@@ -93,7 +92,8 @@ def main(quick, out):
     x, t = test_set[3]
     with dezero_c.no_grad():
         maps = again.first(x).data[0]
-    maps = maps[np.argsort(-maps.std(axis=(1, 2)))][:23] / maps.max()
+    maps = maps[np.argsort(-maps.std(axis=(1, 2)))][:23]
+    maps /= maps.max(axis=(1, 2), keepdims=True) + 1e-6
     picture = Picture(height=3.4)
     panel = picture.panel(f"a {t}, and what filters of the first layer make of it", 4.6, bare=True)
     panel.tiles(np.concatenate([x.reshape(1, 8, 8), maps]), columns=6)
