@@ -44,12 +44,12 @@ def blend(low, high, values):
 class Panel:
     """One drawing of a picture: a list of things, in the order in which they are drawn.
 
-    log: a logarithmic y axis. bare: without axes, and as wide as high for each unit.
+    log: a logarithmic y axis. bare: without axes. square: units are as wide as high; what bare panels are by themselves.
     """
 
-    def __init__(self, title, width, xlabel="", log=False, bare=False, square=False):
+    def __init__(self, title, width, xlabel="", log=False, bare=False, square=None):
         self.title, self.width, self.xlabel, self.log = title, width, xlabel, log
-        self.bare, self.square = bare, square or bare
+        self.bare, self.square = bare, bare if square is None else square
         self.things = []
         self.limits = None      # (left, right, bottom, top)
 
@@ -168,7 +168,7 @@ class Picture:
 
     @staticmethod
     def _text(axes, x, y, text, colour, size, mono, middle):
-        axes.text(x, y, text, color=colour, fontsize=size, family="monospace" if mono else None, parse_math=False,
+        axes.text(x, y, text, color=colour, fontsize=size, family="monospace" if mono else None, parse_math=False, clip_on=True,
                   ha="center" if middle else "left", va="center")
 
     # -- as SVG --

@@ -66,8 +66,8 @@ def loss_of(model, text):
 
 
 def wrapped(written):
-    """The lines of a text, none longer than 60 characters."""
-    return [part for line in written.split("\n") for part in textwrap.wrap(line, 60) or [""]]
+    """The paragraphs of a text as lines of at most 60 characters."""
+    return [line for paragraph in written.split("\n\n") for line in textwrap.wrap(paragraph.strip(), 60)]
 
 
 def main(quick, out):
@@ -114,12 +114,12 @@ def main(quick, out):
     curves = picture.panel("loss for each character", 3.6, xlabel="epoch")
     curves.line(history["epoch"][1:], history["train_loss"][1:], "training, with dropout", BLUE, markers=True)
     curves.line(history["epoch"], history["test_loss"], "test", ORANGE, markers=True)
-    panel = picture.panel("what it writes", 4.9, bare=True)
-    panel.limits = (0, 60, -24, 0)
+    panel = picture.panel("what it writes", 4.7, bare=True, square=False)
+    panel.limits = (0, 60, -21, 0)
     lines = [("before the training", GREY)] + [(line, RED) for line in wrapped(before)[:4]] + [("", GREY)]
     lines += [(f"after {max_epoch} epochs", GREY)] + [(line, INK) for line in wrapped(after)]
     for i, (line, colour) in enumerate(lines[:21]):
-        panel.text(0, -0.6 - i * 1.13, line, colour, size=7.5, mono=True, middle=False)
+        panel.text(0, -0.5 - i, line, colour, size=7.5, mono=True, middle=False)
     picture.save(out, "char_rnn")
 
 

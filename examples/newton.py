@@ -23,14 +23,14 @@ def rosenbrock(v):
 
 
 def derivatives(f, point):
-    """The value, the gradient and the Hessian matrix of f at a point: two walks over one graph, and one for each row."""
+    """The value, the gradient and the Hessian matrix of f at a point: a walk for the gradient and one for each row."""
     v = Variable(np.array(point))
     y = f(v)
     y.backward(create_graph=True)
     g, rows = v.grad, []
     for k in range(len(point)):
         v.cleargrad()
-        g[k].backward(retain_grad=False)
+        g[k].backward()
         rows.append(v.grad.data)
     return float(y.data), g.data, np.stack(rows)
 
@@ -89,7 +89,7 @@ def main(quick, out):
     panel.line(*slow_points.T, f"gradient descent, {n_steps:,} steps", ORANGE, width=2.5)
     panel.line(*points.T, f"Newton, {len(values) - 1} steps", RED, width=1.2, markers=True)
     panel.dots([1], [1], "#222222", size=8)
-    curve = picture.panel("f after each step", 3.6, xlabel="steps + 1, powers of ten", log=True)
+    curve = picture.panel("f after each step", 3.6, xlabel="log10(steps + 1)", log=True)
     floor = 1e-20
     curve.line(np.log10(np.arange(len(slow_values)) + 1), np.maximum(slow_values, floor), "gradient descent", ORANGE)
     curve.line(np.log10(np.arange(len(values)) + 1), np.maximum(values, floor), "Newton", RED, markers=True)
