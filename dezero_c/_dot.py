@@ -111,6 +111,21 @@ def _quoted(text):
     return '"' + text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n").replace("\0", "") + '"'
 
 
+def _dot_var(v, verbose=False):
+    """A Variable's line of DOT; the book has its readers call this."""
+    name, about = label(v)
+    text = f"{name}: {about}" if verbose and name and about else name or (about if verbose else "")
+    return f"{id(v)} [label={_quoted(text)}, color=orange, style=filled]\n"
+
+
+def _dot_func(f):
+    """A Function's lines of DOT: itself, and the edges from its inputs and to its outputs."""
+    lines = [f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]"]
+    lines += [f"{id(x)} -> {id(f)}" for x in f.inputs or ()]
+    lines += [f"{id(f)} -> {id(y)}" for y in _living(f)]
+    return "\n".join(lines) + "\n"
+
+
 def get_dot_graph(output, verbose=True):
     """The graph behind a Variable as text in the DOT language of Graphviz.
 
@@ -127,9 +142,7 @@ def get_dot_graph(output, verbose=True):
             lines.append(line)
 
     def write_variable(v):
-        name, about = label(v)
-        text = f"{name}: {about}" if verbose and name and about else name or (about if verbose else "")
-        write(f"{id(v)} [label={_quoted(text)}, color=orange, style=filled]")
+        write(_dot_var(v, verbose).rstrip("\n"))
 
     write_variable(output)
     stack = [output.creator]
@@ -138,13 +151,9 @@ def get_dot_graph(output, verbose=True):
         if f is None or id(f) in seen:
             continue
         seen.add(id(f))
-        write(f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]")
-        inputs, outputs = f.inputs or (), _living(f)
-        for x in inputs:
-            write(f"{id(x)} -> {id(f)}")
-        for y in outputs:
-            write(f"{id(f)} -> {id(y)}")
-        for v in (*inputs, *outputs):
+        for line in _dot_func(f).splitlines():
+            write(line)
+        for v in (*(f.inputs or ()), *_living(f)):
             write_variable(v)
             stack.append(v.creator)
     return "\n".join(["digraph g {", *lines, "}"])

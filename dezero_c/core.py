@@ -1,5 +1,10 @@
 """The engine under the names of `dezero.core`: Variable, Function, the four operations, and the modes."""
 
+import contextlib
+import weakref
+
+import numpy as np
+
 from dezero_c._core import (
     Config,
     Function,
@@ -16,9 +21,9 @@ from dezero_c._ops import Add, Div, Mul, Neg, Pow, Sub, add, div, mul, neg, pow,
 
 __all__ = [
     "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "as_array",
-    "as_variable", "div", "mul", "neg", "no_grad", "pow", "rdiv", "rsub", "setup_variable", "sub", "test_mode",
-    "using_config",
-]
+    "as_variable", "contextlib", "div", "mul", "neg", "no_grad", "np", "pow", "rdiv", "rsub", "setup_variable", "sub",
+    "test_mode", "using_config", "weakref",
+]       # modules too, which `from dezero.core import *` brings along
 
 
 def rsub(x0, x1):

@@ -3,6 +3,11 @@
 The same engine runs underneath; only what `grad` and a user's `backward` see is different.
 """
 
+import contextlib
+import weakref
+
+import numpy as np
+
 from dezero_c import _ops
 from dezero_c._core import Config, as_array, no_grad, setup_variable, using_config
 from dezero_c._ops import Add, Div, Mul, Neg, Pow, Sub
@@ -10,7 +15,8 @@ from dezero_c._simple import Function, Variable
 
 __all__ = [
     "Add", "Config", "Div", "Function", "Mul", "Neg", "Pow", "Sub", "Variable", "add", "as_array", "as_variable",
-    "div", "mul", "neg", "no_grad", "pow", "rdiv", "rsub", "setup_variable", "sub", "using_config",
+    "contextlib", "div", "mul", "neg", "no_grad", "np", "pow", "rdiv", "rsub", "setup_variable", "sub", "using_config",
+    "weakref",
 ]
 
 

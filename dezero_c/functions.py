@@ -4,6 +4,8 @@ The functions live in families, one compiled module each; this module is all of 
 `__all__` is the list of what is public in it.
 """
 
+import numpy as np  # noqa: F401  names that programs take from here, too: np, Variable, Function, cuda
+
 from dezero_c import (
     _conv,
     _einsum,
@@ -19,8 +21,10 @@ from dezero_c import (
     _reduce,
     _shape,
     _softmax,
+    cuda,  # noqa: F401
 )
 from dezero_c._conv import *  # noqa: F403
+from dezero_c._core import Function, Variable, as_array, as_variable  # noqa: F401
 from dezero_c._einsum import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
 from dezero_c._index import *  # noqa: F403

@@ -152,7 +152,8 @@ def _columns(layer, x, axis):
     """The length of x's axis that decides the size of a layer's weights."""
     shape = np.shape(x)
     if not -len(shape) <= axis < len(shape):
-        raise ValueError(f"{type(layer).__name__}: x of shape {shape} has too few axes to tell the size of the weights")
+        what = "x is None, and" if x is None else f"x of shape {shape}"
+        raise ValueError(f"{type(layer).__name__}: {what} has too few axes to tell the size of the weights; pass an array")
     return shape[axis]
 
 
@@ -248,6 +249,14 @@ class Deconv2d(_Convolution):
 # ---- recurrent ----------------------------------------------------------------------------------------------------
 
 
+def _same_batch(layer, x):
+    """Says so where the state is of another batch than x."""
+    h, shape = layer.h, np.shape(x)
+    if h is not None and shape and h.shape[0] != shape[0]:
+        raise ValueError(f"{type(layer).__name__}: the state is of a batch of {h.shape[0]}, x of shape {shape} is not; call "
+                         "reset_state() before a new sequence")
+
+
 def _through(layer, x, y=None):
     """layer(x), or y + layer(x). A Linear whose weights are there is one operation, and does not note inputs and outputs."""
     if type(layer) is Linear and layer.W.data is not None:
@@ -272,6 +281,7 @@ class RNN(Layer):
         self.h = None
 
     def forward(self, x):
+        _same_batch(self, x)
         h_new = F.tanh(self.x2h(x) if self.h is None else _through(self.h2h, self.h, self.x2h(x)))
         self.h = h_new
         return h_new
@@ -300,6 +310,7 @@ class LSTM(Layer):
         self.c = None
 
     def forward(self, x):
+        _same_batch(self, x)
         x2 = (self.x2f, self.x2i, self.x2o, self.x2u)
         h2 = (self.h2f, self.h2i, self.h2o, self.h2u)
         step = None
@@ -335,6 +346,7 @@ class GRU(Layer):
         self.h = None
 
     def forward(self, x):
+        _same_batch(self, x)
         h = self.h
         if h is None:
             h_new = (1 - F.sigmoid(self.x2z(x))) * F.tanh(self.x2u(x))

@@ -81,7 +81,10 @@ class _Rule(Optimizer):
         raise NotImplementedError
 
     def _apply(self, params):
-        _training.update(_training.RULES[self._kernel], params, self._coefficients(),
+        numbers = self._coefficients()
+        if not all(isinstance(number, (int, float, np.number)) for number in numbers):
+            raise TypeError(f"{type(self).__name__}: its rate and the other numbers must be numbers, not {numbers}")
+        _training.update(_training.RULES[self._kernel], params, numbers,
                          tuple([getattr(self, name) for name in self._states]), self._owners, self._by_numpy)
 
     def update(self):

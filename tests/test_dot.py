@@ -347,3 +347,14 @@ def test_in_a_notebook_the_picture_comes_back(program, notebook):
     assert plot_dot_graph(y, to_file="graph.pdf") == "graph.pdf"
     notebook.get_ipython = lambda: None     # imported, but not running
     assert plot_dot_graph(y) == "graph.png"
+
+
+def test_lines_that_the_book_has_printed():
+    from dezero_c.utils import _dot_func, _dot_var
+
+    x0 = Variable(np.array(1.0), "x0")
+    y = x0 + 2.0
+    assert _dot_var(x0) == f'{id(x0)} [label="x0", color=orange, style=filled]\n'
+    assert "x0: () float64" in _dot_var(x0, verbose=True)
+    assert _dot_func(y.creator).splitlines()[0] == f'{id(y.creator)} [label="Add", color=lightblue, style=filled, shape=box]'
+    assert f"{id(x0)} -> {id(y.creator)}\n" in _dot_func(y.creator)

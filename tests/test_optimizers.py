@@ -227,6 +227,14 @@ def test_misuse_is_named():
         optimizers.SGD().setup(Holder(p)).update()
 
 
+def test_rates_are_numbers():
+    p = Parameter(np.ones(1))
+    p.grad = Variable(np.ones(1))
+    for rate in ("0.1", None):
+        with pytest.raises(TypeError, match="SGD: its rate"):
+            optimizers.SGD(rate).setup(Holder(p)).update()
+
+
 def test_adam_counts_only_updates_that_were_done():
     adam = optimizers.Adam()
     with pytest.raises(RuntimeError):

@@ -296,11 +296,30 @@ def test_equality_and_hash_are_identity():
     assert x in {x}
 
 
-def test_truth_is_that_of_the_value():
+def test_truth_is_the_value_of_a_number_and_the_length_of_an_array():
+    """As in DeZero, where `if self.h:` asks whether there is a state."""
     assert bool(Variable(np.array(2.0))) is True
     assert bool(Variable(np.array(0.0))) is False
-    with pytest.raises(ValueError, match="ambiguous"):
-        bool(Variable(np.array([1.0, 2.0])))
+    assert bool(Variable(np.array([0.0]))) is True
+    assert bool(Variable(np.array([1.0, 2.0]))) is True
+    assert bool(Variable(np.zeros((0, 3)))) is False
+
+
+def test_format():
+    assert f"{Variable(np.array(2.5)):.3f}" == f"{Variable(np.array([2.5])):.3f}" == "2.500"
+    assert f"{Variable(np.array([1.0, 2.0]))}" == "variable([1. 2.])"
+    with pytest.raises(TypeError, match=r"shape \(2,\)"):
+        f"{Variable(np.array([1.0, 2.0])):.3f}"
+
+
+def test_what_is_no_data_is_named():
+    x = Variable(np.ones(2))
+    with pytest.raises(TypeError, match=r"use its \.data"):
+        x.data = x
+    with pytest.raises(TypeError, match="a Variable already"):
+        Variable(x)
+    with pytest.raises(TypeError, match=r"Parameter holds an ndarray.*Parameter\(np\.array\(\[1\]"):
+        Parameter([1])
 
 
 def test_conversion_to_an_array():

@@ -169,8 +169,10 @@ cdef class Variable:
 
     def __init__(self, data=None, name=None):
         if data is not None and not isinstance(data, np.ndarray):
-            raise TypeError(f"{type(data)} is not supported: Variable holds an ndarray; wrap the value, as in "
-                            f"Variable(np.array({data!r:.40}))")
+            if isinstance(data, Variable):
+                raise TypeError(f"{type(data)} is not supported: it is a Variable already; use it as it is, or its .data")
+            raise TypeError(f"{type(data)} is not supported: {type(self).__name__} holds an ndarray; wrap the value, as in "
+                            f"{type(self).__name__}(np.array({data!r:.40}))")
         set_data_array(self, data)
         self.name = name
 
@@ -197,7 +199,8 @@ cdef class Variable:
     def data(self, value):
         if value is not None and not isinstance(value, (np.ndarray, np.generic)):
             if not isinstance(value, numbers.Number):
-                raise TypeError(f"{type(value)} is not supported as data: assign an ndarray, a number or None")
+                hint = "use its .data" if isinstance(value, Variable) else "assign an ndarray, a number or None"
+                raise TypeError(f"{type(value)} is not supported as data: {hint}")
             value = np.array(value)
         set_data_array(self, value)
 
@@ -234,7 +237,16 @@ cdef class Variable:
         return len(data_of(self))
 
     def __bool__(self):
-        return bool(data_of(self))
+        cdef object a = data_of(self)
+        return bool(a) if cnp.PyArray_Check(a) and cnp.PyArray_NDIM(a) == 0 else len(self) > 0    # a list's truth, as in DeZero
+
+    def __format__(self, spec):
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(f"format {spec!r} is for a single number, and this Variable is of shape {self.shape}; format its "
+                            "elements, or print(x)")
+        return format(data_of(self).item(), spec)
 
     def __float__(self):
         return float(data_of(self))

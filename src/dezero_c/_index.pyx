@@ -515,8 +515,8 @@ def embed_id(x, W):
     try:
         r = gather(a, ids)
     except IndexError as error:
-        raise IndexError(f"embed_id: ids from {ids.min()} to {ids.max()} are not all in [{-a.shape[0]}, {a.shape[0]}), the rows "
-                         f"of W of shape {a.shape}") from error
+        found = f"id {ids.min()} is not" if ids.size == 1 else f"ids from {ids.min()} to {ids.max()} are not all"
+        raise IndexError(f"embed_id: {found} in [{-a.shape[0]}, {a.shape[0]}), the rows of W of shape {a.shape}") from error
     return record_index(w, ids, r)
 
 

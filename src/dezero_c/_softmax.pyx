@@ -175,7 +175,8 @@ cdef object labels(object t, object x, str op):
     cdef const ptrdiff_t *p
     cdef ptrdiff_t low, high, i
     if x.ndim != 2:
-        raise ValueError(f"{op}: x of shape {x.shape} must be (N, C), a row of scores for each sample; reshape it")
+        raise ValueError(f"{op}: x of shape {x.shape} must be (N, C), a row of scores for each sample; reshape it"
+                         f"{' (was a flatten forgotten?)' if x.ndim > 2 else ''}")
     if not isinstance(t, np.ndarray) or t.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels of dtype {getattr(t, 'dtype', type(t).__name__)} must be integers, class numbers from 0; "
                         "convert with astype(int)")

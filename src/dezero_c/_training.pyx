@@ -114,6 +114,8 @@ cdef object reference(object x):
 
 def remember(dict attributes, tuple inputs, outputs):
     """Sets a Layer's `inputs` and `outputs` to references to what a call was given and gave."""
+    if outputs is None:
+        raise TypeError("forward returned None; it must return a Variable, or a tuple of them (is a return statement missing?)")
     attributes["inputs"] = [reference(x) for x in inputs]
     attributes["outputs"] = [reference(y) for y in outputs] if isinstance(outputs, tuple) else [reference(outputs)]
 

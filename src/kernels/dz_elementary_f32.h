@@ -58,7 +58,7 @@ DZ_INLINE float dz_exp_core_f32(float x)
 DZ_INLINE int32_t dz_log_beyond_f32(float x)
 {
     const int32_t b = dz_bits_f32(x);
-    return (b - INT32_C(0x00800000)) | (INT32_C(0x7f7fffff) - b);
+    return (int32_t)(((uint32_t)b - UINT32_C(0x00800000)) | (UINT32_C(0x7f7fffff) - (uint32_t)b));
 }
 
 DZ_INLINE float dz_log_core_f32(float x)

@@ -83,7 +83,8 @@ DZ_INLINE double dz_expm1_core_f64(double x)
 DZ_INLINE int64_t dz_log_beyond_f64(double x)
 {
     const int64_t b = dz_bits_f64(x);
-    return (b - INT64_C(0x0010000000000000)) | (INT64_C(0x7fefffffffffffff) - b);
+    /* unsigned, since negative numbers wrap round: then the other difference is negative */
+    return (int64_t)(((uint64_t)b - UINT64_C(0x0010000000000000)) | (UINT64_C(0x7fefffffffffffff) - (uint64_t)b));
 }
 
 /* log(x) + tail */
