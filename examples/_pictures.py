@@ -24,7 +24,7 @@ def options(doc):
     """What the command line says: `quick`, and `out`, a folder that exists."""
     parser = argparse.ArgumentParser(description=doc.strip().split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works")
-    parser.add_argument("--out", default="pictures", metavar="FOLDER", help="where the picture goes (default: pictures)")
+    parser.add_argument("--out", default="pictures", metavar="FOLDER", help="where pictures go (default: pictures)")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     return args
@@ -44,7 +44,8 @@ def blend(low, high, values):
 class Panel:
     """One drawing of a picture: a list of things, in the order in which they are drawn.
 
-    log: a logarithmic y axis. bare: without axes. square: units are as wide as high; what bare panels are by themselves.
+    log: a logarithmic y axis. bare: without axes. square: units are as wide as high, which is so for bare panels unless
+    it is False.
     """
 
     def __init__(self, title, width, xlabel="", log=False, bare=False, square=None):
@@ -168,8 +169,8 @@ class Picture:
 
     @staticmethod
     def _text(axes, x, y, text, colour, size, mono, middle):
-        axes.text(x, y, text, color=colour, fontsize=size, family="monospace" if mono else None, parse_math=False, clip_on=True,
-                  ha="center" if middle else "left", va="center")
+        axes.text(x, y, text, color=colour, fontsize=size, family="monospace" if mono else None,
+                  ha="center" if middle else "left", va="center", parse_math=False, clip_on=True)
 
     # -- as SVG --
 
@@ -202,52 +203,65 @@ class Picture:
         def py(y):
             return y1 - ((math.log10(y) if panel.log else y) - bottom) / (top - bottom) * (y1 - y0)
 
-        yield (f'<text x="{(x0 + x1) / 2:.1f}" y="{y0 - 11:.1f}" font-size="14" text-anchor="middle">'
-               f"{html.escape(panel.title)}</text>")
+        yield _svg_text((x0 + x1) / 2, y0 - 11, panel.title, "black", 14, "middle")
         name = f"clip{x0:.0f}"
         yield f'<clipPath id="{name}"><path d="M{x0:.1f} {y0:.1f}H{x1:.1f}V{y1:.1f}H{x0:.1f}Z"/></clipPath>'
         yield f'<g clip-path="url(#{name})">'
         legend = []
         for kind, *thing in panel.things:
             if kind == "image":
-                image, (l, r, b, t), smooth = thing
-                yield (f'<image x="{px(l):.2f}" y="{py(t):.2f}" width="{px(r) - px(l):.2f}" height="{py(b) - py(t):.2f}" '
-                       f'preserveAspectRatio="none" image-rendering="{"auto" if smooth else "pixelated"}" '
-                       f'href="data:image/png;base64,{base64.b64encode(png(image)).decode()}"/>')
+                image, place, smooth = thing
+                yield _svg_image(image, px(place[0]), px(place[1]), py(place[3]), py(place[2]), smooth)
             elif kind == "text":
                 x, y, text, colour, size, mono, middle = thing
-                yield (f'<text x="{px(x):.1f}" y="{py(y) + size / 2:.1f}" font-size="{size * 1.35:.1f}" fill="{colour}" '
-                       f'xml:space="preserve" text-anchor="{"middle" if middle else "start"}"'
-                       f'{" font-family=" + chr(34) + "monospace" + chr(34) if mono else ""}>{html.escape(text)}</text>')
+                yield _svg_text(px(x), py(y) + size / 2, text, colour, size * 1.35, "middle" if middle else "start", mono)
             else:
-                xs, ys, *_ = thing
-                points = [(px(x), py(y)) for x, y in zip(xs, ys, strict=True)]
-                label, colour = (thing[2], thing[3]) if kind == "line" else (thing[4], thing[2])
-                legend += [(label, colour)] if label else []
+                points = [(px(x), py(y)) for x, y in zip(thing[0], thing[1], strict=True)]
                 if kind == "line":
+                    label, colour, width, markers = thing[2:]
                     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-                    yield (f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{thing[4] * 1.3:.1f}" '
+                    yield (f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width * 1.3:.1f}" '
                            'stroke-linejoin="round"/>')
-                size = thing[3] * 0.7 if kind == "dots" else 2.6
-                if kind == "dots" or thing[5]:
-                    circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}"/>' for x, y in points)
-                    yield f'<g fill="{colour}" stroke="white" stroke-width="{size / 5 if kind == "dots" else 0:.2f}">{circles}</g>'
+                    radius, edge = 2.6 if markers else 0, 0
+                else:
+                    colour, size, label = thing[2:]
+                    radius, edge = size * 0.7, size * 0.14
+                if radius:
+                    circles = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>' for x, y in points)
+                    yield f'<g fill="{colour}" stroke="white" stroke-width="{edge:.2f}">{circles}</g>'
+                legend += [(label, colour)] if label else []
         yield "</g>"
         if not panel.bare:
             yield f'<path d="M{x0:.1f} {y0:.1f}V{y1:.1f}H{x1:.1f}" stroke="{GREY}" fill="none"/>'
             for x in ticks(left, right):
-                yield (f'<path d="M{px(x):.1f} {y1:.1f}v4" stroke="{GREY}"/><text x="{px(x):.1f}" y="{y1 + 16:.1f}" '
-                       f'fill="{GREY}" text-anchor="middle">{x:g}</text>')
+                yield f'<path d="M{px(x):.1f} {y1:.1f}v4" stroke="{GREY}"/>'
+                yield _svg_text(px(x), y1 + 16, f"{x:g}", GREY, 11, "middle")
             powers = range(math.ceil(bottom), math.floor(top) + 1)
-            for y in [10.0 ** k for k in powers[::-(-len(powers) // 6) or 1]] if panel.log else ticks(bottom, top):
-                yield (f'<path d="M{x0:.1f} {py(y):.1f}h-4" stroke="{GREY}"/><text x="{x0 - 7:.1f}" y="{py(y) + 4:.1f}" '
-                       f'fill="{GREY}" text-anchor="end">{y:g}</text>')
-            yield (f'<text x="{(x0 + x1) / 2:.1f}" y="{y1 + 34:.1f}" fill="{GREY}" text-anchor="middle">'
-                   f"{html.escape(panel.xlabel)}</text>")
+            every = max(1, -(-len(powers) // 6))
+            for y in [10.0 ** k for k in powers[::every]] if panel.log else ticks(bottom, top):
+                yield f'<path d="M{x0:.1f} {py(y):.1f}h-4" stroke="{GREY}"/>'
+                yield _svg_text(x0 - 7, py(y) + 4, f"{y:g}", GREY, 11, "end")
+            yield _svg_text((x0 + x1) / 2, y1 + 34, panel.xlabel, GREY, 11, "middle")
+        if legend:
+            width = 30 + 6.5 * max(len(label) for label, _ in legend)
+            yield (f'<rect x="{x1 - width:.1f}" y="{y0:.1f}" width="{width:.1f}" height="{16 * len(legend) + 6}" '
+                   'fill="white" fill-opacity="0.8"/>')
         for i, (label, colour) in enumerate(legend):
             y = y0 + 14 + 16 * i
-            yield (f'<rect x="{x1 - 12:.1f}" y="{y - 9:.1f}" width="10" height="10" fill="{colour}"/>'
-                   f'<text x="{x1 - 17:.1f}" y="{y:.1f}" text-anchor="end">{html.escape(label)}</text>')
+            yield f'<rect x="{x1 - 14:.1f}" y="{y - 9:.1f}" width="10" height="10" fill="{colour}"/>'
+            yield _svg_text(x1 - 19, y, label, "black", 11, "end")
+
+
+def _svg_text(x, y, text, colour, size, anchor, mono=False):
+    family = ' font-family="monospace"' if mono else ""
+    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.4g}" fill="{colour}" text-anchor="{anchor}" '
+            f'xml:space="preserve"{family}>{html.escape(text)}</text>')
+
+
+def _svg_image(image, x0, x1, y0, y1, smooth):
+    content = base64.b64encode(png(image)).decode()
+    return (f'<image x="{x0:.2f}" y="{y0:.2f}" width="{x1 - x0:.2f}" height="{y1 - y0:.2f}" preserveAspectRatio="none" '
+            f'image-rendering="{"auto" if smooth else "pixelated"}" href="data:image/png;base64,{content}"/>')
 
 
 def ticks(low, high):

@@ -108,10 +108,11 @@ def main(quick, out):
         if len(history) >= 100 and history["mean"][-1] >= 475:
             break
     seconds = time.perf_counter() - start
-    solved = f"solved after {len(history)} trials" if history["mean"][-1] >= 475 else f"not solved in {len(history)} trials"
-    print(f"{solved}: {n_steps:,} steps in {seconds:.1f} s, {n_steps / seconds:,.0f} steps/s")
+    solved = "solved after" if history["mean"][-1] >= 475 else "not solved in"
+    print(f"{solved} {len(history)} trials: {n_steps:,} steps in {seconds:.1f} s, {n_steps / seconds:,.0f} steps/s")
     trials = [trial(env, actor, greedy=True)[0] for _ in range(3 if quick else 20)]
-    print(f"always taking the likelier action: mean return {np.mean([len(t) - 1 for t in trials]):.1f} of {len(trials)} trials")
+    mean = np.mean([len(states) - 1 for states in trials])
+    print(f"always taking the likelier action: {mean:.1f} steps, the mean of {len(trials)} trials")
 
     picture = Picture(height=3.4)
     panel = picture.panel("steps until the pole falls", 4.6, xlabel="trial")

@@ -1,9 +1,9 @@
 """A recurrent network reads Alice's Adventures in Wonderland letter by letter, and then writes on its own.
 
 A GRU is shown 60 places of the book at once and guesses each next character; after every 25 characters the graph of the
-steps is walked backwards and cut (as in the book's steps 59 and 60). The text, 148,381 characters in the public domain, comes
-with dezero_c; the last tenth is kept for the test. The picture shows both losses, and what the network writes before
-the training and after it.
+steps is walked backwards and cut (as in the book's steps 59 and 60). The text, 148,381 characters in the public domain,
+comes with dezero_c; the last tenth is kept for the test. The picture shows both losses, and what the network writes
+before the training and after it.
 
     python examples/char_rnn.py [--quick] [--out FOLDER]
 """
@@ -117,7 +117,7 @@ def main(quick, out):
     panel = picture.panel("what it writes", 4.7, bare=True, square=False)
     panel.limits = (0, 60, -21, 0)
     lines = [("before the training", GREY)] + [(line, RED) for line in wrapped(before)[:4]] + [("", GREY)]
-    lines += [(f"after {max_epoch} epochs", GREY)] + [(line, INK) for line in wrapped(after)]
+    lines += [(f"after {n_read:,} characters", GREY)] + [(line, INK) for line in wrapped(after)]
     for i, (line, colour) in enumerate(lines[:21]):
         panel.text(0, -0.5 - i, line, colour, size=7.5, mono=True, middle=False)
     picture.save(out, "char_rnn")

@@ -1,8 +1,9 @@
 """Two networks play against each other until one of them draws handwritten digits: a generative adversarial network.
 
 The generator turns random numbers into images; the discriminator is shown real and drawn ones and guesses which is
-which (I. Goodfellow and others, 2014). How good the drawings are is measured apart from the game, by the Frechet distance
-between the normal distributions that have the means and the covariances of real and of drawn pixels: 0 if they agree.
+which (I. Goodfellow and others, 2014). How good the drawings are is measured apart from the game, by the Frechet
+distance between the normal distributions that have the means and the covariances of real and of drawn pixels: 0 if they
+agree. The picture shows drawn digits beside real ones, and how the distance got smaller.
 
     python examples/gan.py [--quick] [--out FOLDER]
 """
@@ -63,7 +64,7 @@ def root(a):
 
 
 def frechet(a, b):
-    """|mean a - mean b|^2 + trace(A + B - 2 (A^1/2 B A^1/2)^1/2), A and B the covariances (D. Dowson, B. Landau, 1982)."""
+    """|mean a - mean b|^2 + trace(A + B - 2 (A^1/2 B A^1/2)^1/2) with the covariances A, B (D. Dowson, B. Landau, 1982)."""
     a, b = a.reshape(len(a), -1).astype(float), b.reshape(len(b), -1).astype(float)
     A, B = np.cov(a.T), np.cov(b.T)
     half = root(A)

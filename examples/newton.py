@@ -1,8 +1,9 @@
 """Newton's method on Rosenbrock's banana function, f(x, y) = 100 (y - x^2)^2 + (1 - x)^2, whose minimum is at (1, 1).
 
 The gradient is made with `create_graph=True`, so that it is a graph itself: walking it backwards, once for each of its
-elements, gives the Hessian matrix. Newton's step solves H d = -g; it is halved until the function gets smaller. Gradient
-descent from the same place, as in the book's step 28, needs a thousand times as many steps. The picture shows both paths.
+elements, gives the Hessian matrix. Newton's step solves H d = -g; it is halved until the function gets smaller.
+Gradient descent from the same place, as in the book's step 28, needs a thousand times as many steps. The picture shows
+both paths.
 
     python examples/newton.py [--quick] [--out FOLDER]
 """
@@ -10,9 +11,8 @@ descent from the same place, as in the book's step 28, needs a thousand times as
 import time
 
 import numpy as np
-from _pictures import BLUE, ORANGE, RED, Picture, blend, options
+from _pictures import ORANGE, RED, Picture, blend, options
 
-import dezero_c.functions as F
 from dezero_c import Variable
 
 START = np.array([-1.2, 1.0])
@@ -42,7 +42,7 @@ def newton(f, point, tolerance=1e-10):
         value, gradient, hessian = derivatives(f, point)
         values.append(value)
         size = np.linalg.norm(gradient)
-        print(f"newton {len(values) - 1:3d}  x {point[0]:9.6f}  y {point[1]:9.6f}  f {value:.3e}  |gradient| {size:.1e}")
+        print(f"step {len(values) - 1:2d}  x {point[0]:9.6f}  y {point[1]:9.6f}  f {value:.3e}  |gradient| {size:.1e}")
         if size < tolerance:
             return np.array(points), values, hessian
         step, rate = -np.linalg.solve(hessian, gradient), 1.0
@@ -70,7 +70,7 @@ def main(quick, out):
     start = time.perf_counter()
     points, values, hessian = newton(rosenbrock, START)
     seconds = time.perf_counter() - start
-    print(f"Newton's method: {len(values) - 1} steps in {seconds * 1e3:.1f} ms; the Hessian at the minimum is\n{hessian}")
+    print(f"Newton's method: {len(values) - 1} steps in {seconds * 1e3:.1f} ms; the Hessian at the minimum:\n{hessian}")
     assert np.allclose(hessian, [[802, -400], [-400, 200]])
 
     n_steps = 2000 if quick else 20000

@@ -1,9 +1,9 @@
 """A variational autoencoder orders the handwritten digits in a plane, without being told which is which.
 
-The encoder gives each image a place in the plane, a mean and a spread for each coordinate; the decoder draws an image from
-a place chosen at random there. What is made small is the sum of what the drawing lacks (cross-entropy of the pixels) and
-of how far the places are from a normal distribution (D. Kingma and M. Welling, 2014). The picture shows where the test's
-digits are put, and what the decoder draws at places all over the plane.
+The encoder gives each image a place in the plane, a mean and a spread for each coordinate; the decoder draws an image
+from a place chosen at random there. What is made small is the sum of what the drawing lacks (cross-entropy of the
+pixels) and of how far the places are from a normal distribution (D. Kingma and M. Welling, 2014). The picture shows
+where the test's digits are put, and what the decoder draws at places all over the plane.
 
     python examples/vae.py [--quick] [--out FOLDER]
 """
