@@ -7,11 +7,14 @@ The gates z are one array (4, N, H): f, i, o and u before their activations, so 
 import numpy as np
 
 cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, run
 from dezero_c._core cimport (
-    K_CONST, Variable, data_of, dz_bind, dz_itemsize, dz_view, grad_target, grad_view, kernels, ptrdiff_t, view)
+    K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target, grad_view,
+    kernels, ptrdiff_t, view)
+from dezero_c._matmul cimport product_into
 
 from dezero_c import _core
 from dezero_c._matmul import matmul
@@ -29,6 +32,14 @@ cdef extern from "dz_recurrent.h":
     void dz_lstm_output_grad(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
 
 
+cdef extern from "dz_matmul.h":
+    enum:
+        DZ_MM_DIRECT
+    void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
+               ptrdiff_t) noexcept
+    void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
+
+
 cdef int plain_dtype(tuple xs) noexcept:
     """The one dtype of ndarrays that kernels take, C-contiguous; -1 for others."""
     cdef object a
@@ -41,6 +52,62 @@ cdef int plain_dtype(tuple xs) noexcept:
 
 # ---- the gates --------------------------------------------------------------------------------------------------------
 
+cdef bint small_and_fitting(tuple xs):
+    """Whether the inputs of LSTMGates are matrices and vectors that go together, all of them small."""
+    cdef Py_ssize_t N, M, H, k
+    if plain_dtype(xs) < 0 or xs[0].ndim != 2 or xs[1].ndim != 2:
+        return False
+    N, M = xs[0].shape
+    H = xs[1].shape[1]
+    if N * M * H == 0 or N * (M + H) * H > DZ_MM_DIRECT or (M + H) * H > DZ_MM_DIRECT:
+        return False
+    for k in range(4):
+        if xs[1 + k].shape != (M, H) or xs[5 + k].shape != (H,) or (len(xs) > 9 and xs[10 + k].shape != (H, H)):
+            return False
+    return len(xs) == 9 or xs[9].shape == (N, H)
+
+
+cdef object small_gates(tuple xs):
+    """The value of LSTMGates, by BLAS alone."""
+    cdef int dt = kernel_dtype(xs[0])
+    cdef ptrdiff_t item = dz_itemsize(dt), N = xs[0].shape[0], M = xs[0].shape[1], H = xs[1].shape[1], k
+    cdef object z = new_array((4, N, H), dt)
+    cdef char *p = cnp.PyArray_BYTES(z)
+    cdef char *room = <char *> PyMem_Malloc(N * H * item)
+    if room == NULL:
+        raise MemoryError()
+    for k in range(4):
+        dz_mm(dt, cnp.PyArray_BYTES(xs[0]), M * item, item, cnp.PyArray_BYTES(xs[1 + k]), H * item, item, p, N, M, H)
+        dz_mm_bias(dt, p, cnp.PyArray_BYTES(xs[5 + k]), N, H)
+        if len(xs) > 9:
+            dz_mm(dt, cnp.PyArray_BYTES(xs[9]), H * item, item, cnp.PyArray_BYTES(xs[10 + k]), H * item, item, room, N, H, H)
+            dz_sum_rows(dt, room, 1, N * H, p, True)
+        p += N * H * item
+    PyMem_Free(room)
+    if dz_fpe_test():       # BLAS leaves flags that mean nothing
+        dz_fpe_clear()
+    return z
+
+
+cdef int small_gradients(Variable x, Variable W, const dz_view *g, ptrdiff_t k) except -1:
+    """Adds the gradients of x W, whose own is block k of g."""
+    cdef dz_view xv, wv
+    cdef ptrdiff_t item = dz_itemsize(g.dt), N = g.shape[1], H = g.shape[2], M
+    cdef const char *gk = g.p + k * N * H * item
+    cdef char *p
+    cdef bint acc
+    view(x, &xv)
+    view(W, &wv)
+    M = xv.shape[1]
+    if not x.kind & K_CONST:
+        p = grad_target(x, &xv, &acc)
+        product_into(g.dt, gk, H * item, item, wv.p, item, H * item, p, N, H, M, acc)
+    if not W.kind & K_CONST:
+        p = grad_target(W, &wv, &acc)
+        product_into(g.dt, xv.p, item, M * item, gk, H * item, item, p, M, N, H, acc)
+    return 0
+
+
 cdef class LSTMGates(ArrayFunction):
     """LSTMGates()\n--\n
     z[k] = x Wx[k] + b[k] + h Wh[k]. Inputs: x (N, I), Wx[0], ..., Wx[3] (I, H), b[0], ... (H,), and h (N, H), Wh[0], ... (H, H)
@@ -49,6 +116,8 @@ cdef class LSTMGates(ArrayFunction):
     def forward(self, x, *rest):
         cdef tuple Wx = rest[:4], b = rest[4:8], Wh = rest[9:]
         cdef object h = rest[8] if Wh else None, z
+        if small_and_fitting((x,) + rest):
+            return small_gates((x,) + rest)
         z = np.empty((4, x.shape[0], Wx[0].shape[1]), np.result_type(x, *rest))
         for k in range(4):
             np.matmul(x, Wx[k], out=z[k])
@@ -70,6 +139,27 @@ cdef class LSTMGates(ArrayFunction):
                 gh = matmul(g, transpose(xs[10 + k])) if gh is None else gh + matmul(g, transpose(xs[10 + k]))
                 gWh.append(matmul(transpose(xs[9]), g))
         return (gx, *gWx, *gb) if self.nin == 9 else (gx, *gWx, *gb, gh, *gWh)
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef tuple xs = tuple([data_of(self.arg(k)) for k in range(self.nin)])      # held while kernels read them
+        cdef dz_view g, bv
+        cdef Variable b
+        cdef ptrdiff_t k
+        cdef bint acc
+        cdef char *p
+        if not grad_view(y, &g) or g.strides != NULL or g.nd != 3 or not small_and_fitting(xs) or kernel_dtype(xs[0]) != g.dt \
+                or g.shape[0] != 4 or g.shape[1] != xs[0].shape[0] or g.shape[2] != xs[1].shape[1]:
+            return ArrayFunction.vjp_raw(self, y, keep)
+        for k in range(4):
+            small_gradients(self.arg(0), self.arg(1 + k), &g, k)
+            b = self.arg(5 + k)
+            if not b.kind & K_CONST:
+                view(b, &bv)
+                p = grad_target(b, &bv, &acc)
+                dz_sum_rows(g.dt, g.p + k * g.shape[1] * g.shape[2] * dz_itemsize(g.dt), g.shape[1], g.shape[2], p, acc)
+            if self.nin > 9:
+                small_gradients(self.arg(9), self.arg(10 + k), &g, k)
+        return 1
 
     cdef object gradients(self, object gy):
         cdef tuple xs = tuple([data_of(self.arg(k)) for k in range(self.nin)])

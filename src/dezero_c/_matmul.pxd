@@ -1,0 +1,4 @@
+from dezero_c._core cimport ptrdiff_t
+
+cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                      ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, bint acc) except -1
