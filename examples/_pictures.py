@@ -214,7 +214,8 @@ class Picture:
                 yield _svg_image(image, px(place[0]), px(place[1]), py(place[3]), py(place[2]), smooth)
             elif kind == "text":
                 x, y, text, colour, size, mono, middle = thing
-                yield _svg_text(px(x), py(y) + size / 2, text, colour, size * 1.35, "middle" if middle else "start", mono)
+                anchor = "middle" if middle else "start"
+                yield _svg_text(px(x), py(y) + size / 2, text, colour, size * 1.35, anchor, mono)
             else:
                 points = [(px(x), py(y)) for x, y in zip(thing[0], thing[1], strict=True)]
                 if kind == "line":

@@ -64,7 +64,8 @@ def root(a):
 
 
 def frechet(a, b):
-    """|mean a - mean b|^2 + trace(A + B - 2 (A^1/2 B A^1/2)^1/2) with the covariances A, B (D. Dowson, B. Landau, 1982)."""
+    """|mean a - mean b|^2 + trace(A + B - 2 (A^1/2 B A^1/2)^1/2), A and B being covariances (D. Dowson and B. Landau,
+    1982)."""
     a, b = a.reshape(len(a), -1).astype(float), b.reshape(len(b), -1).astype(float)
     A, B = np.cov(a.T), np.cov(b.T)
     half = root(A)
