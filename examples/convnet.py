@@ -1,6 +1,6 @@
 """A small convolutional network on the handwritten digits: three convolutions, two poolings, dropout.
 
-The data and the way in which examples are distorted are those of digits.py. Weights are saved, and loaded into a second
+The data and the way in which examples are moved are those of digits.py. Weights are saved, and loaded into a second
 network, which is the one that is tested at the end. The picture shows what the first layer's filters make of a digit,
 and the curves of the loss.
 
@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 from _pictures import ORANGE, Picture, options
-from digits import distorted
+from digits import moved
 
 import dezero_c
 import dezero_c.functions as F
@@ -70,7 +70,7 @@ def main(quick, out):
         sum_loss = 0.0
         bar = progress(train_loader, desc=f"epoch {epoch}")
         for x, t in bar:
-            loss = F.softmax_cross_entropy(model(distorted(x)), t)
+            loss = F.softmax_cross_entropy(model(moved(x)), t)
             model.cleargrads()
             loss.backward()
             optimizer.update()
