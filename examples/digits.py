@@ -1,8 +1,8 @@
 """Handwritten digits: a network of three layers reads at least 97 % of those that it has never seen.
 
-The data, 1,797 images of 8x8 of the UCI repository, come with dezero_c; every fifth is for the test. So that few examples
-suffice, each is moved by up to one pixel, anew whenever it is used. Two pictures: the most doubtful of the test's digits
-with what the network reads, and the curves of loss and accuracy.
+The data, 1,797 images of 8x8 of the UCI repository, come with dezero_c; every fifth is for the test. So that few
+examples suffice, each is moved by up to one pixel, anew whenever it is used. Two pictures: what the network reads, the
+test's first digits and the most doubtful ones, and the curves of loss and accuracy.
 
     python examples/digits.py [--quick] [--out FOLDER]
 """
