@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-SEED = Path(__file__).parent / "data" / "chapter1.ipynb"
+SEED = Path(__file__).resolve().parent.parent / "examples" / "chapter1.ipynb"
 
 
 @pytest.fixture
