@@ -23,7 +23,7 @@ import dezero_c.functions as F
 from dezero_c import Function, Parameter, Variable, chapter1
 
 VARIABLES = [Variable, Parameter, simple.Variable, chapter1.Variable]
-FUNCTIONS = sorted({c for c in vars(F).values() if isinstance(c, type) and issubclass(c, Function)},
+FUNCTIONS = sorted({c for c in vars(F).values() if isinstance(c, type) and issubclass(c, Function) and c is not Function},
                    key=lambda c: c.__name__)
 BASES = [Function, simple.Function, chapter1.Function]
 CLASSES = VARIABLES + FUNCTIONS + BASES
