@@ -588,16 +588,19 @@ def test_memory_is_flat(size, how):
         x.cleargrad()
 
     rounds = 300 if how in ("create_graph", "python", "raise") or size == 2000 else 1500
+    # one leaked gradient, or one leaked node of some 150 bytes, in each round would be above this
+    limit = max(rounds * 8 * size, rounds * 300, 1 << 18)
     for _ in range(rounds // 2):
         once()
-    gc.collect()
-    before = resident()
-    for _ in range(rounds):
-        once()
-    gc.collect()
-    leaked = resident() - before
-    # one leaked gradient, or one leaked node of some 150 bytes, in each round would be above this
-    assert leaked < max(rounds * 8 * size, rounds * 300, 1 << 18), leaked
+    grown = []
+    while not grown or (grown[-1] >= limit and len(grown) < 4):     # an allocator may take memory back once; a leak does always
+        gc.collect()
+        before = resident()
+        for _ in range(rounds):
+            once()
+        gc.collect()
+        grown.append(resident() - before)
+    assert grown[-1] < limit, grown
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
