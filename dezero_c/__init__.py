@@ -43,15 +43,10 @@ from dezero_c import (
     core,
     core_simple,
     cuda,
-    dataloaders,
-    datasets,
     functions,
     functions_conv,
-    history,
     layers,
-    models,
     optimizers,
-    transforms,
     utils,
 )
 from dezero_c.core import (
@@ -66,12 +61,29 @@ from dezero_c.core import (
     test_mode,
     using_config,
 )
-from dezero_c.dataloaders import DataLoader, SeqDataLoader
-from dezero_c.datasets import Dataset
 from dezero_c.dropin import install, load_ipython_extension, uninstall, unload_ipython_extension
-from dezero_c.history import History, progress
 from dezero_c.layers import Layer
-from dezero_c.models import Model
+
+# What half of all programs never ask for is imported when it is asked for: {name: its module}.
+_LATER = {
+    "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models", "SeqDataLoader": "dataloaders",
+    "dataloaders": "", "datasets": "", "history": "", "models": "", "progress": "history", "transforms": "",
+}
+
+
+def __getattr__(name):
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module(f"{__name__}.{_LATER[name] or name}")
+    value = globals()[name] = getattr(module, name) if _LATER[name] else module
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LATER})
+
 
 __version__ = "0.1.0"
 is_simple_core = False      # True in the package that install(simple_core=True) shows, for the book's steps 23 to 32
