@@ -1,4 +1,4 @@
-"""What `import dezero_c` adds to `import numpy`, in milliseconds: the least of fresh interpreters, since a busy machine only adds.
+"""What `import dezero_c` adds to `import numpy`, in milliseconds: the least of fresh interpreters (a busy machine only adds).
 Fails above 30.
 """
 
