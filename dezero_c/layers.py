@@ -251,9 +251,9 @@ class Deconv2d(_Convolution):
 
 def _same_batch(layer, x):
     """Says so where the state is of another batch than x."""
-    h, shape = layer.h, np.shape(x)
-    if h is not None and shape and h.shape[0] != shape[0]:
-        raise ValueError(f"{type(layer).__name__}: the state is of a batch of {h.shape[0]}, x of shape {shape} is not; call "
+    state, shape = np.shape(layer.h), np.shape(x)       # () for None
+    if state and shape and state[0] != shape[0]:
+        raise ValueError(f"{type(layer).__name__}: the state is of a batch of {state[0]}, x of shape {shape} is not; call "
                          "reset_state() before a new sequence")
 
 

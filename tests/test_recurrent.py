@@ -155,6 +155,17 @@ def test_what_the_operations_do_not_take_goes_through_the_layers():
         rnn(np.zeros((N + 1, I), np.float32))
 
 
+def test_a_state_that_is_set_to_arrays():
+    rnn = LSTM(H, in_size=I)
+    x = RNG.normal(size=(N, I)).astype(np.float32)
+    rnn(x)
+    expected = rnn(x).data
+    rnn.reset_state()
+    rnn(x)
+    rnn.h, rnn.c = rnn.h.data, rnn.c.data
+    assert np.array_equal(rnn(x).data, expected)
+
+
 def test_a_state_that_outlives_its_graph():
     """Truncated backpropagation: the state goes on, what is before it does not."""
     rnn = LSTM(H, in_size=I)

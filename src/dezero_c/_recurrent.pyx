@@ -294,13 +294,14 @@ def lstm_step(x, h, c, x2, h2):
     cdef tuple inputs = (xv, *[layer.W for layer in x2], *[layer.b for layer in x2])
     cdef object N_H
     if h is not None:
-        inputs += (h, *[layer.W for layer in h2])
+        inputs += (argument(h, "LSTM"), *[layer.W for layer in h2])     # a program may have set the state to an array
     if plain_dtype(tuple([data_of(v) for v in inputs])) < 0 or xv.ndim != 2:
         return None
     N_H = (xv.shape[0], x2[0].out_size)
     if c is None:
         c = _core.as_variable(np.zeros(N_H, xv.dtype))
         (<Variable> c).kind = K_CONST
+    c = argument(c, "LSTM")
     if c.shape != N_H or plain_dtype((data_of(xv), data_of(c))) < 0:
         return None
     try:
