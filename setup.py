@@ -41,7 +41,7 @@ else:
         macros.append(("DZ_HAVE_AVX2", "1"))
 
 FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
-KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_ops_base.c", "src/kernels/dz_ops_avx2.c"]
+KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_large.c", "src/kernels/dz_ops_base.c", "src/kernels/dz_ops_avx2.c"]
 HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), "src/kernels/generated/dz_ops.inc",
            "src/kernels/generated/dz_enum.h"]
 
@@ -50,6 +50,7 @@ def extension(name, extra=()):
     client = [] if extra else [("DZ_CLIENT", "1")]
     return Extension(f"dezero_c.{name}", [f"src/dezero_c/{name}.pyx", *extra], define_macros=macros + client,
                      include_dirs=["src/kernels", "src/dezero_c", numpy.get_include()], extra_compile_args=flags,
+                     extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
                      depends=HEADERS)
 
 

@@ -295,6 +295,22 @@ class NumPyAdapter:
         return lambda: (function(*inputs), None)
 
 
+class LimitAdapter:
+    """No library: what a row cannot be faster than on this machine, because it only does a part of the work, such as its
+    matrix products, or as many passes over memory. `pullback` is given `function(x0, ..., gy)`, which does it once.
+    """
+
+    family = "limit"
+    forward_only = partial = True
+
+    def gradient(self, function, *point):
+        raise Unsupported("no limit is defined")
+
+    def pullback(self, function, inputs, gy):
+        run = function(*inputs, gy)
+        return lambda: (run(), None)
+
+
 class PythonAdapter:
     """Plain Python floats: the forward pass, no derivative and no array. The interpreter's own floor."""
 
@@ -392,6 +408,7 @@ PEERS = {
         Peer("autograd", "HIPS autograd", load_autograd, "autograd"),
         Peer("micrograd", "micrograd", load_micrograd, "micrograd"),
         Peer("numpy", "NumPy, forward only", NumPyAdapter, "numpy", optional=False),
+        Peer("limit", "a limit", LimitAdapter, "numpy", optional=False),
         Peer("python", "plain Python floats, forward only", PythonAdapter, optional=False),
     )
 }

@@ -173,8 +173,10 @@ def draw(*shapes, dtype=np.float64, seed=0):
 
 def verify(name, adapter, result, reference, tolerance):
     """Raise WrongResult unless value and gradients are the reference's; only forward-only peers may leave gradients
-    out.
+    out, and one that does a part of the work has nothing to show.
     """
+    if getattr(adapter, "partial", False):
+        return
     value, gradients = result
     expected, expected_gradients = reference
     compare(name, "value", adapter.numpy(value), expected, tolerance)

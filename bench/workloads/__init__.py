@@ -16,13 +16,14 @@ from . import (
     network,
     python_function,
     reductions,
+    sizes,
     training,
 )
 
 WORKLOADS = {
     workload.name: workload
     for module in (
-        chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network, training,
+        chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network, training, sizes,
     )
     for workload in module.WORKLOADS
 }  # fmt: skip
@@ -31,4 +32,5 @@ GROUPS = (
     Group("engine", "the engine: graphs of small operations"),
     Group("functions", "functions on whole arrays", goals=(Goal("faster", 4, "dezero"),)),
     Group("training", "steps of training"),
+    Group("sizes", "one function at a time, both precisions, a thousand to ten million elements"),
 )

@@ -12,8 +12,12 @@
 #include <numpy/arrayobject.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #define DZ_BIG 65536
+#define DZ_HUGE (2 << 20) /* a large page */
 #define DZ_SLOTS 64
 
 static struct {
@@ -31,6 +35,21 @@ static void dz_kept_remove(int i)
     memmove(dz_kept.size + i, dz_kept.size + i + 1, sizeof(size_t) * (size_t)(dz_kept.n - i));
 }
 
+/* Memory in large pages where the system has them: 512 times fewer page faults, as NumPy's own arrays have. */
+static void *dz_new_block(size_t size)
+{
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    void *p;
+    if (size >= 2 * DZ_HUGE) {
+        if (posix_memalign(&p, DZ_HUGE, size) != 0)
+            return NULL;
+        madvise(p, size & ~(size_t)4095, MADV_HUGEPAGE);
+        return p;
+    }
+#endif
+    return malloc(size);
+}
+
 static void *dz_block_malloc(void *ctx, size_t size)
 {
     int i;
@@ -41,7 +60,7 @@ static void *dz_block_malloc(void *ctx, size_t size)
             dz_kept_remove(i);
             return p;
         }
-    return malloc(size);
+    return dz_new_block(size);
 }
 
 static void dz_block_free(void *ctx, void *p, size_t size)
@@ -49,7 +68,7 @@ static void dz_block_free(void *ctx, void *p, size_t size)
     (void)ctx;
     if (!p)
         return;
-    if (size < DZ_BIG || size > dz_kept.limit / 2) {
+    if (size < DZ_BIG || size > dz_kept.limit) {
         free(p);
         return;
     }

@@ -51,9 +51,36 @@ def select_simd(str level):
         raise ValueError(f"SIMD level {level!r} is not one of {build_info()['simd_available']}")
 
 
+def set_num_threads(n):
+    """Shares elementwise loops over large arrays out to n threads, the calling one included (1 to begin with, or
+    DEZERO_C_NUM_THREADS in the environment). Results do not depend on it. Products of matrices have the threads of NumPy's
+    BLAS (OPENBLAS_NUM_THREADS). More than 64, or any on Windows, are not used: get_num_threads() tells how many are.
+
+    Raises ValueError for n < 1 and TypeError for what is no whole number."""
+    cdef object count = operator.index(n)
+    if count < 1:
+        raise ValueError(f"set_num_threads: {n} threads; at least 1")
+    dz_set_threads(<int> min(count, 1024))
+
+
+def get_num_threads():
+    """The number of threads that set_num_threads has set."""
+    return dz_get_threads()
+
+
+cdef object ordinary_keep():
+    """Megabytes: enough for programs whose arrays are of some ten million elements, little of any machine."""
+    import os
+    try:
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1048576
+    except (AttributeError, ValueError, OSError):
+        return 128
+    return max(16, min(512, pages // 16))
+
+
 def keep_memory(megabytes):
-    """How much memory of large arrays is kept for the next ones (DEZERO_C_CACHE in the environment; 128 unless given). What
-    is kept now is given back."""
+    """How much memory of large arrays is kept for the next ones (DEZERO_C_CACHE in the environment; else a
+    sixteenth of the machine's, at most 512). What is kept now is given back."""
     cdef double size = float(megabytes)
     if not 0 <= size < 1e9:
         raise ValueError(f"keep_memory: {megabytes!r} is no number of megabytes from 0 on")
@@ -61,11 +88,12 @@ def keep_memory(megabytes):
 
 
 cdef int start() except -1:
-    """Chooses loops, SIMD level and memory kept; DEZERO_C_LOOPS=ufunc, DEZERO_C_SIMD=<level> and DEZERO_C_CACHE=<megabytes>
-    in the environment overrule."""
+    """Chooses loops, SIMD level and memory kept; DEZERO_C_LOOPS=ufunc, DEZERO_C_SIMD=<level>, DEZERO_C_CACHE=<megabytes>
+    and DEZERO_C_NUM_THREADS=<n> in the environment overrule."""
     import os
-    keep_memory(os.environ.get("DEZERO_C_CACHE") or 128)
+    keep_memory(os.environ.get("DEZERO_C_CACHE") or ordinary_keep())
     dz_take_loops(np, os.environ.get("DEZERO_C_LOOPS") == "ufunc")
+    set_num_threads(int(os.environ.get("DEZERO_C_NUM_THREADS") or 1))
     select_simd(os.environ.get("DEZERO_C_SIMD") or build_info()["simd_available"][-1])
     return 0
 

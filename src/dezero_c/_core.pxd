@@ -39,10 +39,15 @@ cdef extern from "dz_kernels.h":
         unsigned char passes_gy[3]
         unsigned char checks[3]
 
+    ctypedef struct dz_np_table:
+        int python
+
+    dz_np_table dz_np
     # In the engine these are functions; elsewhere they go through the table that dz_bind was given.
     const dz_op *dz_ops
     void dz_map(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *,
                 const ptrdiff_t *) noexcept nogil
+    void dz_flat(dz_kernel, dz_args *, unsigned) noexcept nogil
     int dz_map_sum(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
                    char *, int) noexcept nogil
     void dz_sum_rows(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
@@ -50,6 +55,8 @@ cdef extern from "dz_kernels.h":
     void dz_bind(const void *) noexcept
     void *dz_table_address "(&dz_table)"
     int dz_select(const char *) noexcept
+    int dz_set_threads(int) noexcept nogil
+    int dz_get_threads() noexcept
     const char *dz_level() noexcept
     const char *dz_level_name(int) noexcept
     int dz_fpe_test() noexcept nogil

@@ -14,6 +14,7 @@ cut by whichever of __dealloc__, tp_clear and set_creator comes first.
 
 import gc
 import numbers
+import operator
 import threading
 import types
 import weakref

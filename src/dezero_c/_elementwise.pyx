@@ -17,8 +17,8 @@ from libc.string cimport memset
 
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar,
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_flat, dz_fpe_clear,
+    dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar,
     dz_stretch, dz_view, empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_value,
     new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad, set_shown_grad,
     show, steal_grad, view, wrap)
@@ -34,6 +34,9 @@ cdef extern from "generated/dz_enum.h":
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
+
+cdef enum:
+    LONG = 65536        # elements from which a loop takes longer than letting go of the interpreter's lock
 
 cdef list classes = [None] * DZ_NOPS
 cdef list prototypes = [None] * DZ_NOPS
@@ -86,6 +89,14 @@ cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2
         raise TypeError(f"{name(f)}: not defined for {kinds}: {error}; convert with astype, or pass numbers") from error
 
 
+cdef tuple arrays_of(int n, Variable x0, Variable x1, Variable x2):
+    """The ndarrays that the operands lie in, so that they stay where they are while the interpreter's lock is let go of; None
+    where one lies in its node, or a loop may call Python."""
+    if dz_np.python or x0._data is None or (n > 1 and x1._data is None) or (n > 2 and x2._data is None):
+        return None
+    return x0._data, x1._data if n > 1 else None, x2._data if n > 2 else None
+
+
 cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
     """The operation's value, without a graph."""
     cdef dz_view w[3]
@@ -99,7 +110,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
-    cdef object r
+    cdef object r, held
     if n > 1 and x1.era > era:
         era = x1.era
     if n > 2 and x2.era > era:
@@ -150,7 +161,11 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     if flat:
         a.n = w[big].size
         a.out = new_value(y, w[0].dt, w[big].nd, w[big].shape, a.n)
-        op.fwd[w[0].dt](&a)
+        if a.n >= LONG and (held := arrays_of(n, x0, x1, x2)) is not None:
+            with nogil:
+                dz_flat(op.fwd[w[0].dt], &a, (1 << n) - 1)
+        else:
+            dz_flat(op.fwd[w[0].dt], &a, (1 << n) - 1)
     else:
         nd = w[0].nd
         for k in range(nd):
@@ -614,7 +629,7 @@ cdef class Elementwise(Function):
         cdef int i
         if flat:
             a.n = y.size
-            op.bwd[k][y.dt](&a)
+            dz_flat(op.bwd[k][y.dt], &a, op.uses[k])
             return
         for i in range(y.nd - 1, -1, -1):
             so[i] = step

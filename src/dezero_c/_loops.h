@@ -78,6 +78,7 @@ static int dz_take_loops(PyObject *numpy, int by_ufunc)
 {
     static const int typenum[2] = {NPY_FLOAT, NPY_DOUBLE};
     int fn, dt, i, k;
+    dz_np.python = 0;
     for (fn = 0; fn < DZ_NFN; fn++) {
         PyObject *o = PyObject_GetAttrString(numpy, dz_fn_names[fn]);
         if (!o)
@@ -103,6 +104,7 @@ static int dz_take_loops(PyObject *numpy, int by_ufunc)
                 }
             }
         }
+        dz_np.python |= !dz_fn_direct[fn][0] || !dz_fn_direct[fn][1];
     }
     return 0;
 }

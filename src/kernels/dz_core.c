@@ -46,7 +46,7 @@ void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *sha
     a->os = s[nsrc][0];
     memset(at, 0, sizeof(at[0]) * (size_t)m);
     for (;;) {
-        k(a);
+        dz_flat(k, a, used);
         for (i = 1; i < m; i++) {
             for (j = 0; j < nsrc; j++)
                 a->in[src[j]] += s[j][i];
@@ -281,7 +281,7 @@ extern const dz_op dz_ops_avx2[];
 #endif
 
 static const char *level = "base";
-dz_api dz_table = {dz_ops_base, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
+dz_api dz_table = {dz_ops_base, dz_large, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
 static int has_avx2(void)
 {

@@ -49,6 +49,12 @@ enum { DZ_SUM_OVER_ROWS, DZ_SUM_OVER_COLS };
 void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *shape,
             const ptrdiff_t *const st[DZ_NIN], const ptrdiff_t *os);
 
+/* Runs a kernel over one axis by as many threads as are set (dz_large.c); `used` as in dz_map. */
+void dz_large(dz_kernel k, dz_args *a, unsigned used);
+/* Threads that a long loop is shared out to, the calling one included; what is possible is returned. */
+int dz_set_threads(int n);
+int dz_get_threads(void);
+
 /* Sums what a kernel gives over the first `lead` axes (out has the others), or over the others (out has the first), in
  * the order of dz_sum_rows and dz_sum_cols, without a whole array in between. Returns 0, having done nothing, where an
  * operand's axes on one side cannot be walked with one stride, or there is nothing to sum. */
@@ -69,6 +75,7 @@ enum {
 typedef struct {
     dz_np_loop loop[DZ_NFN][2];
     void *data[DZ_NFN][2];
+    int python; /* some of them call Python, and need the interpreter's lock */
 } dz_np_table;
 
 #ifndef DZ_CLIENT
@@ -95,6 +102,7 @@ const char *dz_level_name(int i);
  * this table, which they get from the engine when they are imported (dz_bind). */
 typedef struct {
     const dz_op *ops;
+    void (*large)(dz_kernel, dz_args *, unsigned);
     void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
     int (*map_sum)(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
                    char *, int);
@@ -111,6 +119,7 @@ __attribute__((unused))
 static const dz_api *dz_client;
 #define dz_bind(api) (dz_client = (const dz_api *)(api))
 #define dz_ops (dz_client->ops)
+#define dz_large (dz_client->large)
 #define dz_map (dz_client->map)
 #define dz_map_sum (dz_client->map_sum)
 #define dz_sum_rows (dz_client->sum_rows)
@@ -120,12 +129,23 @@ static const dz_api *dz_client;
 extern dz_api dz_table; /* its ops are those of the level in use */
 #endif
 
+/* dz_large, but for outputs that are not worth it. */
+#define DZ_LONG 2097152 /* bytes of output; below, waking a thread costs more than it does */
+static inline void dz_flat(dz_kernel k, dz_args *a, unsigned used)
+{
+    if (a->n * a->os < DZ_LONG)
+        k(a);
+    else
+        dz_large(k, a, used);
+}
+
 /* Floating-point exceptions raised since the last clear: 1 invalid, 4 divide by zero, 8 overflow. */
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
 /* Loops on x86-64 use SSE and AVX alone, so this control word tells all; fetestexcept would read the x87 unit too. */
 static inline int dz_fpe_test(void) { return (int)(_mm_getcsr() & 0x0du); }
 static inline void dz_fpe_clear(void) { _mm_setcsr(_mm_getcsr() & ~0x0du); }
+static inline void dz_fpe_raise(int flags) { _mm_setcsr(_mm_getcsr() | (unsigned)flags); }
 #else
 #include <fenv.h>
 static inline int dz_fpe_test(void)
@@ -134,6 +154,10 @@ static inline int dz_fpe_test(void)
     return (f & FE_INVALID ? 1 : 0) | (f & FE_DIVBYZERO ? 4 : 0) | (f & FE_OVERFLOW ? 8 : 0);
 }
 static inline void dz_fpe_clear(void) { feclearexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID); }
+static inline void dz_fpe_raise(int flags)
+{
+    feraiseexcept((flags & 1 ? FE_INVALID : 0) | (flags & 4 ? FE_DIVBYZERO : 0) | (flags & 8 ? FE_OVERFLOW : 0));
+}
 #endif
 
 #endif
