@@ -91,8 +91,8 @@ is_simple_core = False      # True in the package that install(simple_core=True)
 
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader", "Variable",
-    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "get_num_threads", "history",
-    "install",
-    "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_num_threads", "setup_variable",
-    "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config", "utils",
+    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "get_num_threads",
+    "history", "install", "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers",
+    "progress", "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension",
+    "using_config", "utils",
 ]

@@ -40,7 +40,8 @@ def rows():
         ("NumPy", f"{np.__version__} ({os.path.dirname(np.__file__)})"),
         ("BLAS of NumPy", _blas()),
         ("CPUs", _cpus()),
-        ("threads", f"dezero_c={_core.get_num_threads()}, " + ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES)),
+        ("threads", f"dezero_c={_core.get_num_threads()}, "
+                    + ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES)),
         ("platform", f"{platform.platform()}, {platform.machine()}"),
     ]
 

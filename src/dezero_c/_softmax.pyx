@@ -1,8 +1,8 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Softmax, its logarithm, and the cross-entropy of class labels.
 
-Kernels (dz_softmax.h) run along the last axis; another axis is moved there first. Values and gradients are rounded in the
-order that DeZero computes them in.
+Kernels (dz_softmax.h) run along the last axis, or along another over which enough columns lie side by side; else the axis is
+moved to the end first. Values and gradients are rounded in the order that DeZero computes them in.
 """
 
 import numpy as np
@@ -25,30 +25,19 @@ dz_bind(kernels())
 
 cdef extern from "dz_softmax.h":
     ptrdiff_t dz_softmax_room(ptrdiff_t) noexcept
-    void dz_softmax(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
-    void dz_softmax_grad(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
-    void dz_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
-    void dz_log_softmax_grad(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
+    void dz_softmax(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+    void dz_softmax_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
+    void dz_log_softmax(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+    void dz_log_softmax_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
     void dz_pick_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, char *, char *) noexcept
     void dz_cross_entropy_grad(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, double, char *) noexcept
 
 
-cdef object rows_of(object x, object axis, int dt):
-    """x with `axis` last, C-contiguous."""
-    if axis != -1 and axis != x.ndim - 1:
-        x = np.moveaxis(x, axis, -1)
-    return carray(x, dt)
+ctypedef void (*forward_kernel)(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+ctypedef void (*gradient_kernel)(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
 
-
-cdef object back_from_rows(object rows, object axis, int nd):
-    """A new array of rows_of's shape with the axis where it was."""
-    if axis == -1 or axis == nd - 1:
-        return rows
-    return np.ascontiguousarray(np.moveaxis(rows, -1, axis))
-
-
-ctypedef void (*forward_kernel)(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
-ctypedef void (*gradient_kernel)(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
+cdef enum:
+    SIDE_BY_SIDE = 16       # columns from which on a kernel is faster along them than moving the axis to the end
 
 
 cdef class AlongAxis(ArrayFunction):
@@ -69,31 +58,51 @@ cdef class AlongAxis(ArrayFunction):
             return <Variable> self.out0
         return run(type(self)(self.axis), (self.in0,))
 
-    cdef object along_rows(self, object x, forward_kernel kernel):
-        """What the kernel gives for x's rows; None where it cannot read x, or there is nothing to read."""
+    cdef int extents(self, tuple shape, Py_ssize_t *outer, Py_ssize_t *n, Py_ssize_t *inner) except -1:
+        """What lies before, along and after the axis; True if the axis must be moved to the end first."""
+        cdef int k, at = self.axis if self.axis >= 0 else self.axis + len(shape)
+        outer[0] = inner[0] = 1
+        for k in range(len(shape)):
+            if k < at:
+                outer[0] *= shape[k]
+            elif k == at:
+                n[0] = shape[k]
+            else:
+                inner[0] *= shape[k]
+        if inner[0] == 1 or inner[0] >= SIDE_BY_SIDE:
+            return False
+        outer[0] *= inner[0]
+        inner[0] = 1
+        return True
+
+    cdef object along_axis(self, object x, forward_kernel kernel):
+        """What the kernel gives for x; None where it cannot read x, or there is nothing to read."""
         cdef int dt = kernel_dtype(x)
-        cdef Py_ssize_t n
+        cdef Py_ssize_t outer, n, inner
+        cdef bint moved
         if dt < 0 or x.size == 0:
             return None
-        rows = rows_of(x, self.axis, dt)
-        y = new_array(rows.shape, dt)
-        n = rows.shape[rows.ndim - 1]
-        kernel(dt, rows.size // n, n, cnp.PyArray_BYTES(rows), cnp.PyArray_BYTES(y))
-        return back_from_rows(y, self.axis, x.ndim)
+        moved = self.extents(x.shape, &outer, &n, &inner)
+        x = carray(np.moveaxis(x, self.axis, -1) if moved else x, dt)
+        y = new_array(x.shape, dt)
+        kernel(dt, outer, n, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y))
+        return np.ascontiguousarray(np.moveaxis(y, -1, self.axis)) if moved else y
 
-    cdef object gradient_along_rows(self, object gy, gradient_kernel kernel):
+    cdef object gradient_along_axis(self, object gy, gradient_kernel kernel):
         cdef object y = data_of(self.value())
         cdef int dt = kernel_dtype(y)
-        cdef Py_ssize_t n
+        cdef Py_ssize_t outer, n, inner
+        cdef bint moved
         if dt < 0 or y.shape != gy.shape:
             return None
-        y_rows = rows_of(y, self.axis, dt)
-        gy_rows = rows_of(gy, self.axis, dt)
-        gx = new_array(y_rows.shape, dt)
-        if gy.size:
-            n = gx.shape[gx.ndim - 1]
-            kernel(dt, gy.size // n, n, cnp.PyArray_BYTES(y_rows), cnp.PyArray_BYTES(gy_rows), cnp.PyArray_BYTES(gx))
-        return (back_from_rows(gx, self.axis, gy.ndim),)
+        if gy.size == 0:
+            return (new_array(gy.shape, dt),)
+        moved = self.extents(gy.shape, &outer, &n, &inner)
+        y = carray(np.moveaxis(y, self.axis, -1) if moved else y, dt)
+        gy = carray(np.moveaxis(gy, self.axis, -1) if moved else gy, dt)
+        gx = new_array(y.shape, dt)
+        kernel(dt, outer, n, inner, cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx))
+        return (np.ascontiguousarray(np.moveaxis(gx, -1, self.axis)) if moved else gx,)
 
 
 cdef Variable along(object x, object axis, str op):
@@ -110,7 +119,7 @@ cdef class Softmax(AlongAxis):
     The class behind `softmax`: `Softmax(axis)(x)`."""
 
     def forward(self, x):
-        y = self.along_rows(x, dz_softmax)
+        y = self.along_axis(x, dz_softmax)
         if y is not None:
             return y
         if x.size == 0:
@@ -124,7 +133,7 @@ cdef class Softmax(AlongAxis):
         return gx - y * sum(gx, self.axis, True)
 
     cdef object gradients(self, object gy):
-        return self.gradient_along_rows(gy, dz_softmax_grad)
+        return self.gradient_along_axis(gy, dz_softmax_grad)
 
 
 def softmax(x, axis=1):
@@ -146,7 +155,7 @@ cdef class LogSoftmax(AlongAxis):
     The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
 
     def forward(self, x):
-        y = self.along_rows(x, dz_log_softmax)
+        y = self.along_axis(x, dz_log_softmax)
         if y is not None:
             return y
         if x.size == 0:
@@ -158,7 +167,7 @@ cdef class LogSoftmax(AlongAxis):
         return gy - exp(self.value()) * sum(gy, self.axis, True)
 
     cdef object gradients(self, object gy):
-        return self.gradient_along_rows(gy, dz_log_softmax_grad)
+        return self.gradient_along_axis(gy, dz_log_softmax_grad)
 
 
 def log_softmax(x, axis=1):

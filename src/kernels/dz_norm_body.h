@@ -1,52 +1,32 @@
-/* The kernels of dz_norm.h; see dz_levels.h for T and DZ_NAME.
- *
- * A sum along memory has 16 accumulators, so that it is vectorised with one order of additions at every SIMD level; a sum over
- * rows adds row after row. Sums of planes are added in double.
- */
+/* The kernels of dz_norm.h; see dz_levels.h for T and DZ_NAME. A sum over rows adds row after row; those along memory are
+ * dz_rows.h's. */
+#include "dz_rows.h"
 
-/* sums[0] = sum of a, sums[1] = sum of a * b, over n values: a = x - c, b = y - c2 (y may be x). */
-DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c2, double *sums)
-{
-    T s[16] = {0}, q[16] = {0};
-    ptrdiff_t i, k;
-    for (i = 0; i + 16 <= n; i += 16)
-        for (k = 0; k < 16; k++) {
-            const T a = x[i + k] - c;
-            s[k] += a;
-            q[k] += a * (y[i + k] - c2);
-        }
-    for (; i < n; i++) {
-        const T a = x[i] - c;
-        s[i & 15] += a;
-        q[i & 15] += a * (y[i] - c2);
-    }
-    for (k = 0; k < 16; k++) {
-        sums[0] += (double)s[k];
-        sums[1] += (double)q[k];
-    }
-}
+#define DZ_CHANNELS 1024 /* side by side at a time: their sums stay in the cache */
 
 static void DZ_NAME(dz_channel_stats)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, char *meanp, char *varp)
 {
     const T *x = (const T *)xp;
     T *mean = (T *)meanp, *var = (T *)varp;
     const T m = (T)(outer * inner);
-    ptrdiff_t i, j;
+    ptrdiff_t i, j, k;
     if (inner == 1) {
-        for (j = 0; j < c; j++)
-            mean[j] = var[j] = 0;
-        for (i = 0; i < outer; i++)
-            for (j = 0; j < c; j++)
-                mean[j] += x[i * c + j];
-        for (j = 0; j < c; j++)
-            mean[j] /= m;
-        for (i = 0; i < outer; i++)
-            for (j = 0; j < c; j++) {
-                const T d = x[i * c + j] - mean[j];
-                var[j] += d * d;
-            }
-        for (j = 0; j < c; j++)
-            var[j] /= m;
+        for (j = 0; j < c; j += DZ_CHANNELS) {
+            const ptrdiff_t w = c - j < DZ_CHANNELS ? c - j : DZ_CHANNELS;
+            T s[DZ_CHANNELS] = {0}, q[DZ_CHANNELS] = {0};
+            for (i = 0; i < outer; i++)
+                for (k = 0; k < w; k++)
+                    s[k] += x[i * c + j + k];
+            for (k = 0; k < w; k++)
+                mean[j + k] = s[k] /= m;
+            for (i = 0; i < outer; i++)
+                for (k = 0; k < w; k++) {
+                    const T d = x[i * c + j + k] - s[k];
+                    q[k] += d * d;
+                }
+            for (k = 0; k < w; k++)
+                var[j + k] = q[k] / m;
+        }
         return;
     }
     for (j = 0; j < c; j++) {
@@ -100,41 +80,30 @@ static void DZ_NAME(dz_batch_norm_grad)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t 
     const T m = (T)(outer * inner);
     ptrdiff_t i, j, k;
     if (inner == 1) {
-        for (j = 0; j < c; j++)
-            ggamma[j] = gbeta[j] = 0;
-        for (i = 0; i < outer; i++) {
-            DZ_IVDEP
-            for (j = 0; j < c; j++) {
-                const T g = gy[i * c + j];
-                gbeta[j] += g;
-                ggamma[j] += g * ((x[i * c + j] - mean[j]) * inv[j]);
-            }
-        }
-    } else {
-        for (j = 0; j < c; j++) {
-            double sums[2] = {0, 0};
-            for (i = 0; i < outer; i++)
-                DZ_NAME(dz_moments)(inner, gy + (i * c + j) * inner, 0, x + (i * c + j) * inner, mean[j], sums);
-            gbeta[j] = (T)sums[0];
-            ggamma[j] = (T)(sums[1] * (double)inv[j]);
-        }
-    }
-    if (!gx)
-        return;
-    if (inner == 1) { /* blocks of channels, so that what is the same for every row is computed once */
-        ptrdiff_t j0;
-        for (j0 = 0; j0 < c; j0 += 256) {
-            const ptrdiff_t n = c - j0 < 256 ? c - j0 : 256;
-            T s[256], b[256], w[256], mu[256];
+        for (j = 0; j < c; j += DZ_CHANNELS) {
+            const ptrdiff_t n = c - j < DZ_CHANNELS ? c - j : DZ_CHANNELS;
+            T s[DZ_CHANNELS], b[DZ_CHANNELS] = {0}, w[DZ_CHANNELS] = {0}, mu[DZ_CHANNELS], v[DZ_CHANNELS];
             for (k = 0; k < n; k++) {
-                s[k] = gamma[j0 + k] * inv[j0 + k];
-                b[k] = train ? gbeta[j0 + k] / m : 0;
-                w[k] = train ? inv[j0 + k] * (ggamma[j0 + k] / m) : 0;
-                mu[k] = mean[j0 + k];
+                v[k] = inv[j + k];
+                mu[k] = mean[j + k];
+                s[k] = gamma[j + k] * v[k];
             }
             for (i = 0; i < outer; i++) {
-                const T *p = x + i * c + j0, *g = gy + i * c + j0;
-                T *q = gx + i * c + j0;
+                const T *p = x + i * c + j, *g = gy + i * c + j;
+                for (k = 0; k < n; k++) {
+                    b[k] += g[k];
+                    w[k] += g[k] * ((p[k] - mu[k]) * v[k]);
+                }
+            }
+            for (k = 0; k < n; k++) {
+                gbeta[j + k] = b[k];
+                ggamma[j + k] = w[k];
+                b[k] = train ? b[k] / m : 0;
+                w[k] = train ? v[k] * (w[k] / m) : 0;
+            }
+            for (i = 0; gx && i < outer; i++) {
+                const T *p = x + i * c + j, *g = gy + i * c + j;
+                T *q = gx + i * c + j;
                 DZ_IVDEP
                 for (k = 0; k < n; k++)
                     q[k] = s[k] * (g[k] - b[k] - (p[k] - mu[k]) * w[k]);
@@ -142,6 +111,15 @@ static void DZ_NAME(dz_batch_norm_grad)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t 
         }
         return;
     }
+    for (j = 0; j < c; j++) {
+        double sums[2] = {0, 0};
+        for (i = 0; i < outer; i++)
+            DZ_NAME(dz_moments)(inner, gy + (i * c + j) * inner, 0, x + (i * c + j) * inner, mean[j], sums);
+        gbeta[j] = (T)sums[0];
+        ggamma[j] = (T)(sums[1] * (double)inv[j]);
+    }
+    if (!gx)
+        return;
     for (i = 0; i < outer; i++)
         for (j = 0; j < c; j++) {
             const ptrdiff_t at = (i * c + j) * inner;
@@ -202,20 +180,28 @@ static void DZ_NAME(dz_layer_norm_grad)(ptrdiff_t rows, ptrdiff_t n, const char 
         const T m = ((const T *)meanp)[i], v = ((const T *)invp)[i];
         double sums[2] = {0, 0};
         T a, b;
-        for (j = 0; j < n; j++)
-            gx[j] = gamma ? gy[j] * gamma[j] : gy[j];
+        if (gamma && ggamma && gbeta) { /* the usual case in one pass over memory */
+            DZ_IVDEP
+            for (j = 0; j < n; j++) {
+                const T g = gy[j];
+                gx[j] = g * gamma[j];
+                gbeta[j] += g;
+                ggamma[j] += g * ((x[j] - m) * v);
+            }
+        } else {
+            for (j = 0; j < n; j++)
+                gx[j] = gamma ? gy[j] * gamma[j] : gy[j];
+            for (j = 0; ggamma && j < n; j++)
+                ggamma[j] += gy[j] * ((x[j] - m) * v);
+            for (j = 0; gbeta && j < n; j++)
+                gbeta[j] += gy[j];
+        }
         DZ_NAME(dz_moments)(n, gx, 0, x, m, sums);
         a = (T)(sums[0] / (double)n);
-        b = (T)(sums[1] * (double)v / (double)n);
-        if (ggamma)
-            for (j = 0; j < n; j++)
-                ggamma[j] += gy[j] * ((x[j] - m) * v);
-        if (gbeta)
-            for (j = 0; j < n; j++)
-                gbeta[j] += gy[j];
+        b = (T)(sums[1] * (double)v / (double)n) * v;
         DZ_IVDEP
         for (j = 0; j < n; j++)
-            gx[j] = v * (gx[j] - a - (x[j] - m) * v * b);
+            gx[j] = v * (gx[j] - a - (x[j] - m) * b);
     }
 }
 

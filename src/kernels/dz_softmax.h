@@ -1,6 +1,6 @@
 /* Softmax, its logarithm and cross-entropy along the rows of a C-contiguous matrix: forward and gradient. Rows are taken in
- * blocks that stay in the first-level cache, with one call of NumPy's exp for each; the largest value of a row is subtracted
- * first, so nothing overflows. Sums are NumPy's pairwise ones.
+ * blocks that stay in the first-level cache, with one pass of exp for each; the largest value of a row is subtracted first, so
+ * nothing overflows. Along another axis (n values that lie `inner` apart) blocks of columns take the place of rows.
  */
 #ifndef DZ_SOFTMAX_H
 #define DZ_SOFTMAX_H
@@ -12,27 +12,41 @@
 static inline ptrdiff_t dz_softmax_room(ptrdiff_t n) { return n > 4096 ? n : 4096; }
 
 /* y = softmax(x); y may not be x. */
-static inline void dz_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y)
+static inline void dz_softmax(int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *x, char *y)
 {
-    DZ_PICK(dz_softmax, dt)(rows, n, x, y);
+    if (inner == 1)
+        DZ_PICK(dz_softmax, dt)(outer, n, x, y);
+    else
+        DZ_PICK(dz_softmax_columns, dt)(outer, n, inner, x, y);
 }
 
 /* gx = y * (gy - sum(y * gy)). */
-static inline void dz_softmax_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const char *y, const char *gy, char *gx)
+static inline void dz_softmax_grad(int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *y, const char *gy,
+                                   char *gx)
 {
-    DZ_PICK(dz_softmax_grad, dt)(rows, n, y, gy, gx);
+    if (inner == 1)
+        DZ_PICK(dz_softmax_grad, dt)(outer, n, y, gy, gx);
+    else
+        DZ_PICK(dz_softmax_grad_columns, dt)(outer, n, inner, y, gy, gx);
 }
 
 /* y = x - log(sum(exp(x))); y may not be x. */
-static inline void dz_log_softmax(int dt, ptrdiff_t rows, ptrdiff_t n, const char *x, char *y)
+static inline void dz_log_softmax(int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *x, char *y)
 {
-    DZ_PICK(dz_log_softmax, dt)(rows, n, x, y);
+    if (inner == 1)
+        DZ_PICK(dz_log_softmax, dt)(outer, n, x, y);
+    else
+        DZ_PICK(dz_log_softmax_columns, dt)(outer, n, inner, x, y);
 }
 
 /* gx = gy - exp(y) * sum(gy). */
-static inline void dz_log_softmax_grad(int dt, ptrdiff_t rows, ptrdiff_t n, const char *y, const char *gy, char *gx)
+static inline void dz_log_softmax_grad(int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *y, const char *gy,
+                                       char *gx)
 {
-    DZ_PICK(dz_log_softmax_grad, dt)(rows, n, y, gy, gx);
+    if (inner == 1)
+        DZ_PICK(dz_log_softmax_grad, dt)(outer, n, y, gy, gx);
+    else
+        DZ_PICK(dz_log_softmax_grad_columns, dt)(outer, n, inner, y, gy, gx);
 }
 
 /* p[i] = x[i, t[i]] - log(sum(exp(x[i]))). t was checked. z: room for dz_softmax_room(n) values. */

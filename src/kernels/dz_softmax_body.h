@@ -1,41 +1,5 @@
 /* The kernels of dz_softmax.h; see dz_levels.h for T and DZ_NAME. */
-
-DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
-{
-    T m[8];
-    ptrdiff_t i, k;
-    if (n < 16) {
-        T r = x[0];
-        for (i = 1; i < n; i++)
-            r = (r >= x[i] || r != r) ? r : x[i];
-        return r;
-    }
-    for (k = 0; k < 8; k++)
-        m[k] = x[k];
-    for (i = 8; i + 8 <= n; i += 8)
-        for (k = 0; k < 8; k++)
-            m[k] = (m[k] >= x[i + k] || m[k] != m[k]) ? m[k] : x[i + k];
-    for (; i < n; i++)
-        m[0] = (m[0] >= x[i] || m[0] != m[0]) ? m[0] : x[i];
-    for (k = 1; k < 8; k++)
-        m[0] = (m[0] >= m[k] || m[0] != m[0]) ? m[0] : m[k];
-    return m[0];
-}
-
-/* NumPy's add loop with one output adds pairwise. */
-DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n)
-{
-    T s = 0;
-    char *args[3] = {(char *)&s, (char *)x, (char *)&s};
-    ptrdiff_t st[3] = {0, sizeof(T), 0}, i;
-    if (n < 8) { /* what that loop does for few values */
-        for (i = 0; i < n; i++)
-            s += x[i];
-        return s;
-    }
-    dz_np.loop[DZ_FN_ADD][DZ_DT](args, &n, st, dz_np.data[DZ_FN_ADD][DZ_DT]);
-    return s;
-}
+#include "dz_rows.h"
 
 /* Rows in a block: about 16 KB of them. */
 DZ_INLINE ptrdiff_t DZ_NAME(dz_block)(ptrdiff_t rows, ptrdiff_t n)
@@ -120,6 +84,115 @@ static void DZ_NAME(dz_log_softmax_grad)(ptrdiff_t rows, ptrdiff_t n, const char
         }
     }
 }
+
+/* ---- along another axis: columns of n values, `inner` apart; blocks of columns, whose sums and largest values are kept here - */
+
+#define DZ_COLUMNS 128
+
+/* What follows runs for each block: `at` is the place of its first value, w its width. */
+#define DZ_EACH_BLOCK                                                                                                \
+    for (o = 0; o < outer; o++)                                                                                      \
+        for (j = 0; j < inner; j += DZ_COLUMNS)                                                                      \
+            if (at = o * n * inner + j, w = inner - j < DZ_COLUMNS ? inner - j : DZ_COLUMNS, 1)
+
+DZ_INLINE void DZ_NAME(dz_column_max)(ptrdiff_t n, ptrdiff_t inner, ptrdiff_t w, const T *x, T *top)
+{
+    ptrdiff_t i, k;
+    memcpy(top, x, sizeof(T) * (size_t)w);
+    for (i = 1; i < n; i++)
+        for (k = 0; k < w; k++)
+            top[k] = x[i * inner + k] > top[k] ? x[i * inner + k] : top[k];
+}
+
+static void DZ_NAME(dz_softmax_columns)(ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *xp, char *yp)
+{
+    T top[DZ_COLUMNS], s[DZ_COLUMNS];
+    ptrdiff_t o, i, j, k, w, at;
+    DZ_EACH_BLOCK {
+        const T *x = (const T *)xp + at;
+        T *y = (T *)yp + at;
+        DZ_NAME(dz_column_max)(n, inner, w, x, top);
+        memset(s, 0, sizeof(s));
+        for (i = 0; i < n; i++) {
+            T *yi = y + i * inner;
+            for (k = 0; k < w; k++)
+                yi[k] = x[i * inner + k] - top[k];
+            DZ_EXP(w, yi, yi);
+            for (k = 0; k < w; k++)
+                s[k] += yi[k];
+        }
+        for (i = 0; i < n; i++)
+            for (k = 0; k < w; k++)
+                y[i * inner + k] /= s[k];
+    }
+}
+
+static void DZ_NAME(dz_softmax_grad_columns)(ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *yp, const char *gyp,
+                                             char *gxp)
+{
+    T s[DZ_COLUMNS];
+    ptrdiff_t o, i, j, k, w, at;
+    DZ_EACH_BLOCK {
+        const T *y = (const T *)yp + at, *gy = (const T *)gyp + at;
+        T *gx = (T *)gxp + at;
+        memset(s, 0, sizeof(s));
+        for (i = 0; i < n; i++)
+            for (k = 0; k < w; k++)
+                s[k] += gx[i * inner + k] = y[i * inner + k] * gy[i * inner + k];
+        for (i = 0; i < n; i++)
+            for (k = 0; k < w; k++)
+                gx[i * inner + k] -= y[i * inner + k] * s[k];
+    }
+}
+
+static void DZ_NAME(dz_log_softmax_columns)(ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *xp, char *yp)
+{
+    T top[DZ_COLUMNS], s[DZ_COLUMNS], e[DZ_COLUMNS];
+    ptrdiff_t o, i, j, k, w, at;
+    DZ_EACH_BLOCK {
+        const T *x = (const T *)xp + at;
+        T *y = (T *)yp + at;
+        DZ_NAME(dz_column_max)(n, inner, w, x, top);
+        memset(s, 0, sizeof(s));
+        for (i = 0; i < n; i++) {
+            for (k = 0; k < w; k++)
+                e[k] = x[i * inner + k] - top[k];
+            DZ_EXP(w, e, e);
+            for (k = 0; k < w; k++)
+                s[k] += e[k];
+        }
+        DZ_LOG(w, s, s);
+        for (k = 0; k < w; k++)
+            top[k] += s[k];
+        for (i = 0; i < n; i++)
+            for (k = 0; k < w; k++)
+                y[i * inner + k] = x[i * inner + k] - top[k];
+    }
+}
+
+static void DZ_NAME(dz_log_softmax_grad_columns)(ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *yp,
+                                                 const char *gyp, char *gxp)
+{
+    T s[DZ_COLUMNS], e[DZ_COLUMNS];
+    ptrdiff_t o, i, j, k, w, at;
+    DZ_EACH_BLOCK {
+        const T *y = (const T *)yp + at, *gy = (const T *)gyp + at;
+        T *gx = (T *)gxp + at;
+        memset(s, 0, sizeof(s));
+        for (i = 0; i < n; i++)
+            for (k = 0; k < w; k++)
+                s[k] += gy[i * inner + k];
+        for (i = 0; i < n; i++) {
+            DZ_EXP(w, y + i * inner, e);
+            for (k = 0; k < w; k++)
+                gx[i * inner + k] = gy[i * inner + k] - e[k] * s[k];
+        }
+    }
+}
+
+#undef DZ_EACH_BLOCK
+
+/* ---- cross-entropy ---------------------------------------------------------------------------------------------------- */
 
 static void DZ_NAME(dz_pick_log_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, const ptrdiff_t *t, char *pp, char *zp)
 {

@@ -1,0 +1,87 @@
+/* The largest value, the sum, and sums of products along contiguous values; a part of a family's body, see dz_levels.h for T
+ * and DZ_NAME. No guard.
+ *
+ * Values are taken in 32 lanes, written as loops too long to be unrolled before they are vectorised, so that every compiler
+ * and SIMD level adds in one order. Sums of blocks are added in double: a long row in float32 loses nothing.
+ */
+#ifndef DZ_LANES
+#define DZ_LANES 32
+#define DZ_SUM_BLOCK 2048
+#endif
+
+DZ_INLINE T DZ_NAME(dz_fold)(T *s)
+{
+    ptrdiff_t h, k;
+    for (h = DZ_LANES / 2; h > 0; h /= 2)
+        for (k = 0; k < h; k++)
+            s[k] += s[k + h];
+    return s[0];
+}
+
+/* The largest of n > 0 values. nan is passed over, unless all are nan: callers see it in the sum that follows. */
+DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
+{
+    T m[DZ_LANES], r;
+    ptrdiff_t i = 0, k;
+    r = x[0];
+    if (n >= 2 * DZ_LANES) {
+        for (k = 0; k < DZ_LANES; k++)
+            m[k] = x[k];
+        for (i = DZ_LANES; i + DZ_LANES <= n; i += DZ_LANES)
+            for (k = 0; k < DZ_LANES; k++)
+                m[k] = x[i + k] > m[k] ? x[i + k] : m[k];
+        for (k = 0; k < DZ_LANES; k++)
+            r = m[k] > r || r != r ? m[k] : r;
+    }
+    for (; i < n; i++)
+        r = x[i] > r || r != r ? x[i] : r;
+    return r;
+}
+
+DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n)
+{
+    double total = 0;
+    ptrdiff_t i = 0, end, k;
+    T rest = 0;
+    for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
+        T s[DZ_LANES];
+        for (k = 0; k < DZ_LANES; k++)
+            s[k] = x[i + k];
+        end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
+        for (i += DZ_LANES; i + DZ_LANES <= end; i += DZ_LANES)
+            for (k = 0; k < DZ_LANES; k++)
+                s[k] += x[i + k];
+        rest = DZ_NAME(dz_fold)(s);
+    }
+    for (; i < n; i++)
+        rest += x[i];
+    return (T)(total + (double)rest);
+}
+
+/* sums[0] += sum of a, sums[1] += sum of a * b, over n values: a = x - c, b = y - c2 (y may be x). */
+DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c2, double *sums)
+{
+    ptrdiff_t i = 0, end, k;
+    T rest = 0, product = 0;
+    while (n - i >= DZ_LANES) {
+        T s[DZ_LANES], q[DZ_LANES];
+        for (k = 0; k < DZ_LANES; k++)
+            s[k] = q[k] = 0;
+        end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
+        for (; i + DZ_LANES <= end; i += DZ_LANES)
+            for (k = 0; k < DZ_LANES; k++) {
+                const T a = x[i + k] - c;
+                s[k] += a;
+                q[k] += a * (y[i + k] - c2);
+            }
+        sums[0] += (double)DZ_NAME(dz_fold)(s);
+        sums[1] += (double)DZ_NAME(dz_fold)(q);
+    }
+    for (; i < n; i++) {
+        const T a = x[i] - c;
+        rest += a;
+        product += a * (y[i] - c2);
+    }
+    sums[0] += (double)rest;
+    sums[1] += (double)product;
+}
