@@ -115,6 +115,9 @@ RANGES_F32 = {
     "exp": [(-87, 87), (-2, 2), (-103, -86), (86, 88.7)],
     "log": [(1e-37, 1e38), (0.3, 3), (0.999, 1.001), (1e-45, 1e-38)],
     "tanh": [(-10, 10), (-1, 1), (0.6, 0.65), (-1e-30, 1e-30)],
+    "log1p": [(-0.99, 100), (-0.5, 1), (-1e-6, 1e-6), (1e7, 1e38)],
+    "sin": [(-8192, 8192), (-4, 4), (3.1415, 3.1417), (8192, 1e6), (-1e-30, 1e-30)],
+    "cos": [(-8192, 8192), (-4, 4), (1.5707, 1.5709), (8192, 1e6)],
     "sigmoid": [(-87, 87), (-3, 3)],
 }
 
@@ -127,7 +130,18 @@ def test_units_in_the_last_place_of_float32(name, low, high):
     assert error.max() < (2.1 if name == "sigmoid" else 1.6)
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "tanh"])
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_float32_next_to_the_zeros(name):
+    """Where the reduced argument is smallest, the parts of pi/2 are seen."""
+    k = np.arange(-5215, 5216)
+    near = (k * (np.pi / 2)).astype(np.float32)
+    x = np.concatenate([near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))])
+    true = exact(name, x.astype(np.float64))
+    error = np.abs(value(name, x) - true) / np.spacing(np.abs(true).astype(np.float32))
+    assert error.max() < 1.6
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "log1p", "sin", "cos", "tanh"])
 def test_limits_and_special_values_of_float32(name):
     x = np.array([87, -87, 88.7, 88.8, -103.9, -104.5, 0.625, 9.1, 1.1754944e-38, 1e-45, -1, 3e38, *EVERYWHERE[:5]], np.float32)
     with np.errstate(all="ignore"):

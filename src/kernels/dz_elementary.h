@@ -53,6 +53,25 @@
         }                                                                                                            \
     }
 
+/* sigmoid, without overflow, and without losing what is small: exp(-|x|) or 1 over 1 + exp(-|x|). */
+#define DZ_DEFINE_SIGMOID(EXP, FABS, T, SFX, BITS)                                                                   \
+    DZ_INLINE BITS dz_sigmoid_beyond_##SFX(T x) { return dz_exp_beyond_##SFX(x); }                                   \
+    DZ_INLINE T dz_sigmoid_core_##SFX(T x)                                                                           \
+    {                                                                                                                \
+        const T e = dz_exp_core_##SFX(-FABS(x));                                                                     \
+        return (x < 0 ? e : (T)1) / (1 + e);                                                                         \
+    }                                                                                                                \
+    DZ_INLINE T dz_sigmoid_libm_##SFX(T x)                                                                           \
+    {                                                                                                                \
+        const T e = EXP(-FABS(x));                                                                                   \
+        return (x < 0 ? e : (T)1) / (1 + e);                                                                         \
+    }
+
+DZ_DEFINE_SIGMOID(exp, fabs, double, f64, int64_t)
+DZ_DEFINE_SIGMOID(expf, fabsf, float, f32, int32_t)
+
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f64, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f32, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(exp, exp, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(expm1, expm1, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(log, log, 1, double, f64, int64_t)
@@ -62,6 +81,9 @@ DZ_DEFINE_PASS(sin, sin, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(cos, cos, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(exp, expf, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(log, logf, 1, float, f32, int32_t)
+DZ_DEFINE_PASS(log1p, log1pf, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(tanh, tanhf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(sin, sinf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(cos, cosf, 0, float, f32, int32_t)
 
 #endif

@@ -1,5 +1,4 @@
-/* The cores for float32, by the methods of dz_elementary_f64.h with shorter polynomials; see dz_elementary.h. Sine and cosine
- * stay NumPy's. */
+/* The cores for float32, by the methods of dz_elementary_f64.h with shorter polynomials; see dz_elementary.h. */
 #ifndef DZ_ELEMENTARY_F32_H
 #define DZ_ELEMENTARY_F32_H
 
@@ -61,7 +60,8 @@ DZ_INLINE int32_t dz_log_beyond_f32(float x)
     return (int32_t)(((uint32_t)b - UINT32_C(0x00800000)) | (UINT32_C(0x7f7fffff) - (uint32_t)b));
 }
 
-DZ_INLINE float dz_log_core_f32(float x)
+/* log(x) + tail */
+DZ_INLINE float dz_log_with_f32(float x, float tail)
 {
     const int32_t b = dz_bits_f32(x);
     const int32_t above = b - INT32_C(0x3f3504f3); /* from sqrt(1/2) on; its exponent is k */
@@ -71,7 +71,20 @@ DZ_INLINE float dz_log_core_f32(float x)
     const float z = s * s;
     const float r = z * (0.666667710286f + z * (0.399780511734f + z * 0.29860445682f));
     const float half = 0.5f * f * f;
-    return k * DZ_LN2_HI_F32 - ((half - (s * (half + r) + k * DZ_LN2_LO_F32)) - f);
+    return k * DZ_LN2_HI_F32 - ((half - (s * (half + r) + (k * DZ_LN2_LO_F32 + tail))) - f);
+}
+
+DZ_INLINE float dz_log_core_f32(float x) { return dz_log_with_f32(x, 0.0f); }
+
+/* ---- log1p: 1 + x is a positive normal number. */
+DZ_INLINE int32_t dz_log1p_beyond_f32(float x) { return dz_log_beyond_f32(1.0f + x); }
+
+DZ_INLINE float dz_log1p_core_f32(float x)
+{
+    const float u = 1.0f + x;
+    const float c = fabsf(x) < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
+    const float y = dz_log_with_f32(u, c / u);
+    return fabsf(x) < 0x1p-24f ? x : y;
 }
 
 /* ---- tanh: finite numbers; 1 from 9.1 on. */
@@ -90,5 +103,39 @@ DZ_INLINE float dz_tanh_core_f32(float x)
     const float y = small ? a + a * z * p : large;
     return dz_from_bits_f32(dz_bits_f32(y) | (dz_bits_f32(x) & INT32_MIN));
 }
+
+/* ---- sin and cos: |x| <= 8192.
+ *
+ * pi/2 in four parts, the first three of 11 bits: products with k < 2^13 are exact, and so are the differences until the last,
+ * whose rounding is carried along as a tail. The polynomials are Cephes' (Moshier, sinf.c; error below 2^-26). */
+#define DZ_SINCOS_LIMIT_F32 INT32_C(0x46000000) /* 8192 */
+#define DZ_PIO2_1_F32 0x1.9200000000000p+0f
+#define DZ_PIO2_2_F32 0x1.fb40000000000p-12f
+#define DZ_PIO2_3_F32 0x1.4440000000000p-24f
+#define DZ_PIO2_4_F32 0x1.68c2340000000p-39f
+DZ_INLINE int32_t dz_sin_beyond_f32(float x) { return dz_beyond_f32(x, DZ_SINCOS_LIMIT_F32); }
+DZ_INLINE int32_t dz_cos_beyond_f32(float x) { return dz_beyond_f32(x, DZ_SINCOS_LIMIT_F32); }
+
+/* which: 0 sine, 1 cosine */
+DZ_INLINE float dz_sincos_core_f32(float x, int which)
+{
+    const float k = (x * 0.636619772f + DZ_ROUND_F32) - DZ_ROUND_F32;
+    const float q0 = k + (float)which;
+    const float q = q0 - 4.0f * ((q0 * 0.25f + DZ_ROUND_F32) - DZ_ROUND_F32); /* -2, -1, 0, 1 or 2 */
+    const float c3 = ((x - k * DZ_PIO2_1_F32) - k * DZ_PIO2_2_F32) - k * DZ_PIO2_3_F32;
+    const float w = k * DZ_PIO2_4_F32;
+    const float r = c3 - w;
+    const float tail = (c3 - r) - w;
+    const float z = r * r;
+    const float s = r + (tail + z * r * (-1.6666654611e-1f + z * (8.3321608736e-3f + z * -1.9515295891e-4f)));
+    const float hz = 0.5f * z, one = 1.0f - hz;
+    const float c = one + (((1.0f - one) - hz) +
+                           (z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f)) - r * tail));
+    const float odd = q * q == 1.0f ? c : s;
+    return (q == -1.0f || q * q == 4.0f) ? -odd : odd;
+}
+
+DZ_INLINE float dz_sin_core_f32(float x) { return dz_sincos_core_f32(x, 0); }
+DZ_INLINE float dz_cos_core_f32(float x) { return dz_sincos_core_f32(x, 1); }
 
 #endif
