@@ -303,9 +303,6 @@ class LimitAdapter:
     family = "limit"
     forward_only = partial = True
 
-    def gradient(self, function, *point):
-        raise Unsupported("no limit is defined")
-
     def pullback(self, function, inputs, gy):
         run = function(*inputs, gy)
         return lambda: (run(), None)

@@ -119,7 +119,13 @@ def gradient_of(function, *point):
     """A builder for the usual case: value and gradient at `point` of `function(adapter, n)`, in each peer's own
     idiom.
     """
-    return lambda adapter, n: adapter.gradient(function(adapter, n), *point)
+
+    def build(adapter, n):
+        if getattr(adapter, "partial", False):
+            raise Unsupported("no limit is defined")
+        return adapter.gradient(function(adapter, n), *point)
+
+    return build
 
 
 def by_family(**builders):
