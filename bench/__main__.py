@@ -24,6 +24,7 @@ def parse(arguments):
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="these peers only, where installed")
     parser.add_argument("--no-peers", action="store_true", help="dezero_c, NumPy and plain Python only")
     parser.add_argument("--quick", action="store_true", help="few rounds, small graphs: a smoke test")
+    parser.add_argument("--threads", type=int, default=1, help="measure what is shared out to so many threads, with as many")
     parser.add_argument("--slow", action="store_true", help="a million nodes for peers too: minutes, and gigabytes")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a goal is missed")
     parser.add_argument("--json", metavar="FILE", help="write all results; '-': to stdout, the table to stderr")
@@ -31,6 +32,8 @@ def parse(arguments):
     parser.add_argument("--list", action="store_true", help="name the workloads and peers, and measure nothing")
     parser.add_argument("--probe", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.threads < 1:
+        parser.error("--threads: at least 1")
     if options.peers and options.no_peers:
         parser.error("--peers and --no-peers exclude each other")
     for path in (options.json, options.plot):
@@ -71,6 +74,7 @@ def build_document(package, names, workloads, settings, table_to):
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "quick": settings.quick,
         "slow": settings.slow,
+        "threads": environment.threads,
         "core": environment.describe_core(package),
         "machine": environment.describe_machine(),
         "versions": versions,
@@ -90,12 +94,15 @@ def build_document(package, names, workloads, settings, table_to):
 def main(arguments=None):
     parser, options = parse(arguments)
     # Both before the first import of NumPy or of a peer, hence the imports below.
-    environment.pin_threads()
+    environment.pin_threads(options.threads)
     environment.leave_checkout()
     from . import memory, plot
     from .peers import OURS, PEERS
     from .records import QUICK, Settings, WrongResult
-    from .workloads import WORKLOADS
+    from .workloads import WORKLOADS, threaded
+
+    if options.threads > 1:
+        WORKLOADS = threaded(WORKLOADS, options.threads)
 
     if options.list:
         show_list(WORKLOADS, PEERS)

@@ -19,12 +19,17 @@ class NotInstalled(Exception):
     """dezero_c cannot be imported; the text says what to do."""
 
 
-def pin_threads():
-    """One BLAS thread, so before NumPy is imported: two on two busy cores make a small product several times slower,
-    at random.
+threads = 1  # of BLAS, of PyTorch and of dezero_c
+
+
+def pin_threads(number=1):
+    """One BLAS thread unless asked for more, so before NumPy is imported: two on two busy cores make a small product several
+    times slower, at random.
     """
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    global threads
+    threads = number
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "DEZERO_C_NUM_THREADS"):
+        os.environ[name] = str(number)
 
 
 def leave_checkout(root=ROOT):

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import environment
+
 
 class Unsupported(Exception):
     """This peer cannot do this workload; the text says why."""
@@ -119,13 +121,13 @@ class DeZeroAdapter:
 
 
 class TorchAdapter:
-    """PyTorch, eager, one thread."""
+    """PyTorch, eager, with as many threads as everybody."""
 
     family = "torch"
     value = staticmethod(operator.methodcaller("item"))
 
     def __init__(self, torch):
-        torch.set_num_threads(1)
+        torch.set_num_threads(environment.threads)
         self.torch = self.ops = torch
         self.sin, self.cos, self.exp, self.square = torch.sin, torch.cos, torch.exp, torch.square
 
@@ -231,6 +233,32 @@ class AutogradAdapter:
     def graph(self, function, point):
         vjp, y = self.make_vjp(function)(as_scalar_or_array(point))
         return (vjp, y), lambda: vjp(1.0)
+
+
+class JaxAdapter:
+    """JAX, each program compiled by `jit` before it is timed, on the processor; a run ends when its results are there. It
+    takes part where a program has a fixed shape; a graph of a thousand nodes takes it minutes to compile.
+    """
+
+    family = "jax"
+    value = staticmethod(operator.pos)
+    numpy = staticmethod(np.asarray)
+
+    def __init__(self, jax):
+        jax.config.update("jax_platforms", "cpu")
+        jax.config.update("jax_enable_x64", True)
+        self.jax, self.jnp = jax, importlib.import_module("jax.numpy")
+
+    def __getattr__(self, name):
+        if name in ("cos", "exp", "graph", "leaf", "ops", "pullback", "sin", "square"):
+            raise Unsupported("not written for JAX")
+        raise AttributeError(name)
+
+    def gradient(self, function, *point):
+        jax = self.jax
+        both = jax.jit(jax.value_and_grad(function, argnums=tuple(range(len(point)))))
+        leaves = [self.jnp.asarray(each) for each in point]
+        return lambda: jax.block_until_ready(both(*leaves))
 
 
 class MicrogradAdapter:
@@ -376,6 +404,10 @@ def load_autograd():
     return AutogradAdapter(importlib.import_module("autograd"))
 
 
+def load_jax():
+    return JaxAdapter(importlib.import_module("jax"))
+
+
 def load_micrograd():
     return MicrogradAdapter(importlib.import_module("micrograd.engine"))
 
@@ -402,6 +434,7 @@ PEERS = {
         Peer(OURS, "dezero_c", load_dezero_c, "dezero_c", optional=False),
         Peer("dezero", "DeZero", load_dezero, "dezero"),
         Peer("torch", "PyTorch eager", load_torch, "torch"),
+        Peer("jax", "JAX, compiled", load_jax, "jax"),
         Peer("autograd", "HIPS autograd", load_autograd, "autograd"),
         Peer("micrograd", "micrograd", load_micrograd, "micrograd"),
         Peer("numpy", "NumPy, forward only", NumPyAdapter, "numpy", optional=False),

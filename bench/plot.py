@@ -11,10 +11,12 @@ COLOURS = {
     OURS: "#d1495b",
     "dezero": "#30638e",
     "torch": "#edae49",
+    "jax": "#6a994e",
     "autograd": "#00798c",
     "micrograd": "#8d6a9f",
     "numpy": "#8a8f98",
     "python": "#c3c7cc",
+    "limit": "#222222",
 }
 MISSING = "--plot needs Matplotlib, which is not installed here: python -m pip install matplotlib"
 
@@ -59,6 +61,47 @@ def draw(document, path):
         loc="outside lower center", ncols=4, frameon=False, fontsize=9,
     )  # fmt: skip
     figure.savefig(path, format="png", dpi=110)
+
+
+SIZES = {"1e3": 10**3, "1e6": 10**6, "1e7": 10**7}
+
+
+def by_size(document):
+    """{panel: {peer: [(elements, ns), ...]}}: the chain of small operations, and some functions in single precision."""
+    panels = {}
+    for each in document["workloads"]:
+        parts = each["name"].split("-")
+        if parts[0] == "chain" and parts[-1] != "million":
+            panel, size = "chain of sin and mul, an operation", 1 if parts[1] == "scalar" else int(parts[1])
+        elif parts[0] in ("exp", "tanh", "mul") and parts[-1] == "f32" and parts[1] in SIZES:
+            panel, size = f"{parts[0]}, float32", SIZES[parts[1]]
+        else:
+            continue
+        for row in each["rows"]:
+            panels.setdefault(panel, {}).setdefault(row["peer"], []).append((size, row["median"]))
+    return panels
+
+
+def draw_sizes(document, path):
+    """Time against the number of elements, a line for each peer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    panels = by_size(document)
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    FigureCanvasAgg(figure)
+    seen = {}
+    for axes, (title, peers) in zip(figure.subplots(2, 2).flat, panels.items(), strict=False):
+        for peer, points in peers.items():
+            seen[peer] = True
+            axes.plot(*zip(*sorted(points), strict=True), marker="o", ms=4, lw=2.2 if peer == OURS else 1.2, color=colour(peer))
+        axes.set(xscale="log", yscale="log", title=title, xlabel="elements")
+        axes.yaxis.set_major_formatter(lambda value, _: quantity(value, "ns"))
+        axes.grid(color="#dddddd", lw=0.6)
+    handles = [Patch(color=colour(peer), label=PEERS[peer].label) for peer in PEERS if peer in seen]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(path, dpi=110)
 
 
 def draw_bars(axes, workloads):

@@ -4,6 +4,7 @@ goals.
 Takes the dicts that `runner.py` makes and returns text; nothing is measured here.
 """
 
+from . import campaign
 from .peers import PEERS
 
 WIDTHS = (50, 12, 16)  # label, median, ratio
@@ -20,10 +21,11 @@ def header(document):
     build = ", ".join(f"{key} {brief(value)}" for key, value in core["build_info"].items())
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     load = "" if machine["load"] is None else f", load {machine['load']:.1f}"
+    threads = "one thread" if document["threads"] == 1 else f"{document['threads']} threads"
     lines = [
         f"dezero_c {core['file']} ({build})" + ("" if core["compiled"] else "  NOT COMPILED"),
         f"Python {machine['python']}, {versions}",
-        f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}{load}; one thread",
+        f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['system']}{load}; {threads}",
     ]
     lines += [f"without {PEERS[name].label}: {why}" for name, why in document["absent"].items()]
     lines.append(
@@ -71,6 +73,9 @@ def summary(document):
         figure = quantity(goal["measured"], each["quantity"]) if below else f"{times(goal['measured'])} x"
         sign = "at least" if goal["kind"] == "faster" else "at most"
         lines.append(f"  missed: {each['name']}{against}: {figure}, to be {sign} {goal['limit']:g}")
+    table_of_campaign = campaign.text(document["workloads"])
+    if table_of_campaign:
+        lines.append(table_of_campaign)
     for group in document["groups"]:
         lines += group_lines(group, document["with_gradients"])
     return "\n".join(lines)

@@ -5,6 +5,8 @@ peers; wrap it in a record, with its goals if it has any; put the record into th
 work: `../records.py`.
 """
 
+from dataclasses import replace
+
 from ..records import Goal, Group
 from . import (
     chains,
@@ -33,4 +35,19 @@ GROUPS = (
     Group("functions", "functions on whole arrays", goals=(Goal("faster", 4, "dezero"),)),
     Group("training", "steps of training"),
     Group("sizes", "one function at a time, both precisions, a thousand to ten million elements"),
+    Group("threads", "loops and products shared out to threads"),
 )
+
+
+def threaded(workloads, threads):
+    """What may be shared out to several threads, under names that say how many: loops over 10^7 elements, by dezero_c and
+    PyTorch, and the large products of the BLAS.
+    """
+    names = [name for name in workloads if "-1e7-" in name or name == "mlp-large"]
+    return {
+        f"{name}-{threads}": replace(
+            workloads[name], name=f"{name}-{threads}", title=f"{workloads[name].title}, {threads} threads",
+            group="threads", goals=(Goal("faster", 1.1, "torch"),),
+        )
+        for name in names
+    }  # fmt: skip

@@ -46,7 +46,7 @@ def points(size):
     return np.linspace(2.2, X, size)
 
 
-def array_chain(size, goals=()):
+def array_chain(size, *goals):
     return Workload(
         name=f"chain-{size}",
         title=f"chain of sin and mul, {size:,} elements, {OPS:,} ops, forward + backward",
@@ -66,9 +66,9 @@ WORKLOADS = (
         build=gradient_of(chain, X),
         reference=chain_reference(X),
         n=OPS,
-        goals=(Goal("faster", 150, "dezero"), Goal("faster", 45, "torch"), Goal("within", 7, "python")),
+        goals=(Goal("faster", 150, "dezero"), Goal("faster", 60, "torch"), Goal("within", 4, "python")),
     ),
-    array_chain(8, goals=(Goal("faster", 90, "dezero"), Goal("faster", 25, "torch"))),
-    array_chain(64),
-    array_chain(4096),
+    array_chain(8, Goal("faster", 90, "dezero"), Goal("faster", 30, "torch")),
+    array_chain(64, Goal("faster", 15, "torch")),
+    array_chain(4096, Goal("faster", 2, "torch")),
 )

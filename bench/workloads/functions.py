@@ -2,11 +2,12 @@
 derivatives.
 """
 
+import importlib
 import math
 
 import numpy as np
 
-from ..records import Goal, Workload, by_family, gradient_of
+from ..records import Goal, Tolerance, Workload, by_family, gradient_of
 
 
 def notebook(adapter, n):
@@ -144,6 +145,56 @@ def newton_reference(n):
     return x, (gx2,)
 
 
+ORDER = 6
+HERE = np.linspace(-2, 2, 200)
+
+
+def tanh_dezero(adapter, n):
+    tanh, x = adapter.ops.tanh, adapter.leaf(HERE)
+
+    def run():
+        y = tanh(x)
+        y.backward(create_graph=True)
+        for _ in range(n - 1):
+            gx = x.grad
+            x.cleargrad()
+            gx.backward(create_graph=True)
+        gx = x.grad.data
+        x.cleargrad()
+        return y.data, (gx,)
+
+    return run
+
+
+def tanh_torch(adapter, n):
+    torch, x = adapter.torch, adapter.leaf(HERE)
+    tanh, grad, ones = torch.tanh, torch.autograd.grad, torch.ones_like(x)
+
+    def run():
+        y = gx = tanh(x)
+        for _ in range(n):
+            (gx,) = grad(gx, x, ones, create_graph=True)
+        return y, (gx,)
+
+    return run
+
+
+def tanh_autograd(adapter, n):
+    elementwise_grad = importlib.import_module("autograd").elementwise_grad
+    derivative = adapter.ops.tanh
+    for _ in range(n):
+        derivative = elementwise_grad(derivative)
+    return lambda: (np.tanh(HERE), (derivative(HERE),))
+
+
+def tanh_reference(n):
+    """Each derivative is a polynomial of t = tanh(x), because t' = 1 - t^2."""
+    polynomial = np.polynomial.Polynomial([0, 1])
+    for _ in range(n):
+        polynomial = polynomial.deriv() * np.polynomial.Polynomial([1, 0, -1])
+    return np.tanh(HERE), (polynomial(np.tanh(HERE)),)
+
+
 def once(n):
     return 1
 
@@ -164,7 +215,7 @@ WORKLOADS = (
         build=gradient_of(rosenbrock, 0.0, 2.0),
         reference=rosenbrock_reference,
         units=once,
-        goals=(Goal("faster", 45, "dezero"), Goal("faster", 30, "torch")),
+        goals=(Goal("faster", 45, "dezero"), Goal("faster", 30, "torch"), Goal("faster", 1, "jax")),
     ),
     Workload(
         name="newton",
@@ -182,6 +233,17 @@ WORKLOADS = (
         units=once,
         goals=(Goal("faster", 25, "dezero"), Goal("faster", 15, "torch")),
         labels={"numpy": "NumPy, derivatives by hand", "python": "plain Python floats, derivatives by hand"},
+    ),
+    Workload(
+        name="tanh-6",
+        title="tanh at 200 points and its sixth derivative, by create_graph",
+        unit="evaluation",
+        build=by_family(dezero=tanh_dezero, torch=tanh_torch, autograd=tanh_autograd),
+        reference=tanh_reference,
+        n=ORDER,
+        units=once,
+        goals=(Goal("faster", 6, "torch"),),
+        tolerance=Tolerance(1e-6, 1e-12),
     ),
     Workload(
         name="taylor",

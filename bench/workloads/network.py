@@ -1,8 +1,10 @@
 """What neural networks are made of, in float32: layers and a loss, each alone, with the gradients of all its inputs."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from ..records import SINGLE, draw, function_row
+from ..records import SINGLE, Goal, draw, function_row
 
 F32 = np.float32
 LABELS = np.random.default_rng(1).integers(0, 10, 100)
@@ -62,9 +64,14 @@ def linear_reference(x, W, b, gy):
     return x @ W + b, (gy @ W.T, x.T @ gy, gy.sum(axis=0))
 
 
-def images(n):
-    *inputs, gy = draw((16, 3, 32, 32), (16, 3, 3, 3), 16, (16, 16, 32, 32), dtype=F32)
-    return inputs, gy
+def images(n, channels, side, filters):
+    """n images, as many filters of 3 x 3, a summand each, and the gradient from above."""
+
+    def data(_):
+        *inputs, gy = draw((n, channels, side, side), (filters, channels, 3, 3), filters, (n, filters, side, side), dtype=F32)
+        return inputs, gy
+
+    return data
 
 
 def conv2d_dezero(adapter):
@@ -89,6 +96,24 @@ def conv2d_numpy(adapter):
     return function
 
 
+def conv2d_limit(adapter):
+    """The three matrix products of forward and backward, of all images at once, into given arrays."""
+
+    def prepare(x, W, b, gy):
+        a, columns = gy.swapaxes(0, 1).reshape(len(W), -1).copy(), np.ones((W[0].size, gy.size // len(W)), F32)
+        w, y = W.reshape(len(W), -1), np.empty((len(W), columns.shape[1]), F32)
+        gw, gc = np.empty_like(w), np.empty_like(columns)
+
+        def run():
+            np.dot(w, columns, out=y)
+            np.dot(a, columns.T, out=gw)
+            np.dot(w.T, a, out=gc)
+
+        return run
+
+    return prepare
+
+
 def conv2d_reference(x, W, b, gy):
     """The sum over the nine places of the filter, each a shifted picture."""
     height, width = x.shape[2:]
@@ -101,6 +126,15 @@ def conv2d_reference(x, W, b, gy):
         gW[:, :, i, j] = np.einsum("nohw,nchw->oc", gy, padded[place])
         gpadded[place] += np.einsum("oc,nohw->nchw", W[:, :, i, j], gy)
     return y, (gpadded[:, :, 1:-1, 1:-1], gW, gy.sum(axis=(0, 2, 3)))
+
+
+def conv2d_row(name, n, channels, side, filters, *goals):
+    return function_row(
+        name, f"conv2d, {n} x {channels} x {side} x {side} float32, {filters} filters of 3 x 3, pad 1",
+        images(n, channels, side, filters), conv2d_reference,
+        {"dezero": conv2d_dezero, "torch": conv2d_torch, "numpy": conv2d_numpy, "limit": conv2d_limit},
+        tolerance=SINGLE, goals=(Goal("faster", 1, "dezero"), *goals), labels={"limit": "its matrix products alone"},
+    )  # fmt: skip
 
 
 def feature_maps(n):
@@ -192,11 +226,7 @@ WORKLOADS = (
         {"dezero": linear_dezero, "torch": linear_torch, "numpy": linear_numpy, "autograd": linear_numpy},
         tolerance=SINGLE,
     ),
-    function_row(
-        "conv2d", "conv2d, 16 x 3 x 32 x 32 float32, 16 filters of 3 x 3, pad 1", images, conv2d_reference,
-        {"dezero": conv2d_dezero, "torch": conv2d_torch, "numpy": conv2d_numpy},
-        tolerance=SINGLE,
-    ),
+    conv2d_row("conv2d", 16, 3, 32, 16, Goal("faster", 1.1, "torch")),
     function_row(
         "pooling", "maximum pooling of 2 x 2, 16 x 16 x 32 x 32 float32", feature_maps, pooling_reference,
         {"dezero": pooling_dezero, "torch": pooling_torch, "numpy": pooling_numpy, "autograd": pooling_numpy},
@@ -208,3 +238,7 @@ WORKLOADS = (
         tolerance=SINGLE,
     ),
 )  # fmt: skip
+
+# In a group of its own: the mean over the functions is of rows of like size.
+WIDE = conv2d_row("conv2d-wide", 8, 64, 28, 64, Goal("faster", 0.9, "torch"))
+WORKLOADS = (*WORKLOADS, replace(WIDE, group="sizes"))

@@ -93,6 +93,63 @@ def torch_gradients(params):
     return [p.grad.T if p.ndim == 2 else p.grad for p in params]
 
 
+def jax_step(adapter, arrays, loss_of, optimizer):
+    """A step compiled as a whole: loss, gradients, update. `loss_of(jax, jnp, params)` is traced once."""
+    jax, jnp = adapter.jax, adapter.jnp
+    params = [jnp.asarray(a) for a in arrays]
+    rate = np.float32(RATE)
+
+    def adam(params, gradients, ms, vs, t):
+        t = t + 1
+        scaled = rate * jnp.sqrt(1 - np.float32(0.999) ** t) / (1 - np.float32(0.9) ** t)
+        ms = [m + np.float32(0.1) * (g - m) for m, g in zip(ms, gradients, strict=True)]
+        vs = [v + np.float32(0.001) * (g * g - v) for v, g in zip(vs, gradients, strict=True)]
+        moved = [p - scaled * m / (jnp.sqrt(v) + np.float32(1e-8)) for p, m, v in zip(params, ms, vs, strict=True)]
+        return moved, ms, vs, t
+
+    @jax.jit
+    def compiled(params, *state):
+        loss, gradients = jax.value_and_grad(lambda params: loss_of(jax, jnp, params))(params)
+        if optimizer == "SGD":
+            return loss, gradients, ([p - rate * g for p, g in zip(params, gradients, strict=True)],)
+        return loss, gradients, adam(params, gradients, *state)
+
+    zeros = [jnp.zeros_like(p) for p in params]
+    state = (params,) if optimizer == "SGD" else (params, zeros, zeros, jnp.float32(0))
+
+    def run():
+        nonlocal state
+        loss, gradients, state = jax.block_until_ready(compiled(*state))
+        return loss, gradients
+
+    return run
+
+
+def layers_jax(jax, x, params):
+    for i in range(0, len(params), 2):
+        x = x @ params[i] + params[i + 1]
+        if i + 2 < len(params):
+            x = jax.nn.relu(x)
+    return x
+
+
+def products(arrays, n):
+    """The limit: forward, gradient of the weights and, but for the first layer, gradient of the input, of each layer."""
+    work = []
+    for i, W in enumerate(arrays[::2]):
+        x, y = np.ones((n, W.shape[0]), np.float32), np.ones((n, W.shape[1]), np.float32)
+        work += [(x, W, np.empty_like(y)), (x.T, y, np.empty_like(W))]
+        if i:
+            work.append((y, W.T, np.empty_like(x)))
+
+    def run():
+        for a, b, out in work:
+            np.dot(a, b, out=out)
+        return None, None
+
+    return run
+
+
 def classifier(sizes, n, optimizer):
     """Builders of one step of a network with softmax_cross_entropy."""
     arrays = weights(sizes)
@@ -135,7 +192,13 @@ def classifier(sizes, n, optimizer):
         right = np.eye(sizes[-1])[t]
         return -np.mean((log_p * right).sum(axis=1)), layer_gradients(seen, arrays, (np.exp(log_p) - right) / len(x))
 
-    return by_family(dezero=dezero, torch=torch_), reference
+    def loss_jax(jax, jnp, params):
+        return -jnp.mean(jax.nn.log_softmax(layers_jax(jax, x, params))[np.arange(n), t])
+
+    return by_family(
+        dezero=dezero, torch=torch_, jax=lambda adapter, _: jax_step(adapter, arrays, loss_jax, optimizer),
+        limit=lambda adapter, _: products(arrays, n),
+    ), reference  # fmt: skip
 
 
 POLICY = weights((4, 128, 2), seed=20)
@@ -174,6 +237,14 @@ def policy_torch(adapter, _):
         return loss, torch_gradients(params)
 
     return run
+
+
+def policy_jax(adapter, _):
+    def loss_of(jax, jnp, params):
+        p = jax.nn.softmax(layers_jax(jax, OBSERVATION, params))
+        return -jnp.log(p[0, ACTION]) * np.float32(RETURN)
+
+    return jax_step(adapter, POLICY, loss_of, "Adam")
 
 
 def policy_reference(_):
@@ -264,6 +335,21 @@ def lstm_torch(adapter, _):
     return run
 
 
+def lstm_products(adapter, _):
+    """The limit: the recurrent products of the four gates at once, forward and both gradients, for each step."""
+    h, W = np.ones((BATCH, HIDDEN), np.float32), np.ones((HIDDEN, 4 * HIDDEN), np.float32)
+    z, gh, gW = np.empty((BATCH, 4 * HIDDEN), np.float32), np.empty_like(h), np.empty_like(W)
+
+    def run():
+        for _ in range(STEPS):
+            np.dot(h, W, out=z)
+            np.dot(z, W.T, out=gh)
+            np.dot(h.T, z, out=gW)
+        return None, None
+
+    return run
+
+
 def lstm_reference(_):
     """Backpropagation through time, written out."""
     def sigmoid(z):
@@ -295,19 +381,23 @@ def lstm_reference(_):
     return loss, [each for k in range(4) for each in (gWx[k], gb[k], gWh[k])] + [gW, gb_out]
 
 
-def step(name, title, build, reference, dezero, torch, **fields):
+def step(name, title, build, reference, dezero, torch, jax=0, **fields):
+    labels = {"limit": "its matrix products alone"}
     return Workload(name=name, title=title, unit="step", units=lambda n: 1, build=build, reference=reference, group="training",
-                    goals=(Goal("faster", dezero, "dezero"), Goal("faster", torch, "torch")),
+                    goals=(Goal("faster", dezero, "dezero"), Goal("faster", torch, "torch"),
+                           *([Goal("faster", jax, "jax")] if jax else [])), labels=labels,
                     **({"tolerance": SINGLE} | fields))
 
 
 WORKLOADS = (
-    step("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10),
-    step("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20),
+    step("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10, jax=1),
+    step("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20, jax=1),
     step("mlp-middle", "MLP 64-100-10, batch 100, a step of SGD", *classifier((64, 100, 10), 100, "SGD"), 3, 3.5),
     step("mlp-large", "MLP 784-1000-10, batch 100, a step of SGD", *classifier((784, 1000, 10), 100, "SGD"), 2, 1.1),
-    step("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD", by_family(dezero=lstm_dezero, torch=lstm_torch),
-         lstm_reference, 6, 3, tolerance=Tolerance(2e-4, 2e-4)),
-    step("policy", "a policy 4-128-2 at one observation, a step of Adam", by_family(dezero=policy_dezero, torch=policy_torch),
-         policy_reference, 10, 6),
+    step("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD",
+         by_family(dezero=lstm_dezero, torch=lstm_torch, limit=lstm_products), lstm_reference, 6, 3,
+         tolerance=Tolerance(2e-4, 2e-4)),
+    step("policy", "a policy 4-128-2 at one observation, a step of Adam",
+         by_family(dezero=policy_dezero, torch=policy_torch, jax=policy_jax, limit=lambda adapter, _: products(POLICY, 1)),
+         policy_reference, 10, 6, jax=1),
 )

@@ -1,0 +1,80 @@
+"""Writes bench/RESULTS.md from measurements: `python -m bench.results ONE.json [TWO.json ...]`, files of `python -m bench
+--json`, the first with one thread. What stands below the mark in RESULTS.md, the reasons for what falls short, is kept.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from . import campaign, plot
+from .peers import OURS, PEERS
+from .report import quantity, times
+
+PAGE = Path(__file__).with_name("RESULTS.md")
+PICTURE = Path(__file__).with_name("sizes.png")
+MARK = "<!-- below: written by hand -->"
+
+
+def facts(document):
+    machine, core = document["machine"], document["core"]["build_info"]
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items() if name != "limit")
+    return (
+        f"{document['date'][:10]}, {machine['cpu']}, {machine['cpus']} CPUs, {machine['system'].split('-')[0]}, Python "
+        f"{machine['python']}, {versions}; {core['compiler']}, kernels for {core['simd']}; threads: {document['threads']}."
+    )
+
+
+def rows(results):
+    """A line for each timed row: dezero_c's time, and how many times that each peer takes."""
+    peers = [name for name in PEERS if name != OURS and any(row["key"] == name for each in results for row in each["rows"])]
+    made = ["| row | dezero_c | " + " | ".join(PEERS[name].label for name in peers) + " |", "| --- " * (len(peers) + 2) + "|"]
+    for each in results:
+        found = {row["key"]: row for row in each["rows"]}
+        if each["quantity"] != "ns" or OURS not in found:
+            continue
+        cells = [times(found[name]["times_dezero_c"]) if name in found else "" for name in peers]
+        made.append(
+            f"| `{each['name']}`: {each['title']}; per {each['unit']} | {quantity(found[OURS]['median'], 'ns')} | "
+            f"{' | '.join(cells)} |"
+        )
+    return "\n".join(made)
+
+
+def page(documents, kept):
+    results = [each for document in documents for each in document["workloads"]]
+    return f"""# Results
+
+Measured by `python -m bench --json one.json` and `python -m bench --threads 2 --json two.json`, written by `python -m
+bench.results one.json two.json`. Medians over rounds in which all take turns in one process; a figure is how many times
+dezero_c's time a peer takes, the median of the rounds' ratios, forward and backward together. What is called a limit does a
+part of the work only.
+
+{chr(10).join(f"- {facts(document)}" for document in documents)}
+
+## The goals
+
+A line's figure is the geometric mean of its rows; the least of them, beside it, decides. The last column: dezero_c's time as a
+multiple of what it should approach.
+
+{campaign.markdown(results)}
+
+![time against the number of elements](sizes.png)
+
+## Every row
+
+{rows(results)}
+
+{MARK}
+{kept}"""
+
+
+def main(paths):
+    documents = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else MARK
+    PAGE.write_text(page(documents, before.split(MARK, 1)[1].lstrip("\n")), encoding="utf-8")
+    if plot.available():
+        plot.draw_sizes(documents[0], PICTURE)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
