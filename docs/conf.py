@@ -1,0 +1,88 @@
+"""How Sphinx builds this site: `python -m sphinx -W --keep-going -b html docs build/docs`, with dezero_c importable.
+
+Pages are Markdown; the reference comes from the docstrings, which are plain text with code in backquotes and are turned
+into reStructuredText here. Nothing is fetched, neither by the build nor by the pages.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent / "src"))
+
+from codegen import generate  # noqa: E402
+
+generate()      # ops.md, where it is not there yet
+
+import dezero_c  # noqa: E402
+
+project = "dezero_c"
+author = "the authors of dezero_c"
+release = version = dezero_c.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+exclude_patterns = ["_build", "gallery"]
+source_suffix = {".md": "markdown"}
+html_theme = "furo"
+html_title = f"dezero_c {release}"
+html_static_path = []
+html_copy_source = False
+html_show_copyright = False
+default_role = "code"
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+add_module_names = False
+maximum_signature_line_length = 100
+nitpicky = False
+
+_OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
+_ITEM = re.compile(r"^[-*] ")
+
+
+def leave_out_links_outside(app, docname, source):
+    """Files of the repository that are no pages are named, where the text links to them."""
+    def named(match):
+        text, path = match.groups()
+        if (DOCS / docname).parent.joinpath("..", path).resolve().is_relative_to(DOCS):
+            return match[0]
+        return f"`{path}`" if text.strip("`") == path else f"{text} (`{path}`)"
+
+    if docname != "ops":
+        source[0] = _OUTSIDE.sub(named, source[0])
+
+
+def docstring_as_rest(app, what, name, obj, options, lines):
+    """Escapes what reStructuredText would take for markup; indented programs become literal blocks."""
+    result = []
+    literal = False
+    for line in lines:
+        if line.strip() == "":
+            result.append(line)
+            continue
+        indented = line.startswith("    ")
+        if indented and not literal and (not result or result[-1] == ""):
+            result += ["::", ""]
+            literal = True
+        elif not indented:
+            literal = False
+        result.append(line if literal else _escaped(line.strip() if not _ITEM.match(line) else line))
+    lines[:] = result
+
+
+def _escaped(line):
+    parts = line.split("`")
+    return "`".join(re.sub(r"([*|\\]|_(?=\W|$))", r"\\\1", part) if k % 2 == 0 else part.replace("\\", "\\\\")
+                    for k, part in enumerate(parts))
+
+
+def language_of_page(app, pagename, templatename, context, doctree):
+    """Tells the browser which language a page is in; it chooses the forms of characters by that."""
+    context["language"] = next((code for code in ("ja", "ko") if pagename.startswith(f"{code}/")), "en")
+
+
+def setup(app):
+    app.connect("source-read", leave_out_links_outside)
+    app.connect("autodoc-process-docstring", docstring_as_rest)
+    app.connect("html-page-context", language_of_page)
+    return {"parallel_read_safe": True}

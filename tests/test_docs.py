@@ -1,0 +1,213 @@
+"""The documentation's code runs: README.md and every page below docs.
+
+The blocks marked python of a page are one program: they share a namespace and run in order, in a process of its own with
+warnings as errors, in an empty folder. Where a block marked text follows, it is what the block prints: words and whole
+numbers exactly, numbers with a point to within two units of their last place, since processors round differently. A
+comment `<!-- not run: reason -->` on the line before a block leaves it out. The translations of the tutorial are
+held to the English code.
+
+    python tests/test_docs.py PAGE            runs a page, and shows what differs
+    python tests/test_docs.py --update PAGE   writes what the blocks printed into the blocks marked text that follow them
+"""
+
+import ast
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import traceback
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+GENERATED = {"ops.md"}
+LANGUAGES = ("ja", "ko")
+
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+SKIPPED = re.compile(r"<!-- not run: \S.* -->\n\Z")
+DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d*(?:e[-+]?\d+)?|(?<![\w.])-?\d+e[-+]?\d+")
+
+
+class Block:
+    """A fenced block: its language, text, place in the page, and whether it is run."""
+
+    def __init__(self, page, match):
+        self.language, self.text = match[1], match[2]
+        self.start, self.end = match.span(2)
+        self.line = page.count("\n", 0, self.start) + 1
+        self.run = self.language == "python" and not SKIPPED.search(page[:match.start()])
+        self.opens, self.closes = match.span()
+
+
+def blocks_of(page):
+    return [Block(page, match) for match in FENCE.finditer(page)]
+
+
+def program_of(page):
+    """[(block that runs, block of what it prints or None)]"""
+    blocks = blocks_of(page)
+    pairs = []
+    for k, block in enumerate(blocks):
+        if block.run:
+            after = blocks[k + 1] if k + 1 < len(blocks) else None
+            if after is not None and (after.language != "text" or not _adjacent(page[block.closes:after.opens])):
+                after = None
+            pairs.append((block, after))
+    return pairs
+
+
+def _adjacent(between):
+    """Only blank lines, or one short line such as "prints:", lie between a program and its output."""
+    return len(between.strip().splitlines()) == 0
+
+
+def same_output(expected, printed):
+    """Whether the words are equal, and the numbers as equal as their digits say."""
+    expected, printed = ("\n".join(line.rstrip() for line in text.strip().splitlines()) for text in (expected, printed))
+    if re.sub(r"\s+", " ", DECIMAL.sub("#", expected)) != re.sub(r"\s+", " ", DECIMAL.sub("#", printed)):
+        return False
+    for left, right in zip(DECIMAL.findall(expected), DECIMAL.findall(printed), strict=True):
+        mantissa, _, exponent = left.partition("e")
+        place = len(mantissa.partition(".")[2])
+        unit = 10.0 ** (int(exponent or 0) - min(place, 10))
+        if abs(float(left) - float(right)) > 2.001 * unit:
+            return False
+    return True
+
+
+def run_page(path, update=False):
+    """Runs a page in this process; returns the problems as text."""
+    page = path.read_text(encoding="utf-8")
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module        # so that classes of a page can be pickled, as those of a script
+    problems, changes = [], []
+    for block, output in program_of(page):
+        printed = io.StringIO()
+        code = "\n" * (block.line - 1) + block.text     # so that a traceback names the page's line
+        try:
+            with contextlib.redirect_stdout(printed):
+                exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__)
+        except Exception:
+            problems.append(f"{path.name}:{block.line}: {traceback.format_exc()}")
+            break
+        if output is not None and not same_output(output.text, printed.getvalue()):
+            problems.append(f"{path.name}:{block.line}: expected\n{output.text}printed\n{printed.getvalue()}")
+            changes.append((output, printed.getvalue()))
+    if update:
+        for output, text in reversed(changes):
+            page = page[:output.start] + text.rstrip() + "\n" + page[output.end:]
+        path.write_text(page, encoding="utf-8")
+    return problems
+
+
+def pages():
+    found = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+    return [path for path in found if path.name not in GENERATED and "_build" not in path.parts]
+
+
+def programs():
+    return [path for path in pages() if program_of(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", programs(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_runs(path, tmp_path):
+    # the folder before the checkout's would be the script's own, tests: -m and -c leave that out
+    command = "import sys; sys.path.append(sys.argv[1]); import test_docs; sys.exit(test_docs.main(sys.argv[2:]))"
+    environment = {**os.environ, "DEZERO_C_DATA": str(tmp_path / "cache"), "MPLBACKEND": "agg", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", command, str(Path(__file__).parent), str(path)],
+                          cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def shape_of(code):
+    """A program without its comments and with all texts left out."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree)
+
+
+TRANSLATED = [(language, path.name) for language in LANGUAGES for path in sorted((DOCS / "tutorial").glob("*.md"))]
+
+
+@pytest.mark.parametrize(("language", "name"), TRANSLATED)
+def test_translations_have_the_same_code(language, name):
+    english = blocks_of((DOCS / "tutorial" / name).read_text(encoding="utf-8"))
+    translated = blocks_of((DOCS / language / name).read_text(encoding="utf-8"))
+    assert [block.language for block in english] == [block.language for block in translated]
+    for block, other in zip(english, translated, strict=True):
+        where = f"docs/tutorial/{name}:{block.line} and docs/{language}/{name}:{other.line}"
+        assert block.run == other.run, where
+        if block.language == "python":
+            assert shape_of(block.text) == shape_of(other.text), where
+        else:
+            assert block.text == other.text, where
+
+
+def test_every_function_has_its_place_in_the_reference():
+    import dezero_c.functions as F
+
+    page = (DOCS / "api" / "functions.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\.\. autofunction:: (\w+)", page, re.MULTILINE)
+    functions = [name for name in F.__all__ if not isinstance(getattr(F, name), type)]
+    assert sorted(listed) == sorted(functions)
+    assert len(set(listed)) == len(listed)
+
+
+LINK = re.compile(r"(?<!\\)\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    text = FENCE.sub("", path.read_text(encoding="utf-8"))
+    for found in LINK.finditer(text):
+        target = (found[1] or found[2]).partition("#")[0]
+        if target and "://" not in target and Path(target).name not in GENERATED:
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(("expected", "printed", "same"), [
+    ("1.25\n", "1.26\n", True), ("1.25", "1.28", False), ("12 steps", "13 steps", False), ("Variable(2.0)", "Variable(2.0)", True),
+    ("3.297442541400256", "3.2974425414002564", True), ("3.297442541400256", "3.29744263", False), ("a b", "a  b\n", True),
+    ("loss 0.5", "lost 0.5", False), ("1.5e-10", "1.4e-10", True), ("1.5e-10", "1.5e-09", False), ("1. 2.", "1.", False),
+])
+def test_what_counts_as_the_same_output(expected, printed, same):
+    assert same_output(expected, printed) is same
+
+
+def test_a_page_that_fails_is_noticed(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(1)\n```\n\n```text\n2\n```\n\n<!-- not run: a reason -->\n```python\n1 / 0\n```\n")
+    (problem,) = _in_own_main(page)
+    assert "expected\n2\nprinted\n1\n" in problem
+    page.write_text("```python\nx = 1\n```\n\n```python\nassert x == 2\n```\n")
+    (problem,) = _in_own_main(page)
+    assert "page.md:6" in problem
+    assert "AssertionError" in problem
+
+
+def _in_own_main(page):
+    before = sys.modules["__main__"]
+    try:
+        return run_page(page)
+    finally:
+        sys.modules["__main__"] = before
+
+
+def main(arguments):
+    problems = []
+    for name in arguments:
+        if name != "--update":
+            problems += run_page(Path(name).resolve(), "--update" in arguments)
+    print("\n".join(problems), end="")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
