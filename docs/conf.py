@@ -37,6 +37,7 @@ maximum_signature_line_length = 100
 nitpicky = False
 
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
+_CALL = re.compile(r"\w+\([\w=., -]*\)\.")
 _ITEM = re.compile(r"^[-*] ")
 
 
@@ -54,6 +55,12 @@ def leave_out_links_outside(app, docname, source):
 
 def docstring_as_rest(app, what, name, obj, options, lines):
     """Escapes what reStructuredText would take for markup; indented programs become literal blocks."""
+    if what == "module" and obj.__doc__:
+        lines[:] = obj.__doc__.splitlines()     # autodoc has moved an indented program to the left
+    if lines and lines[-1] == "":
+        lines.pop()
+    if lines and _CALL.fullmatch(lines[-1]):    # the call once more, for `help`; the page has it as the heading
+        lines.pop()
     result = []
     literal = False
     for line in lines:
