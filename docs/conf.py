@@ -25,7 +25,8 @@ exclude_patterns = ["_build", "gallery"]
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = f"dezero_c {release}"
-html_static_path = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False
 default_role = "code"
@@ -34,7 +35,7 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 add_module_names = False
 maximum_signature_line_length = 100
-nitpicky = False
+smartquotes = False
 
 _OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./([^)]+)\)")
 _CALL = re.compile(r"\w+\([\w=., -]*\)\.")
