@@ -6,9 +6,10 @@ DeZero's: `Variable`, `Function`, `functions as F`; `install()` makes `import de
 
 import os as _os
 import sys as _sys
+import typing as _typing_module
 
 
-def _installed():
+def _installed() -> str | None:
     """Where on sys.path the installed package lies, if this is a source checkout that hides it; else None."""
     for entry in _sys.path:
         folder = _os.path.join(_os.path.abspath(entry or "."), "dezero_c")
@@ -72,17 +73,24 @@ _LATER = {
 }
 
 
-def __getattr__(name):
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+if _typing_module.TYPE_CHECKING:
+    from dezero_c import dataloaders, datasets, history, models, transforms
+    from dezero_c.dataloaders import DataLoader, SeqDataLoader
+    from dezero_c.datasets import Dataset
+    from dezero_c.history import History, progress
+    from dezero_c.models import Model
+else:       # a type checker would take this for a promise that every name exists
+    def __getattr__(name):
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
 
-    module = importlib.import_module(f"{__name__}.{_LATER[name] or name}")
-    value = globals()[name] = getattr(module, name) if _LATER[name] else module
-    return value
+        module = importlib.import_module(f"{__name__}.{_LATER[name] or name}")
+        value = globals()[name] = getattr(module, name) if _LATER[name] else module
+        return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 

@@ -1,5 +1,7 @@
 """The command line: `python -m dezero_c`. Reads the arguments; each command is a module of its own."""
 
+from __future__ import annotations
+
 import sys
 
 USAGE = """\
@@ -16,7 +18,7 @@ A script called tour or info is run by its path: python -m dezero_c ./tour
 """
 
 
-def main(args):
+def main(args: list[str]) -> int:
     """Run one command line (without the program name); returns the exit status."""
     first = args[0] if args else ""
     if first in ("-h", "--help"):
@@ -33,7 +35,7 @@ def main(args):
         if first == "tour":
             from dezero_c import _tour as command
         else:
-            from dezero_c import _info as command
+            from dezero_c import _info as command  # type: ignore[no-redef]
         return command.main()
 
     from dezero_c import _runner
@@ -53,7 +55,7 @@ def main(args):
     return _runner.run_script(first, args[1:])
 
 
-def _misused(message):
+def _misused(message: str) -> int:
     print(f"dezero_c: {message}\n\n{USAGE}", end="", file=sys.stderr)
     return 2
 

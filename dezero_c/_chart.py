@@ -3,9 +3,20 @@
 Which columns share a panel is decided here as well: train_loss and test_loss do, and an accuracy has its own.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from dezero_c._svg import escaped, text_width
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    Number: TypeAlias = int | float
+    Line: TypeAlias = tuple[str, str, Sequence[Number], Sequence[Number]]      # name, colour, xs, ys
+    Plan: TypeAlias = Sequence[tuple[str, list[Line]]]
 
 __all__ = ["figure", "panels", "svg"]
 
@@ -17,24 +28,26 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 56, 40
 _MOST = 800                         # points of a line; of more, the extremes of each part are drawn
 
 
-def _kind(name):
+def _kind(name: str) -> tuple[str, str]:
     """(what a column measures, on which data): "test_acc" gives ("accuracy", "test")."""
     words = [w for w in name.lower().replace("-", "_").replace(" ", "_").split("_") if w]
     measure = ["accuracy" if w == "acc" else w for w in words if w not in _ROLES]
     return " ".join(measure) or name, " ".join(w for w in words if w in _ROLES)
 
 
-def panels(xs, columns):
+def panels(xs: Sequence[Number], columns: Mapping[str, Sequence[Number | None]]) -> list[tuple[str, list[Line]]]:
     """[(title, [(name, colour, xs, ys)])] for columns {name: [number or None]}: losses first, then accuracies, then
     the others in their order. A column has the same colour as those of the same data (train, test) in other panels."""
-    groups, roles = {}, {}
+    groups: dict[str, list[Any]] = {}
+    roles: dict[str, int] = {}
     for name, ys in columns.items():
         title, role = _kind(name)
         roles.setdefault(role, len(roles))
         groups.setdefault(title, []).append((name, role, ys))
     found = []
     for title in sorted(groups, key=lambda t: 0 if "loss" in t else 1 if "accuracy" in t else 2):
-        used, lines = set(), []
+        used: set[int] = set()
+        lines: list[Line] = []
         for name, role, ys in groups[title]:
             colour = roles[role] % len(_COLOURS)
             while colour in used and len(used) < len(_COLOURS):
@@ -46,7 +59,7 @@ def panels(xs, columns):
     return found
 
 
-def _grid(count):
+def _grid(count: int) -> tuple[int, int]:
     """(rows, columns) in which so many panels stand."""
     columns = count if count <= 3 else 2 if count == 4 else 3
     return -(-count // columns), columns
@@ -54,7 +67,7 @@ def _grid(count):
 
 # ---- matplotlib ---------------------------------------------------------------------------------------------------
 
-def figure(plan, xlabel, make=None):
+def figure(plan: Plan, xlabel: str, make: Callable[..., Any] | None = None) -> Any:
     """A figure of matplotlib's with the panels. make: pyplot.figure, for one that pyplot shows. Raises ImportError
     where matplotlib is not installed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -87,7 +100,7 @@ def figure(plan, xlabel, make=None):
 
 # ---- SVG ----------------------------------------------------------------------------------------------------------
 
-def svg(plan, xlabel):
+def svg(plan: Plan, xlabel: str) -> str:
     """The panels as the text of an SVG document, read on white and on black."""
     rows, columns = _grid(len(plan))
     width, height = columns * _WIDTH, rows * _HEIGHT
@@ -102,16 +115,16 @@ def svg(plan, xlabel):
     return "\n".join(out)
 
 
-def _panel(title, lines, xlabel):
+def _panel(title: str, lines: list[Line], xlabel: str) -> Iterator[str]:
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     whole = all(isinstance(x, int) for _, _, xs, _ in lines for x in xs)
     xlow, xhigh, xticks = _axis([x for _, _, xs, _ in lines for x in xs], 6, whole)
     ylow, yhigh, yticks = _axis([y for _, _, _, ys in lines for y in ys], 5, False, room=0.04)
 
-    def px(x):
+    def px(x: float) -> float:
         return _LEFT + (x - xlow) / (xhigh - xlow) * (right - _LEFT)
 
-    def py(y):
+    def py(y: float) -> float:
         return bottom - (y - ylow) / (yhigh - ylow) * (bottom - _TOP)
 
     legend = len(lines) > 1 or lines[0][0] != title
@@ -142,7 +155,7 @@ def _panel(title, lines, xlabel):
         yield f'<g fill="{colour}">{"".join(dots)}</g></g>' if len(dots) <= 30 else "</g>"
 
 
-def _legend(lines, middle, room):
+def _legend(lines: list[Line], middle: float, room: float) -> Iterator[str]:
     """The names in one row under the title, cut where they are too long together."""
     most = max(4, int(room / len(lines) / 6.2) - 4)
     names = [name if len(name) <= most else name[: most - 1] + "…" for name, *_ in lines]
@@ -154,7 +167,7 @@ def _legend(lines, middle, room):
         x += width
 
 
-def _thinned(xs, ys):
+def _thinned(xs: Sequence[Number], ys: Sequence[Number]) -> list[tuple[Number, Number]]:
     """The points of a line; of a long one, those with the smallest and the largest value of each part."""
     if len(xs) <= _MOST:
         return list(zip(xs, ys, strict=True))
@@ -167,11 +180,11 @@ def _thinned(xs, ys):
     return [(xs[i], ys[i]) for i in kept]
 
 
-def _drawn(value):
+def _drawn(value: float) -> bool:
     return math.isfinite(value) and abs(value) < 1e300  # of larger ones the difference may overflow
 
 
-def _axis(values, count, whole, room=0.0):
+def _axis(values: Sequence[Number], count: int, whole: bool, room: float = 0.0) -> tuple[float, float, list[float]]:
     """(low, high, ticks) of an axis for these values: about so many ticks at round numbers."""
     values = [float(v) for v in values if _drawn(v)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
@@ -189,7 +202,7 @@ def _axis(values, count, whole, room=0.0):
     return low, high, [k * step for k in range(first, last + 1)]
 
 
-def _labels(ticks):
+def _labels(ticks: list[float]) -> Iterator[tuple[float, str]]:
     """(tick, its text), all with as many decimals as the finest one needs."""
     if not ticks:
         return

@@ -1,38 +1,66 @@
 from typing import Any
 
 from ._core import Function, Variable
+from ._typing import Operand, Pair
 
 class Conv2d(Function):
-    stride: Any
-    pad: Any
-    dilation: Any
-    groups: Any
-    def __init__(self, stride: Any = 1, pad: Any = 0, dilation: Any = 1, groups: Any = 1) -> None: ...
+    """The class behind `conv2d`: `Conv2d(stride, pad)(x, W, b)`."""
+    stride: Pair
+    pad: Pair
+    dilation: Pair
+    groups: int
+    def __init__(self, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1, groups: int = 1) -> None: ...
 
 class Deconv2d(Function):
-    stride: Any
-    pad: Any
+    """The class behind `deconv2d`: `Deconv2d(stride, pad, outsize)(x, W, b)`."""
+    stride: Pair
+    pad: Pair
     outsize: Any
-    dilation: Any
-    groups: Any
-    def __init__(self, stride: Any = 1, pad: Any = 0, outsize: Any = None, dilation: Any = 1,
-                 groups: Any = 1) -> None: ...
+    dilation: Pair
+    groups: int
+    def __init__(self, stride: Pair = 1, pad: Pair = 0, outsize: Pair | None = None, dilation: Pair = 1,
+                 groups: int = 1) -> None: ...
 
 class Conv2DGradW(Function):
-    kernel_size: Any
-    stride: Any
-    pad: Any
-    dilation: Any
-    groups: Any
-    def __init__(self, conv2d: Any, stride: Any = 1, pad: Any = 0, dilation: Any = 1, groups: Any = 1) -> None: ...
+    """The gradient of a convolution with respect to its weights, an operation itself: `Conv2DGradW(conv2d)(x, gy)`. conv2d: a Conv2d
+    or Deconv2d that has been called, whose parameters are taken; or the size of the kernel, a pair.
+    """
+    kernel_size: Pair
+    stride: Pair
+    pad: Pair
+    dilation: Pair
+    groups: int
+    def __init__(self, conv2d: Conv2d | Deconv2d, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1, groups: int = 1) -> None: ...
 
-def conv2d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0, dilation: Any = 1,
-           groups: Any = 1) -> Variable: ...
-def deconv2d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0, outsize: Any = None, dilation: Any = 1,
-             groups: Any = 1) -> Variable: ...
-def conv1d(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0, dilation: Any = 1,
-           groups: Any = 1) -> Variable: ...
-def conv2d_simple(x: Any, W: Any, b: Any = None, stride: Any = 1, pad: Any = 0, dilation: Any = 1,
-                  groups: Any = 1) -> Variable: ...
+def conv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
+           groups: int = 1) -> Variable:
+    """Convolution of images (a correlation, as in every neural network).
 
-__all__: list[str]
+    x: (N, C, H, W); W: (O, C / groups, KH, KW); b: (O,) or None; stride, pad, dilation: int or pair (rows, columns); groups: the
+    channels are taken in so many groups, each with filters of its own. Gives (N, O, OH, OW) in NumPy's common dtype of x, W
+    and b, OH = (H + 2 pad - dilation (KH - 1) - 1) // stride + 1. The padding is zeros.
+    Raises ValueError for shapes that do not fit.
+    """
+
+def deconv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, outsize: Pair | None = None, dilation: Pair = 1,
+             groups: int = 1) -> Variable:
+    """Transposed convolution: the gradient of `conv2d` with respect to its images, as an operation of its own.
+
+    x: (N, C, H, W); W: (C, O / groups, KH, KW); b: (O,) or None; outsize: the size of the result, int or pair, which a
+    convolution of these parameters takes to x's; None: the smallest, stride (H - 1) + dilation (KH - 1) + 1 - 2 pad. Gives
+    (N, O, *outsize). Raises ValueError for shapes that do not fit.
+    """
+
+def conv1d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
+           groups: int = 1) -> Variable:
+    """Convolution of sequences: `conv2d` with one row. x: (N, C, L); W: (O, C / groups, K); b: (O,) or None; stride, pad,
+    dilation: ints. Gives (N, O, OL). Raises ValueError for shapes that do not fit.
+    """
+
+def conv2d_simple(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
+                  groups: int = 1) -> Variable:
+    """`conv2d` put together from `im2col` and `matmul`, to be read: the same values, slower."""
+
+__all__ = [
+    "Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "deconv2d",
+]

@@ -5,44 +5,55 @@ computed Variables before it, so that depth costs no stack. While a `_Graph` liv
 Variables that are in it are stored as places in it, and so what two results share stays shared.
 """
 
+from __future__ import annotations
+
 import weakref
+from typing import TYPE_CHECKING
 
-from dezero_c import _core, chapter1
+import dezero_c._core as _core
+from dezero_c import chapter1
 
-_graphs = weakref.WeakKeyDictionary()   # computed Variable -> weak reference to the _Graph that lists it
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from dezero_c._core import Function, Variable
+
+    Named: TypeAlias = type[Any] | str
+
+_graphs: weakref.WeakKeyDictionary[Variable, weakref.ref[_Graph]] = weakref.WeakKeyDictionary()   # computed Variable -> weak reference to the _Graph that lists it
 
 
-def _named(cls):
+def _named(cls: type[Any]) -> Named:
     """cls, or its name in chapter1: pickle would look for those classes in a module `chapter1`, which exists only while
     the drop-in is on."""
     return cls.__name__ if vars(chapter1).get(cls.__name__) is cls else cls
 
 
-def _class(named):
+def _class(named: Named) -> Any:
     return getattr(chapter1, named) if isinstance(named, str) else named
 
 
 class _Graph:
     """The computed Variables that lead to a root and lie in no living _Graph, and the Functions between them."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes: list[Variable]) -> None:
         self.nodes = nodes
         self.places = {id(v): i for i, v in enumerate(nodes)}
         here = weakref.ref(self)
         for node in nodes:
             _graphs[node] = here
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _blank_graph, (tuple(_named(type(v)) for v in self.nodes),), self._state()
 
-    def _state(self):
-        def stored(v):
+    def _state(self) -> tuple[list[Any], list[Any]]:
+        def stored(v: Variable) -> Variable | int:
             """A Variable of this graph as its place, any other as itself."""
             return self.places.get(id(v), v)
 
         functions, seen = [], set()
         for node in self.nodes:
-            f = node.creator
+            f: Any = node.creator
             if id(f) not in seen:
                 seen.add(id(f))
                 outputs = [r() for r in f.outputs]
@@ -53,10 +64,10 @@ class _Graph:
         functions.sort(key=lambda record: record[3])
         return [_core.variable_state(v) for v in self.nodes], functions
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple[list[Any], list[Any]]) -> None:
         variables, functions = state
 
-        def restored(v):
+        def restored(v: Any) -> Any:
             return self.nodes[v] if isinstance(v, int) else v
 
         for node, own in zip(self.nodes, variables, strict=True):
@@ -66,20 +77,20 @@ class _Graph:
                        [restored(y) for y in outputs], shapes)
 
 
-def _blank_graph(classes):
+def _blank_graph(classes: tuple[Named, ...]) -> _Graph:
     return _Graph([_blank_variable(cls) for cls in classes])
 
 
-def _blank_variable(named):
+def _blank_variable(named: Named) -> Any:
     cls = _class(named)
     return cls.__new__(cls)
 
 
-def _place(graph, i):
+def _place(graph: _Graph, i: int) -> Variable:
     return graph.nodes[i]
 
 
-def _collect(root):
+def _collect(root: Variable) -> list[Variable]:
     """The computed Variables before `root`, and itself, that no living _Graph lists."""
     nodes, todo, seen = [], [root], set()
     while todo:
@@ -93,12 +104,12 @@ def _collect(root):
     return nodes
 
 
-def _living(v):
+def _living(v: Variable) -> Any:
     reference = _graphs.get(v)
     return reference and reference()
 
 
-def reduce_variable(v):
+def reduce_variable(v: Variable) -> tuple[Any, ...]:
     """What `Variable.__reduce__` gives."""
     if v.creator is None:
         return _blank_variable, (_named(type(v)),), _core.variable_state(v)
@@ -108,7 +119,7 @@ def reduce_variable(v):
     return _place, (graph, graph.places[id(v)])
 
 
-def copy_variable(v):
+def copy_variable(v: Variable) -> Variable:
     """copy.copy: a Variable that shares data, gradient, attributes and creator, whose output the original stays."""
     new = type(v).__new__(type(v))
     _core.restore_variable(new, _core.variable_state(v))
@@ -117,11 +128,12 @@ def copy_variable(v):
     return new
 
 
-def _function_state(f):
+def _function_state(f: Function) -> tuple[Any, ...]:
     return _named(type(f)), f._arguments(), f._call_state(), dict(f.__dict__), _core.is_native(f)
 
 
-def _restore_function(named, arguments, state, attributes, native):
+def _restore_function(named: Named, arguments: tuple[Any, ...], state: Any, attributes: dict[str, Any],
+                      native: bool) -> Any:
     cls = _class(named)
     f = cls.__new__(cls)
     if arguments:   # those of the built-in class below a user's subclass
@@ -133,7 +145,7 @@ def _restore_function(named, arguments, state, attributes, native):
     return f
 
 
-def reduce_function(f):
+def reduce_function(f: Function) -> tuple[Any, ...]:
     """What `Function.__reduce__` gives: the function as it was before its call."""
     return _restore_function, _function_state(f)
 

@@ -3,14 +3,24 @@
 `utils` shows these functions. Where the program `dot` of Graphviz is missing, `_svg` draws.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from dezero_c._core import Function, Variable
+
+    Edge: TypeAlias = tuple[int, int]
 
 __all__ = ["get_dot_graph", "label", "plot_dot_graph", "trace"]
 
 _PATIENCE = 120  # seconds for dot, which takes hours for some graphs
 
 
-def _checked(output, op):
+def _checked(output: Any, op: str) -> Any:
     if not hasattr(output, "creator"):
         raise TypeError(f"{op}: output must be a Variable, not {type(output).__name__}; for several outputs, make one "
                         "of them (a sum, say) or draw each")
@@ -19,7 +29,7 @@ def _checked(output, op):
 
 # ---- what a graph consists of -------------------------------------------------------------------------------------
 
-def label(variable):
+def label(variable: Any) -> tuple[str, str]:
     """(name, shape and dtype) of a Variable as text, either of them "" where there is none."""
     name = getattr(variable, "name", None)
     try:
@@ -29,7 +39,7 @@ def label(variable):
     return "" if name is None else str(name), about
 
 
-def _living(function):
+def _living(function: Function) -> list[Variable]:
     """The outputs of a function that still exist."""
     found = []
     for reference in function.outputs or ():
@@ -39,17 +49,21 @@ def _living(function):
     return found
 
 
-def trace(output, limit):
+def trace(output: Variable, limit: int) -> tuple[list[Any], list[bool], list[Edge], dict[int, int], int]:
     """The graph behind a Variable: ([object], [is it a Variable], [(source, target)], {number: inputs left out},
     total).
 
     Numbers are places in the lists, and the output is number 0. A Variable that enters a function twice has two edges
     to it. With more than `limit` nodes, those farthest from the output are left out; total counts all.
     """
-    objects, variable, numbers = [], [], {}
-    edges, drawn, cut = [], set(), {}
+    objects: list[Any] = []
+    variable: list[bool] = []
+    numbers: dict[int, int] = {}
+    edges: list[Edge] = []
+    drawn: set[Edge] = set()
+    cut: dict[int, int] = {}
 
-    def number(node, is_variable):
+    def number(node: Any, is_variable: bool) -> int | None:
         """The node's number, a new one if there is room; None if there is none."""
         if (k := numbers.get(id(node))) is None:
             if len(objects) >= limit:
@@ -87,7 +101,7 @@ def trace(output, limit):
     return objects, variable, edges, cut, len(objects) if not cut else _count(output)
 
 
-def _count(output):
+def _count(output: Variable) -> int:
     seen, stack, total = set(), [output], 1
     variables = {id(output)}
     while stack:
@@ -106,19 +120,19 @@ def _count(output):
 
 # ---- DOT ----------------------------------------------------------------------------------------------------------
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     text = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + text.replace("\r\n", "\\n").replace("\n", "\\n").replace("\r", "\\n").replace("\0", "") + '"'
 
 
-def _dot_var(v, verbose=False):
+def _dot_var(v: Variable, verbose: bool = False) -> str:
     """A Variable's line of DOT; the book has its readers call this."""
     name, about = label(v)
     text = f"{name}: {about}" if verbose and name and about else name or (about if verbose else "")
     return f"{id(v)} [label={_quoted(text)}, color=orange, style=filled]\n"
 
 
-def _dot_func(f):
+def _dot_func(f: Function) -> str:
     """A Function's lines of DOT: itself, and the edges from its inputs and to its outputs."""
     lines = [f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]"]
     lines += [f"{id(x)} -> {id(f)}" for x in f.inputs or ()]
@@ -126,7 +140,7 @@ def _dot_func(f):
     return "\n".join(lines) + "\n"
 
 
-def get_dot_graph(output, verbose=True):
+def get_dot_graph(output: Variable, verbose: bool = True) -> str:
     """The graph behind a Variable as text in the DOT language of Graphviz.
 
     output: Variable. verbose: whether the Variables' labels have shape and dtype besides the name. Variables are
@@ -136,12 +150,12 @@ def get_dot_graph(output, verbose=True):
     _checked(output, "get_dot_graph")
     lines, written, seen = [], set(), set()
 
-    def write(line):
+    def write(line: str) -> None:
         if line not in written:
             written.add(line)
             lines.append(line)
 
-    def write_variable(v):
+    def write_variable(v: Variable) -> None:
         write(_dot_var(v, verbose).rstrip("\n"))
 
     write_variable(output)
@@ -161,7 +175,7 @@ def get_dot_graph(output, verbose=True):
 
 # ---- pictures -----------------------------------------------------------------------------------------------------
 
-def plot_dot_graph(output, verbose=True, to_file="graph.png"):
+def plot_dot_graph(output: Variable, verbose: bool = True, to_file: str | os.PathLike[str] = "graph.png") -> str | Any:
     """Draw the graph behind a Variable into a file.
 
     to_file: its ending says which format. The program `dot` of Graphviz draws, where it is installed; otherwise this
@@ -194,7 +208,7 @@ def plot_dot_graph(output, verbose=True, to_file="graph.png"):
     return _shown(path, kind)
 
 
-def _leave(text):
+def _leave(text: str) -> None:
     """Keep the DOT text where DeZero does. It is only left for the curious, so that a read-only home does no harm."""
     folder = os.environ.get("DEZERO_C_DATA") or os.path.join(os.path.expanduser("~"), ".dezero")
     try:
@@ -205,7 +219,7 @@ def _leave(text):
         pass
 
 
-def _picture(output, verbose, kind, text, op):
+def _picture(output: Variable, verbose: bool, kind: str, text: str, op: str) -> bytes:
     import shutil
 
     program = shutil.which("dot")
@@ -232,7 +246,7 @@ def _picture(output, verbose, kind, text, op):
                          f"{error}") from error
 
 
-def _by_dot(program, text, kind, op):
+def _by_dot(program: str, text: str, kind: str, op: str) -> bytes | None:
     """The picture that dot makes; None when it does not come to an end and the graph can be drawn without it."""
     import subprocess
 
@@ -251,7 +265,7 @@ def _by_dot(program, text, kind, op):
     return done.stdout
 
 
-def in_notebook():
+def in_notebook() -> bool:
     """Whether IPython runs this program (a notebook or its shell)."""
     import sys
 
@@ -259,7 +273,7 @@ def in_notebook():
     return ask is not None and ask() is not None
 
 
-def _shown(path, kind):
+def _shown(path: str, kind: str) -> str | Any:
     """The picture as IPython displays it, or the path."""
     if not in_notebook() or kind not in ("png", "jpg", "jpeg", "gif", "svg"):
         return path

@@ -6,10 +6,18 @@ what there is of it is removed. Known files are compared with their published ch
 when needed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import Message
+    from typing import IO, Any
 
 __all__ = ["cache_dir", "get_file", "show_progress"]
 
@@ -37,14 +45,14 @@ _ATTEMPTS = 4
 _TIMEOUT = 30       # seconds without a byte
 
 
-def _default_dir():
+def _default_dir() -> str:
     return os.environ.get("DEZERO_C_DATA") or os.path.join(os.path.expanduser("~"), ".dezero")
 
 
 cache_dir = _at_import = _default_dir()
 
 
-def data_dir():
+def data_dir() -> str:
     """Where files are kept: `cache_dir` of `dezero_c.utils` or of this module where a program has set it, else the
     directory that the environment variable DEZERO_C_DATA names, else ~/.dezero, which DeZero uses too."""
     for value in (getattr(sys.modules.get("dezero_c.utils"), "cache_dir", _at_import), cache_dir):
@@ -53,7 +61,7 @@ def data_dir():
     return _default_dir()
 
 
-def show_progress(block_num, block_size, total_size):
+def show_progress(block_num: int, block_size: int, total_size: int) -> None:
     """Prints a bar for block_num * block_size of total_size bytes, over the one printed before.
 
     Where the total is not known (0 or less) the number of bytes is printed.
@@ -75,7 +83,7 @@ class _Damaged(Exception):
     """The file came whole, and is not the one that was published."""
 
 
-def _file_name(url):
+def _file_name(url: str) -> str:
     from urllib.parse import unquote, urlsplit
 
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
@@ -84,14 +92,14 @@ def _file_name(url):
     return name
 
 
-def _sources(url):
+def _sources(url: str) -> list[str]:
     for original, mirrors in _MIRRORS.items():
         if url.startswith(original):
             return [mirror + url.removeprefix(original) for mirror in mirrors] + [url]
     return [url]
 
 
-def get_file(url, file_name=None):
+def get_file(url: str, file_name: str | os.PathLike[str] | None = None) -> str:
     """The path of a file in the cache directory, which is downloaded from `url` if it is not there.
 
     file_name: its name there; by default the last part of the URL. The directory is `~/.dezero`, or the one that the
@@ -129,7 +137,7 @@ def get_file(url, file_name=None):
 
 # ---- one file from one place --------------------------------------------------------------------------------------
 
-def _download(url, path, published):
+def _download(url: str, path: str, published: str | None) -> None:
     part = path + ".part"
     with _locked(part, path) as file:
         if file is None:        # somebody else has brought it meanwhile
@@ -152,19 +160,19 @@ def _download(url, path, published):
                 _remove(part, part + ".tag")
 
 
-def _remove(*paths):
+def _remove(*paths: str) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             os.remove(path)
 
 
 @contextlib.contextmanager
-def _locked(part, path):
+def _locked(part: str, path: str) -> Iterator[IO[bytes] | None]:
     """`part`, open and locked against other threads and processes, or None if `path` is there once they are done."""
     try:
         import fcntl
     except ImportError:
-        fcntl = None
+        fcntl = None  # type: ignore[assignment]
     while True:
         file = open(part, "a+b")    # noqa: SIM115
         try:
@@ -187,7 +195,7 @@ def _locked(part, path):
             file.close()
 
 
-def _fill(file, url, part, published):
+def _fill(file: IO[bytes], url: str, part: str, published: str | None) -> None:
     """Makes `file` what `url` has, from what it holds already if that is a beginning of it."""
     for attempt in range(_ATTEMPTS):
         start = _size(file)
@@ -205,11 +213,11 @@ def _fill(file, url, part, published):
     raise _Damaged(f"what came has not the published checksum, {published}")
 
 
-def _size(file):
+def _size(file: IO[bytes]) -> int:
     return file.seek(0, os.SEEK_END)
 
 
-def _sum(file, like):
+def _sum(file: IO[bytes], like: str) -> str:
     """The checksum of a file, written as `like` is: `<algorithm>:<digits>`."""
     import hashlib
 
@@ -222,7 +230,7 @@ def _sum(file, like):
     return f"{algorithm}:{digest.hexdigest()}"
 
 
-def _tag(part, url):
+def _tag(part: str, url: str) -> str | None:
     """What the server said of the file of which `part` is a beginning, or None."""
     try:
         with open(part + ".tag", encoding="utf-8") as file:
@@ -232,7 +240,7 @@ def _tag(part, url):
     return tag if source == url else None
 
 
-def _note(part, url, headers):
+def _note(part: str, url: str, headers: Message) -> None:
     """Keeps an ETag or a date, one of which lets a later request ask for the rest of this very file only."""
     etag = headers.get("ETag") or ""
     tag = etag if etag.startswith('"') else headers.get("Last-Modified")
@@ -243,7 +251,7 @@ def _note(part, url, headers):
         file.write(f"{url}\n{tag}")
 
 
-def _transfer(file, url, part):
+def _transfer(file: IO[bytes], url: str, part: str) -> bool:
     """One request, whose answer is appended to `file`, or replaces what it holds. Whether it was appended."""
     import http.client
     import urllib.error
@@ -278,7 +286,7 @@ def _transfer(file, url, part):
     return resumed
 
 
-def _copy(response, file, received, total):
+def _copy(response: Any, file: IO[bytes], received: int, total: int) -> None:
     import http.client
 
     shown = 0.0

@@ -1,13 +1,20 @@
 """Files that are whole or not there: writing under a temporary name first."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO, Any
 
 __all__ = ["replacing"]
 
 
 @contextlib.contextmanager
-def replacing(path, mode="wb"):
+def replacing(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """A file to be written that takes `path`'s place when the block ends, and vanishes when it raises (a full disk, Ctrl-C).
 
     It lies beside `path`, so that putting it in place is one step for everybody who looks. Permissions are those that
@@ -34,7 +41,7 @@ def replacing(path, mode="wb"):
         raise
 
 
-def _permissions(path):
+def _permissions(path: str) -> int:
     try:
         return os.stat(path).st_mode & 0o7777
     except OSError:

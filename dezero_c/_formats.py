@@ -4,12 +4,23 @@ A file that is cut off, altered or something else gives ValueError with its path
 arrays, numbers, bytes, text, lists and dicts; anything else that it names is refused before it is looked up.
 """
 
+from __future__ import annotations
+
 import io
 import math
 import re
 import zlib
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import gzip
+    import os
+    from io import BufferedReader
+    from typing import Any, Literal, NoReturn
+
+    from numpy.typing import NDArray
 
 __all__ = ["read_archive", "read_idx", "read_text"]
 
@@ -20,13 +31,13 @@ class _Wrong(Exception):
     """What is wrong with a file, before its path is known."""
 
 
-def damaged(path, why, kind):
+def damaged(path: str | os.PathLike[str], why: object, kind: str) -> ValueError:
     """The ValueError that a file deserves."""
     return ValueError(f"{path} is no {kind}, or is damaged: {why}; delete it, so that it is downloaded again, or put a "
                       "whole one in its place")
 
 
-def _open_maybe_gzip(path):
+def _open_maybe_gzip(path: str | os.PathLike[str]) -> gzip.GzipFile | BufferedReader:
     import gzip
 
     with open(path, "rb") as file:
@@ -36,7 +47,7 @@ def _open_maybe_gzip(path):
 
 # ---- idx ----------------------------------------------------------------------------------------------------------
 
-def read_idx(path, ndim):
+def read_idx(path: str | os.PathLike[str], ndim: int) -> NDArray[np.uint8]:
     """The uint8 array of `ndim` dimensions in an idx file, compressed by gzip or not."""
     try:
         with _open_maybe_gzip(path) as file:
@@ -47,7 +58,7 @@ def read_idx(path, ndim):
         raise damaged(path, error, f"idx file of {ndim} dimension{'s' * (ndim > 1)}") from error
 
 
-def _idx(file, ndim):
+def _idx(file: gzip.GzipFile | BufferedReader, ndim: int) -> NDArray[np.uint8]:
     head = file.read(4)
     if len(head) < 4 or head[:3] != b"\0\0\x08":
         raise _Wrong(f"it begins with the bytes {head!r}")
@@ -70,7 +81,7 @@ def _idx(file, ndim):
 
 # ---- text ---------------------------------------------------------------------------------------------------------
 
-def read_text(path):
+def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a UTF-8 file, compressed by gzip or not, of at least two characters; lines end in a newline only."""
     try:
         with _open_maybe_gzip(path) as file:
@@ -89,14 +100,14 @@ def read_text(path):
 class _DType:
     """Stands for a NumPy dtype of plain numbers in a pickle."""
 
-    def __init__(self, code, *_):
+    def __init__(self, code: str | bytes, *_: object) -> None:
         code = code.decode("ascii") if isinstance(code, bytes) else code
         if not re.fullmatch(r"[<>=|]?[biuf][1248]", code):
             raise _Wrong(f"it holds an array of dtype {code!r}")
         self.dtype = np.dtype(code)
 
-    def __setstate__(self, state):
-        order = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order: Any = state[1].decode("ascii") if isinstance(state[1], bytes) else state[1]
         if order in ("<", ">"):
             self.dtype = self.dtype.newbyteorder(order)
 
@@ -104,10 +115,10 @@ class _DType:
 class _Array:
     """Stands for an ndarray in a pickle."""
 
-    def __init__(self, *_):
-        self.array = None
+    def __init__(self, *_: object) -> None:
+        self.array: NDArray[Any] | None = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, raw = state
         self.array = _view(raw, dtype.dtype, shape, "F" if fortran else "C")
 
@@ -117,21 +128,21 @@ class _Frozen:
 
     __slots__ = ()
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> NoReturn:
         raise _Wrong("it sets the state of a function")
 
 
 class _Reconstruct(_Frozen):
     __slots__ = ()
 
-    def __call__(self, *_):
+    def __call__(self, *_: object) -> _Array:
         return _Array()
 
 
 class _FromBuffer(_Frozen):
     __slots__ = ()
 
-    def __call__(self, raw, dtype, shape, order, *_):
+    def __call__(self, raw: Any, dtype: _DType, shape: Any, order: Any, *_: object) -> _Array:
         made = _Array()
         made.array = _view(raw, dtype.dtype, shape, "F" if order in ("F", b"F") else "C")
         return made
@@ -140,20 +151,20 @@ class _FromBuffer(_Frozen):
 class _Scalar(_Frozen):
     __slots__ = ()
 
-    def __call__(self, dtype, raw):
+    def __call__(self, dtype: _DType, raw: Any) -> Any:
         return _view(raw, dtype.dtype, (), "C").item()
 
 
 class _Encode(_Frozen):
     __slots__ = ()
 
-    def __call__(self, text, encoding):
+    def __call__(self, text: str, encoding: str | bytes) -> bytes:
         if encoding not in ("latin1", b"latin1"):
             raise _Wrong(f"it encodes text as {encoding!r}")
         return text.encode("latin1")
 
 
-def _view(raw, dtype, shape, order):
+def _view(raw: Any, dtype: np.dtype[Any], shape: Any, order: Literal["C", "F"]) -> NDArray[Any]:
     shape = tuple(int(n) for n in shape)
     if isinstance(raw, str):        # Python 2 wrote bytes that way
         raw = raw.encode("latin1")
@@ -165,7 +176,7 @@ def _view(raw, dtype, shape, order):
 class _NoBytes(_Frozen):
     __slots__ = ()
 
-    def __call__(self):     # how protocols 0 to 2 write b"" only
+    def __call__(self) -> bytes:     # how protocols 0 to 2 write b"" only
         return b""
 
 
@@ -180,11 +191,11 @@ for _package in ("numpy.core", "numpy._core"):
     }
 
 
-def _unpickle(content):
+def _unpickle(content: bytes) -> dict[str, Any]:
     import pickle
 
     class Unpickler(pickle.Unpickler):
-        def find_class(self, module, name):
+        def find_class(self, module: str, name: str) -> Any:
             try:
                 return _HARMLESS[module, name]
             except KeyError:
@@ -202,7 +213,7 @@ def _unpickle(content):
             for key, value in found.items()}
 
 
-def read_archive(path, members):
+def read_archive(path: str | os.PathLike[str], members: list[str]) -> list[dict[str, Any]]:
     """The dicts pickled in those members, named by the last part of their path, of a tar file: a list in that order."""
     import tarfile
 
@@ -215,7 +226,7 @@ def read_archive(path, members):
                     continue
                 if member.size > _LIMIT:
                     raise _Wrong(f"{member.name} claims to have {member.size} bytes")
-                contents[name] = archive.extractfile(member).read()
+                contents[name] = archive.extractfile(member).read()  # type: ignore[union-attr]    # isfile()
                 if len(contents[name]) < member.size:
                     raise _Wrong(f"it ends within {member.name}")
             while file.read(1 << 20):       # gzip's checksum is behind the last byte

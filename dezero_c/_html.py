@@ -4,10 +4,19 @@ Everything that comes from the user's program (names, values, classes) is escape
 with the array.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dezero_c._dot import label
 from dezero_c._svg import Drawing, escaped
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dezero_c._core import Function, Variable
 
 __all__ = ["graph_svg", "variable_html"]
 
@@ -22,7 +31,7 @@ _FADED = "color:#888"
 _PRE = "color:inherit;margin:0;padding:0;background:none;white-space:pre;font-size:12px;line-height:1.35"
 
 
-def variable_html(v):
+def variable_html(v: Variable) -> str:
     """The HTML of a Variable, for `_repr_html_`: class, name, shape, dtype, a short look at the values, at the gradient
     if there is one, and the Function that made it with the shapes of its inputs."""
     name, about = label(v)
@@ -44,7 +53,7 @@ def variable_html(v):
     return (f'<div style="border-left:3px solid #e8940c;padding:1px 0 1px 10px;overflow-x:auto">{head}{table}</div>')
 
 
-def graph_svg(v, verbose=True):
+def graph_svg(v: Variable, verbose: bool = True) -> str:
     """The graph behind a Variable as SVG text, for a notebook. verbose: shape and dtype besides the names. Of a graph
     with more than 2,000 nodes only those next to v are drawn, and the picture says so. Raises TypeError where v is no
     Variable."""
@@ -53,15 +62,15 @@ def graph_svg(v, verbose=True):
     return Drawing(v, verbose).svg()
 
 
-def _cut(text, most=60):
+def _cut(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _pre(text):
+def _pre(text: str) -> str:
     return f'<pre style="{_PRE}">{escaped(text)}</pre>'
 
 
-def _gradient(grad):
+def _gradient(grad: Any) -> str:
     """Shape and values of a gradient: a Variable, or an ndarray in the book's early steps."""
     about = label(grad)[1]
     if not about:
@@ -70,7 +79,7 @@ def _gradient(grad):
     return f'<span style="{_FADED}">{escaped(about)}</span>{look}'
 
 
-def _creator(function):
+def _creator(function: Function) -> str:
     inputs = []
     for x in (function.inputs or ())[:_INPUTS]:
         name, about = label(x)
@@ -81,7 +90,7 @@ def _creator(function):
     return f'{escaped(type(function).__name__)} <span style="{_FADED}">of {escaped(", ".join(inputs))}</span>'
 
 
-def _look(data):
+def _look(data: Any) -> str:
     """A few lines of values. Of a large array with more than two axes it is the first matrix."""
     try:
         a = np.asarray(data)

@@ -4,14 +4,21 @@ Owns the page; the facts come from the compiled core (`build_info`), NumPy and t
 source does not give is an error if the source is ours, and is named as not stated if it is not.
 """
 
+from __future__ import annotations
+
 import os
 import platform
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import dezero_c
-from dezero_c import _core
+import dezero_c._core as _core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
@@ -23,7 +30,7 @@ THREAD_VARIABLES = (
 )
 
 
-def rows():
+def rows() -> list[tuple[str, str]]:
     """The page as (label, value) pairs, all strings."""
     build = _core.build_info()
     loops = build["numpy_loops"]
@@ -46,19 +53,20 @@ def rows():
     ]
 
 
-def _names(loops, direct):
+def _names(loops: Mapping[str, bool], direct: bool) -> str:
     names = sorted(name for name, is_direct in loops.items() if bool(is_direct) is direct)
     return f"{', '.join(names)} ({len(names)} of {len(loops)})" if names else f"none (of {len(loops)})"
 
 
-def _blas():
+def _blas() -> str:
     """Name, version and build of the BLAS that NumPy carries, which does the matrix products."""
-    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    config: Any = np.show_config(mode="dicts")
+    blas = config.get("Build Dependencies", {}).get("blas", {})
     parts = [blas.get(key) for key in ("name", "version", "openblas configuration")]
     return " ".join(part for part in parts if part and part != "unknown") or "not stated by NumPy"
 
 
-def _cpus():
+def _cpus() -> str:
     """How many there are, and how many this process may use where the system says so."""
     total = os.cpu_count() or "number not stated by the system"
     if not hasattr(os, "sched_getaffinity"):
@@ -66,7 +74,7 @@ def _cpus():
     return f"{total}, usable by this process: {len(os.sched_getaffinity(0))}"
 
 
-def main():
+def main() -> int:
     """Print the page; the exit status is 0."""
     page = rows()
     width = max(len(label) for label, _ in page)

@@ -6,9 +6,22 @@ least-squares problem in each layer under the order already found, solved exactl
 (isotonic regression). The same graph gives the same picture.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right, insort
 from collections import deque
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, TypeAlias
+
+    Size: TypeAlias = tuple[float, float]
+    Edge: TypeAlias = tuple[int, int]
+    Curve: TypeAlias = tuple[float, float, float, float, float, float, float, float]
+    Stroke: TypeAlias = tuple[float, float, float, float, float, float, float, float, bool]
+    Links: TypeAlias = list[list[tuple[int, float]]]
 
 __all__ = ["Placement", "place"]
 
@@ -25,11 +38,11 @@ class Placement:
 
     __slots__ = ("height", "strokes", "width", "xs", "ys")
 
-    def __init__(self, xs, ys, strokes, width, height):
+    def __init__(self, xs: list[float], ys: list[float], strokes: list[Stroke], width: float, height: float) -> None:
         self.xs, self.ys, self.strokes, self.width, self.height = xs, ys, strokes, width, height
 
 
-def place(sizes, edges, last=0):
+def place(sizes: Sequence[Size], edges: Sequence[Edge], last: int = 0) -> Placement:
     """A `Placement` of boxes with sizes [(width, height)], edges [(source, target)], sources above their targets.
 
     last: the box at the bottom, to which the layers are counted. An edge may be given several times and is drawn as
@@ -46,14 +59,16 @@ def place(sizes, edges, last=0):
 
 # ---- layers -------------------------------------------------------------------------------------------------------
 
-def _topological(n, edges):
+def _topological(n: int, edges: Sequence[Edge]) -> list[int]:
     """The numbers 0 … n - 1, sources first; where a cycle leaves no source, the smallest number that is left."""
-    waiting, below = [0] * n, [[] for _ in range(n)]
+    waiting = [0] * n
+    below: list[list[int]] = [[] for _ in range(n)]
     for u, v in edges:
         waiting[v] += 1
         below[u].append(v)
     ready = deque(u for u in range(n) if not waiting[u])
-    order, taken, smallest = [], [False] * n, 0
+    order: list[int] = []
+    taken, smallest = [False] * n, 0
     while len(order) < n:
         if not ready:
             while taken[smallest]:
@@ -71,7 +86,7 @@ def _topological(n, edges):
     return order
 
 
-def _ranks(n, edges, last):
+def _ranks(n: int, edges: Sequence[Edge], last: int) -> list[int]:
     """The layer of each box, 0 at the top: of two ways, the one that needs fewer bends.
 
     The first counts from the bottom, so that everything stands right above the first one that needs it. The second
@@ -80,7 +95,8 @@ def _ranks(n, edges, last):
     """
     order = _topological(n, edges)
     turn = {u: i for i, u in enumerate(order)}
-    below, above = [[] for _ in range(n)], [[] for _ in range(n)]
+    below: list[list[int]] = [[] for _ in range(n)]
+    above: list[list[int]] = [[] for _ in range(n)]
     for u, v in edges:
         if turn[u] < turn[v]:
             below[u].append(v)
@@ -99,7 +115,7 @@ def _ranks(n, edges, last):
         if loose[u] and below[u]:
             early[u] = min(early[v] for v in below[u]) - 1
 
-    def bends(layer):
+    def bends(layer: list[int]) -> int:
         return sum(max(layer[v] for v in vs) - layer[u] - 1 for u, vs in enumerate(below) if vs)
 
     for layer in (late, early):
@@ -119,28 +135,29 @@ class _Net:
     in a layer than sources, however many functions use one parameter.
     """
 
-    def __init__(self, sizes, edges, layer, last):
+    def __init__(self, sizes: Sequence[Size], edges: Sequence[Edge], layer: list[int], last: int) -> None:
         self.boxes = len(sizes)
         self.layer = list(layer)
-        self.widths = [w for w, _ in sizes]
-        self.up = [[] for _ in sizes]       # links to the layer above: (item, weight)
-        self.down = [[] for _ in sizes]
-        self.links = []                     # (upper item, lower item)
-        self.far = []                       # edges between boxes without bends: (upper box, lower box)
+        self.widths: list[float] = [w for w, _ in sizes]
+        self.up: Links = [[] for _ in sizes]       # links to the layer above: (item, weight)
+        self.down: Links = [[] for _ in sizes]
+        self.links: list[Edge] = []                     # (upper item, lower item)
+        self.far: list[Edge] = []                       # edges between boxes without bends: (upper box, lower box)
         self._connect(edges)
-        self.layers = [[] for _ in range(max(self.layer) + 1)]
+        self.layers: list[list[int]] = [[] for _ in range(max(self.layer) + 1)]
         self.index = [0] * len(self.layer)
         self._first_order(last)
 
-    def _item(self, layer):
+    def _item(self, layer: int) -> int:
         self.layer.append(layer)
         self.widths.append(2)
         self.up.append([])
         self.down.append([])
         return len(self.layer) - 1
 
-    def _connect(self, edges):
-        targets, has_input = {}, [False] * self.boxes
+    def _connect(self, edges: Sequence[Edge]) -> None:
+        targets: dict[int, list[int]] = {}
+        has_input = [False] * self.boxes
         for u, v in edges:
             if self.layer[u] > self.layer[v]:
                 u, v = v, u
@@ -164,12 +181,12 @@ class _Net:
                 if (source := above.get(self.layer[v] - 1)) is not None:
                     self._link(source, v, light if source == u else 1.0)
 
-    def _link(self, a, b, weight):
+    def _link(self, a: int, b: int, weight: float) -> None:
         self.links.append((a, b))
         self.down[a].append((b, weight))
         self.up[b].append((a, weight))
 
-    def _first_order(self, last):
+    def _first_order(self, last: int) -> None:
         """The order in which a walk from the bottom finds the items: right already for trees."""
         seen = [False] * len(self.layer)
         for start in (last, *range(self.boxes)):
@@ -186,11 +203,11 @@ class _Net:
 
     # -- crossings --
 
-    def crossings(self):
+    def crossings(self) -> int:
         """How often links cross, each layer against the one below."""
         total = 0
         for row in self.layers:
-            seen = []
+            seen: list[int] = []
             for a in row:
                 ends = sorted(self.index[b] for b, _ in self.down[a])
                 for end in ends:
@@ -199,7 +216,7 @@ class _Net:
                     insort(seen, end)
         return total
 
-    def uncross(self):
+    def uncross(self) -> None:
         """Reorder the layers so that fewer links cross; a bounded number of sweeps, the best order wins."""
         best, kept = self.crossings(), [list(row) for row in self.layers]
         idle = 0
@@ -217,11 +234,11 @@ class _Net:
         for row in kept:
             self._number(row)
 
-    def _number(self, row):
+    def _number(self, row: list[int]) -> None:
         for i, a in enumerate(row):
             self.index[a] = i
 
-    def _sort(self, upwards):
+    def _sort(self, upwards: bool) -> None:
         near, index = (self.down, self.index) if upwards else (self.up, self.index)
         for row in reversed(self.layers) if upwards else self.layers:
             centre = {a: sum(index[b] for b, _ in near[a]) / len(near[a]) for a in row if near[a]}
@@ -229,7 +246,7 @@ class _Net:
             row[:] = [next(ordered) if a in centre else a for a in row]
             self._number(row)
 
-    def _exchange(self):
+    def _exchange(self) -> None:
         """Exchange neighbours in a layer as long as that removes crossings, a few times over."""
         for _ in range(4):
             better = False
@@ -246,7 +263,7 @@ class _Net:
 
     # -- coordinates --
 
-    def spread(self):
+    def spread(self) -> None:
         """x of every item: near its neighbours above and below, in order, nothing overlapping."""
         self.xs = [0.0] * len(self.layer)
         for row in self.layers:
@@ -262,10 +279,10 @@ class _Net:
             self._pull(both, reversed(self.layers))
             self._pull(both, self.layers)
 
-    def _gaps(self, row):
+    def _gaps(self, row: list[int]) -> list[float]:
         return [(self.widths[a] + self.widths[b]) / 2 + GAP for a, b in pairwise(row)]
 
-    def _pull(self, near, rows):
+    def _pull(self, near: Links, rows: Iterable[list[int]]) -> None:
         xs = self.xs
         for row in rows:
             targets, weights = [], []
@@ -278,7 +295,7 @@ class _Net:
 
     # -- the picture --
 
-    def placement(self, sizes):
+    def placement(self, sizes: Sequence[Size]) -> Placement:
         heights = [max((sizes[a][1] for a in row if a < self.boxes), default=0) for row in self.layers]
         reach = [0.0] * len(self.layers)
         for a, b in self.links:
@@ -293,7 +310,7 @@ class _Net:
         tops = [m - h / 2 for m, h in zip(middles, heights, strict=True)]
         bottoms = [m + h / 2 for m, h in zip(middles, heights, strict=True)]
 
-        def half(a):
+        def half(a: int) -> Any:
             return sizes[a][1] / 2 if a < self.boxes else None
 
         starts, ends = self._ports(sizes)
@@ -308,11 +325,12 @@ class _Net:
         ys = [middles[self.layer[a]] for a in range(self.boxes)]
         return Placement(self.xs[: self.boxes], ys, strokes, right - left, bottoms[-1])
 
-    def _ports(self, sizes):
+    def _ports(self, sizes: Sequence[Size]) -> tuple[list[float], list[float]]:
         """Where each link leaves its upper end and meets its lower one: side by side on a box, straight if it can."""
         links = self.links + self.far
         starts, ends = [self.xs[a] for a, _ in links], [self.xs[b] for _, b in links]
-        leaving, meeting = {}, {}
+        leaving: dict[int, list[int]] = {}
+        meeting: dict[int, list[int]] = {}
         for k, (a, b) in enumerate(links):
             if a < self.boxes:
                 leaving.setdefault(a, []).append(k)
@@ -323,7 +341,7 @@ class _Net:
                 room = max(0.0, sizes[box][0] / 2 - sizes[box][1] / 2)
                 goal = {k: self.xs[links[k][1 - other]] for k in ks}
                 ks.sort(key=goal.__getitem__)
-                apart = [PORT] * (len(ks) - 1)
+                apart: list[float] = [PORT] * (len(ks) - 1)
                 if not other:                  # edges may leave from one point, unless they go to the same box
                     apart = [PORT if links[k] == links[j] else 0.0 for k, j in pairwise(ks)]
                 squeeze = min(1.0, 2 * room / sum(apart)) if sum(apart) else 1.0
@@ -336,14 +354,14 @@ class _Net:
         return starts, ends
 
 
-def _curve(x0, y0, x1, y1, free0, free1):
+def _curve(x0: float, y0: float, x1: float, y1: float, free0: bool, free1: bool) -> Curve:
     """A Bezier curve between two points, upright where it goes on in another one, leaning towards the other end at a
     free end."""
     lean, middle = 0.45 * (x1 - x0), (y0 + y1) / 2
     return x0, y0, x0 + lean * free0, middle, x1 - lean * free1, middle, x1, y1
 
 
-def _inversions(left, right):
+def _inversions(left: list[int], right: list[int]) -> int:
     """How many of the pairs (p in left, q in right), both sorted, cross when left stands first: p > q."""
     total = i = 0
     for p in left:
@@ -353,7 +371,7 @@ def _inversions(left, right):
     return total
 
 
-def _apart(targets, weights, gaps):
+def _apart(targets: list[float], weights: list[float], gaps: list[float]) -> list[float]:
     """The xs with xs[i + 1] - xs[i] >= gaps[i] that minimise the weighted sum of (xs[i] - targets[i]) ** 2.
 
     Without the gaps it is isotonic regression, whose solution the algorithm of pooling adjacent violators finds in one
@@ -363,7 +381,7 @@ def _apart(targets, weights, gaps):
     for gap in (0.0, *gaps):
         offset += gap
         offsets.append(offset)
-    pools = []  # [sum of weighted values, sum of weights, count]
+    pools: list[tuple[float, float, int]] = []  # [sum of weighted values, sum of weights, count]
     for target, weight, offset in zip(targets, weights, offsets, strict=False):
         total, mass, count = (target - offset) * weight, weight, 1
         while pools and pools[-1][0] * mass >= total * pools[-1][1]:

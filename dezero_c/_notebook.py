@@ -5,6 +5,7 @@ sense here. The process around it (`__main__`, paths, exit status, tracebacks) i
 installed or not.
 """
 
+from __future__ import annotations
 import __future__
 
 import ast
@@ -19,6 +20,13 @@ import sys
 import time
 import timeit
 from inspect import CO_COROUTINE
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any
 
 # Magics that only arrange the notebook's surroundings: a program computes the same without them.
 _SKIPPED = frozenset(
@@ -41,7 +49,7 @@ _FORMS = [
 ]
 
 
-def read_cells(path):
+def read_cells(path: str) -> list[str]:
     """The sources of a notebook's code cells, empty ones left out (Jupyter gives those no number either).
 
     Raises OSError if the file cannot be read, ValueError if it is not a Python notebook of a known format.
@@ -68,7 +76,7 @@ def read_cells(path):
     return [source for source in sources if source.strip()]
 
 
-def to_python(source):
+def to_python(source: str) -> str:
     """A cell's source with IPython's lines (`%magic`, `!command`, `name?`) rewritten, every line at its number.
 
     Python's own parser tells where such a line stands: the error that it reports is on it. So nothing inside a string
@@ -88,7 +96,7 @@ def to_python(source):
             return text
 
 
-def _rewrite(lines, index):
+def _rewrite(lines: list[str], index: int) -> bool:
     """Rewrite the line at `index` in place if it has one of IPython's forms; whether it had."""
     if not 0 <= index < len(lines):
         return False
@@ -104,7 +112,7 @@ def _rewrite(lines, index):
     return False
 
 
-def display(*values):
+def display(*values: object) -> None:
     """Show values as the end of a cell does: their `repr`, one a line (None as well)."""
     for value in values:
         print(repr(value))
@@ -113,15 +121,15 @@ def display(*values):
 class Shell:
     """Runs cells in one namespace. The notebook sees it as `get_ipython()`, with IPython's names for what it offers."""
 
-    def __init__(self, path, namespace):
+    def __init__(self, path: str, namespace: dict[str, Any]) -> None:
         self.path = path
         self.user_ns = namespace
         self.number = 0  # of the cell that runs, from 1, as Jupyter's In [1]
         self._flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # and what the cells import from __future__
-        self._loop = None
+        self._loop: asyncio.Runner | None = None
         namespace.update(get_ipython=lambda: self, display=display)
 
-    def run(self, cells):
+    def run(self, cells: list[str]) -> None:
         """Run the cells (their sources) in order; what a cell raises ends the run."""
         try:
             for self.number, source in enumerate(cells, 1):
@@ -132,10 +140,10 @@ class Shell:
             if self._loop is not None:
                 self._loop.close()
 
-    def _filename(self):
+    def _filename(self) -> str:
         return f"{self.path} [cell {self.number}]"
 
-    def _run_cell(self, source, above=0):
+    def _run_cell(self, source: str, above: int = 0) -> None:
         """Run a cell, or the part of it that stands below its first `above` lines."""
         lead = len(source) - len(source.lstrip())
         if source.startswith("%%", lead):
@@ -145,11 +153,12 @@ class Shell:
         else:
             self._execute("\n" * above + to_python(source))
 
-    def _execute(self, source):
+    def _execute(self, source: str) -> None:
         """Run plain Python; the value of a final expression goes to `sys.displayhook`, unless a semicolon follows."""
         tree = self._compile(source, ast.PyCF_ONLY_AST)
         last = tree.body[-1] if tree.body else None
         if isinstance(last, ast.Expr):
+            assert last.end_lineno is not None     # as in every tree that compile() made
             after = source.split("\n")[last.end_lineno - 1 :]
             after[0] = after[0].encode()[last.end_col_offset :].decode()
             if not "\n".join(after).lstrip(") \t\n").startswith(";"):
@@ -159,13 +168,13 @@ class Shell:
                 return
         self._call(self._compile(tree))
 
-    def _compile(self, source, flags=0, mode="exec"):
+    def _compile(self, source: Any, flags: int = 0, mode: str = "exec") -> Any:
         code = compile(source, self._filename(), mode, self._flags | flags, dont_inherit=True)
         if not flags & ast.PyCF_ONLY_AST:
             self._flags |= code.co_flags & _FUTURE
         return code
 
-    def _call(self, code):
+    def _call(self, code: CodeType) -> Any:
         value = eval(code, self.user_ns)
         if not code.co_flags & CO_COROUTINE:
             return value
@@ -177,7 +186,7 @@ class Shell:
 
     # -- what the notebook can ask of get_ipython() --
 
-    def run_line_magic(self, name, line):
+    def run_line_magic(self, name: str, line: str) -> Any:
         """`%name line`. Raises NotImplementedError for a magic that is not handled here."""
         if name in _SKIPPED:
             if (name, line) != ("load_ext", "dezero_c"):
@@ -193,7 +202,7 @@ class Shell:
             return self._timeit(line, "", at)
         raise NotImplementedError(f"cell {self.number}: %{name} is not known outside Jupyter; take the line out")
 
-    def run_cell_magic(self, name, line, cell, above=0):
+    def run_cell_magic(self, name: str, line: str, cell: str, above: int = 0) -> None:
         """`%%name line` over the lines of `cell`. Raises NotImplementedError for a magic that is not handled here."""
         if name == "time":
             self._time(lambda: self._run_cell(f"{line}\n{cell}" if line else cell, above - bool(line)))
@@ -206,7 +215,7 @@ class Shell:
             head = f"%%{name} {line}".rstrip()
             raise NotImplementedError(f"cell {self.number}: {head} is not known outside Jupyter; take the cell out")
 
-    def system(self, command):
+    def system(self, command: str) -> None:
         """`!command`. Installing is skipped; raises NotImplementedError for everything else."""
         if not _INSTALLS.search(command):
             reason = "is a shell command, and none is run here; take the line out"
@@ -215,10 +224,10 @@ class Shell:
 
     getoutput = system
 
-    def _skip(self, what):
+    def _skip(self, what: str) -> None:
         print(f"dezero_c: cell {self.number} of {os.path.basename(self.path)}: skipped {what}", file=sys.stderr)
 
-    def _statement(self, line, at):
+    def _statement(self, line: str, at: int) -> Any:
         """Run one statement that stands `at` lines into the cell; the value of an expression."""
         source = "\n" * at + line
         tree = self._compile(source, ast.PyCF_ONLY_AST)
@@ -226,14 +235,14 @@ class Shell:
             return self._call(self._compile(ast.Expression(tree.body[0].value), mode="eval"))
         return self._call(self._compile(tree))
 
-    def _time(self, run):
+    def _time(self, run: Callable[[], Any]) -> Any:
         wall, cpu = time.perf_counter(), time.process_time()
         value = run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         print(f"CPU time: {_seconds(cpu)}\nWall time: {_seconds(wall)}")
         return value
 
-    def _timeit(self, line, cell, at):
+    def _timeit(self, line: str, cell: str, at: int) -> None:
         number, repeat, statement = 0, 7, line
         while option := re.match(r"-([nr])\s*(\d+)\s*", statement):
             number, repeat = (int(option[2]), repeat) if option[1] == "n" else (number, int(option[2]))
@@ -250,7 +259,7 @@ class Shell:
         print(f"{mean} ± {spread} per loop (mean ± std. dev. of {len(runs)} runs, {number:,} loops each)")
 
 
-def _seconds(value):
+def _seconds(value: float) -> str:
     """A duration in seconds, readable: three digits and a fitting unit."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if value >= size:

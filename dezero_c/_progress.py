@@ -1,16 +1,24 @@
 """A progress bar around a loop: tqdm's where that is installed, else one of our own."""
 
+from __future__ import annotations
+
 import sys
 import time
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from dezero_c._dot import in_notebook
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
 __all__ = ["Progress", "progress"]
 
+_T = TypeVar("_T")
 _EVERY = 0.1  # seconds between two pictures of the bar
 
 
-def progress(iterable, total=None, desc=None):
+def progress(iterable: Iterable[_T], total: int | None = None, desc: str | None = None) -> Progress[_T]:
     """`for x in progress(loader, desc="epoch 1"): …`: the same elements, and a bar on stderr.
 
     total: how many there are; without it len(iterable) or, for data loaders, its `max_iter`. Values go behind the bar
@@ -26,7 +34,7 @@ def progress(iterable, total=None, desc=None):
     return Progress(iterable, total, desc)
 
 
-def _length(iterable):
+def _length(iterable: Any) -> int | None:
     try:
         return len(iterable)
     except (TypeError, AttributeError):
@@ -34,14 +42,14 @@ def _length(iterable):
         return most if isinstance(most, int) else None
 
 
-def _is_terminal(stream):
+def _is_terminal(stream: Any) -> bool:
     try:
-        return stream.isatty()
+        return bool(stream.isatty())
     except (AttributeError, ValueError):    # a replaced or closed stderr
         return False
 
 
-def _tqdm():
+def _tqdm() -> Any:
     """tqdm's class for this place, or None where it is not installed or nobody would see it."""
     notebook = in_notebook()
     if not notebook and not _is_terminal(sys.stderr):
@@ -60,14 +68,14 @@ def _tqdm():
     return tqdm
 
 
-def _seconds(value):
+def _seconds(value: float) -> str:
     """03:25, or 1:03:25 from an hour on."""
     minutes, seconds = divmod(int(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A number out of a Variable or an array of one element; everything else as it is."""
     if not hasattr(value, "item"):
         value = getattr(value, "data", value)
@@ -78,42 +86,42 @@ def _plain(value):
         return value
 
 
-class Progress:
+class Progress(Generic[_T]):
     """What `progress` returns: an iterable with a bar. Every `for` over it begins a new bar.
 
     n: how many elements the last loop has taken so far; total: how many there are, or None.
     """
 
-    def __init__(self, iterable, total=None, desc=None):
+    def __init__(self, iterable: Iterable[_T], total: int | None = None, desc: str | None = None) -> None:
         self.iterable, self.total, self.desc = iterable, total, desc
         self.n = 0
-        self._values = {}
-        self._bar = None        # tqdm's, during a loop
-        self._stream = None     # stderr where our own bar is drawn, during a loop
+        self._values: dict[str, Any] = {}
+        self._bar: Any = None   # tqdm's, during a loop
+        self._stream: Any = None    # stderr where our own bar is drawn, during a loop
         self._start = self._seen = 0.0
         self._live = False      # whether the bar is drawn during the loop
         self._width = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self.total is None:
             raise TypeError("progress: how many elements there are is not known; give total=")
         return self.total
 
-    def set_postfix(self, **values):
+    def set_postfix(self, **values: Any) -> None:
         """Show these values behind the bar, in place of those of the last call: numbers, Variables of one element, or
         anything with a `str`. They appear when the bar is drawn next."""
         self._values = {name: _plain(value) for name, value in values.items()}
         if self._bar is not None:
             self._bar.set_postfix(self._values, refresh=False)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[_T]:
         bar = _tqdm()
         self.n = 0
         if bar is None:
             return self._own()
         return self._tqdms(bar)
 
-    def _tqdms(self, bar):
+    def _tqdms(self, bar: Any) -> Iterator[_T]:
         with bar(self.iterable, total=self.total, desc=self.desc) as self._bar:
             if self._values:
                 self._bar.set_postfix(self._values, refresh=False)
@@ -124,7 +132,7 @@ class Progress:
             finally:
                 self._bar = None
 
-    def _own(self):
+    def _own(self) -> Iterator[_T]:
         self._stream = sys.stderr
         live = self._live = _is_terminal(self._stream) or in_notebook()
         self._start = self._seen = time.monotonic()
@@ -141,7 +149,7 @@ class Progress:
             self._draw(last=True)
             self._stream = None
 
-    def _draw(self, last=False):
+    def _draw(self, last: bool = False) -> None:
         if self._stream is None:
             return
         self._seen = time.monotonic()
@@ -155,7 +163,7 @@ class Progress:
         except (OSError, ValueError, AttributeError):   # a closed stderr must not end a training run
             self._stream = None
 
-    def _text(self):
+    def _text(self) -> str:
         live = self._live
         spent = self._seen - self._start
         parts = [_seconds(spent)]
@@ -182,7 +190,7 @@ class Progress:
                 head += f"|{self._blocks(share, room)}|"
         return (head + tail.lstrip() if not head.endswith("|") else head + tail).replace("\n", " ")[:columns]
 
-    def _blocks(self, share, room):
+    def _blocks(self, share: float, room: int) -> str:
         full = int(share * room)
         encoding = getattr(self._stream, "encoding", None) or "ascii"
         try:

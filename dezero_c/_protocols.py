@@ -5,18 +5,26 @@ those of dezero_c.functions, so that the graph is recorded. What gives no number
 indices, printing, files) runs on the data. Everything else is refused, with a way out in the message.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dezero_c import _core, _ops
 from dezero_c import functions as F
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
 _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
                 np.isnan, np.isinf, np.isfinite, np.logical_not, np.logical_and, np.logical_or, np.signbit}
 
 
-def _ufunc_table():
+def _ufunc_table() -> dict[np.ufunc, Callable[..., Any]]:
     """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table = {np.matmul: F.matmul, np.power: _ops.pow, np.positive: lambda x: x}
+    table: dict[np.ufunc, Callable[..., Any]] = {np.matmul: F.matmul, np.power: _ops.pow, np.positive: lambda x: x}
     for op in _ops.TABLE:
         call = f"({', '.join(op['args'])})"
         name = op["numpy"].removeprefix("np.").removesuffix(call)
@@ -29,7 +37,7 @@ _UFUNCS = _ufunc_table()
 _OPERANDS = (_core.Variable, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
-def _plain(x):
+def _plain(x: Any) -> Any:
     """x with the data of Variables in their place, in lists, tuples and dicts too."""
     if isinstance(x, _core.Variable):
         return x.data
@@ -40,7 +48,7 @@ def _plain(x):
     return x
 
 
-def array_ufunc(ufunc, method, inputs, kwargs):
+def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `Variable.__array_ufunc__` does."""
     out = kwargs.pop("out", None)
     if ufunc in _COMPARISONS and method == "__call__" and out is None:
@@ -62,16 +70,16 @@ def array_ufunc(ufunc, method, inputs, kwargs):
 
 # Functions with NumPy's parameter names, as far as there is a gradient for them.
 
-def _concatenate_along(axis, lift):
+def _concatenate_along(axis: Callable[[Any], int], lift: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """hstack, vstack and dstack: each array is lifted to enough axes first."""
-    def function(tup):
+    def function(tup: Sequence[Any]) -> _core.Variable:
         arrays = [lift(x) for x in tup]
         return F.concatenate(arrays, axis(arrays[0]))
     return function
 
 
-def _at_least(nd):
-    def lift(x):
+def _at_least(nd: int) -> Callable[[Any], _core.Variable]:
+    def lift(x: Any) -> _core.Variable:
         x = _core.as_variable(x)
         if x.ndim >= nd:
             return x
@@ -79,7 +87,7 @@ def _at_least(nd):
     return lift
 
 
-def _average(a, axis=None, weights=None, *, keepdims=False):
+def _average(a: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     if weights is None:
         return F.mean(a, axis, keepdims)
     weights = _core.as_variable(weights)
@@ -88,11 +96,11 @@ def _average(a, axis=None, weights=None, *, keepdims=False):
     return F.sum(a * weights, axis, keepdims) / F.sum(weights, axis, keepdims)
 
 
-def _where(condition, x, y):
+def _where(condition: Any, x: Any, y: Any) -> _core.Variable:
     return F.where(condition, x, y)
 
 
-_FUNCTIONS = {
+_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: lambda a, axis=None, *, keepdims=False: F.sum(a, axis, keepdims),
     np.mean: lambda a, axis=None, *, keepdims=False: F.mean(a, axis, keepdims),
     np.average: _average,
@@ -144,7 +152,7 @@ _FUNCTIONS = {
     np.linalg.eigh: lambda a, UPLO="L": F.eigh(a, UPLO),
 }
 _FUNCTIONS |= {np.amax: _FUNCTIONS[np.max], np.amin: _FUNCTIONS[np.min]}
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
 
 # What has no gradient by its nature: it looks, compares, counts, prints or saves.
 _ON_DATA = {
@@ -156,11 +164,11 @@ _ON_DATA = {
 }
 
 
-def _name(function):
+def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
-def array_function(function, types, args, kwargs):
+def array_function(function: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What `Variable.__array_function__` does."""
     if not all(issubclass(each, (_core.Variable, np.ndarray)) for each in types):
         return NotImplemented

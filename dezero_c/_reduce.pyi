@@ -1,33 +1,113 @@
 from typing import Any
 
 from ._core import Function, Variable
+from ._typing import Axis, Operand
 
 class Reduction(Function):
-    axis: Any
+    """The base of the reductions: what they share of the way backwards."""
+    axis: Axis
     keepdims: bool
-    def __init__(self, axis: Any = None, keepdims: bool = False) -> None: ...
+    def __init__(self, axis: Axis = None, keepdims: bool = False) -> None: ...
 
-class Sum(Reduction): ...
-class Mean(Reduction): ...
-class Max(Reduction): ...
-class Min(Max): ...
-class Prod(Reduction): ...
-class LogSumExp(Reduction): ...
+class Sum(Reduction):
+    """The class behind `sum`: `Sum(axis, keepdims)(x)`."""
+
+class Mean(Reduction):
+    """The class behind `mean`: `Mean(axis, keepdims)(x)`."""
+
+class Max(Reduction):
+    """The class behind `max`: `Max(axis, keepdims)(x)`. Every element that equals the maximum gets the gradient."""
+
+class Min(Max):
+    """The class behind `min`: `Min(axis, keepdims)(x)`. Every element that equals the minimum gets the gradient."""
+
+class Prod(Reduction):
+    """The class behind `prod`: `Prod(axis, keepdims)(x)`."""
+
+class LogSumExp(Reduction):
+    """The class behind `logsumexp`: `LogSumExp(axis, keepdims)(x)`."""
 
 class Var(Reduction):
+    """The class behind `var`: `Var(axis, ddof, keepdims)(x)`."""
     ddof: Any
-    def __init__(self, axis: Any = None, ddof: Any = 0, keepdims: bool = False) -> None: ...
+    def __init__(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> None: ...
 
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def average(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def max(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def min(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def prod(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def var(x: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False) -> Variable: ...
-def std(x: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False) -> Variable: ...
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
-def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> Variable: ...
+def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Sum of the elements over the axes given.
 
-__all__: list[str]
+    axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
+    Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
+    """
+
+def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Mean of the elements over the axes given.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Integers give float64. Raises AxisError
+    for an axis that x does not have.
+    """
+
+def average(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Mean of the elements over the axes given.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Integers give float64. Raises AxisError
+    for an axis that x does not have.
+    """
+
+def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Largest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
+    nothing to choose from, AxisError for an axis that x does not have.
+    """
+
+def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Smallest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
+    nothing to choose from, AxisError for an axis that x does not have.
+    """
+
+def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Product of the elements over the axes given; the gradient is right where elements are 0, too.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Raises AxisError for an axis that x does
+    not have.
+    """
+
+def var(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
+    """Variance over the axes given: mean((x - mean(x)) ** 2), with n - ddof in place of n.
+
+    axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased estimate of a sample; keepdims: the axes stay with
+    length 1. Integers give float64. Raises ValueError when ddof leaves nothing to divide by, TypeError for complex values.
+    """
+
+def std(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
+    """Standard deviation over the axes given, the root of `var`. Its gradient where all values are equal is nan (0 / 0).
+
+    axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
+    length 1. Raises ValueError when ddof leaves nothing to divide by.
+    """
+
+def logsumexp(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """log(sum(exp(x))) over the axes given, without overflow: the maximum is subtracted first.
+
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. Raises ValueError when there is nothing
+    to add, AxisError for an axis that x does not have.
+    """
+
+def argmax(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Index of the largest element along `axis` (an int, or None: in the flattened array), the first of equal ones: a Variable
+    of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
+    not have.
+    """
+
+def argmin(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+    """Index of the smallest element along `axis` (an int, or None: in the flattened array), the first of equal ones: a Variable
+    of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
+    not have.
+    """
+
+__all__ = [
+    "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",
+    "mean", "min", "prod", "std", "sum", "var",
+]

@@ -5,6 +5,8 @@ program's frames alone. What is in a notebook and how a cell runs is `_notebook`
 `dropin`. What the runner itself has to say goes to stderr: stdout belongs to the program.
 """
 
+from __future__ import annotations
+
 import builtins
 import importlib.util
 import os
@@ -13,8 +15,13 @@ import sys
 import traceback
 from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
 from dezero_c import dropin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # Frames of these modules are never the program's; those of the second row only before the program's first frame.
 _OWN = frozenset({"dezero_c._runner", "dezero_c._notebook", "dezero_c.dropin"})
@@ -26,7 +33,7 @@ _STARTERS = frozenset(
 )
 
 
-def run_script(path, args):
+def run_script(path: str, args: list[str]) -> int:
     """Run the script `path` as `python path args...` does. Returns the exit status unless the program raises."""
     if os.path.isdir(path) or path.endswith((".zip", ".pyz", ".pyc")):
         return _run_bundle(path, args)
@@ -46,7 +53,7 @@ def run_script(path, args):
     return 0
 
 
-def run_module(name, args):
+def run_module(name: str, args: list[str]) -> int:
     """Run a module as `python -m name args...` does. Returns the exit status unless the program raises."""
     if not _prepare(["-m", *args], None):
         return 1
@@ -60,7 +67,7 @@ def run_module(name, args):
     return 0
 
 
-def run_notebook(path, args):
+def run_notebook(path: str, args: list[str]) -> int:
     """Run the code cells of the notebook `path` in order, in its directory, as Jupyter's "Restart and run all" does."""
     from dezero_c import _notebook
 
@@ -81,7 +88,7 @@ def run_notebook(path, args):
     return 0
 
 
-def _run_bundle(path, args):
+def _run_bundle(path: str, args: list[str]) -> int:
     """A directory or an archive with a `__main__.py`, or a compiled file."""
     if not os.path.exists(path):
         return fail(f"can't open file {path!r}: No such file or directory", 2)
@@ -97,18 +104,18 @@ def _run_bundle(path, args):
     return 0
 
 
-def say(message):
+def say(message: str) -> None:
     """One line of the runner's own, on stderr."""
     print(f"dezero_c: {message}", file=sys.stderr)
 
 
-def fail(message, status):
+def fail(message: str, status: int) -> int:
     """Say why nothing (more) is run; gives back the exit status."""
     say(message)
     return status
 
 
-def _prepare(argv, directory):
+def _prepare(argv: list[str], directory: str | None) -> bool:
     """Put the drop-in, `sys.argv` and `sys.path[0]` in place; False, with a message, if the drop-in is refused."""
     try:
         dropin.install(dropin.wants_simple_core())
@@ -122,9 +129,9 @@ def _prepare(argv, directory):
     return True
 
 
-def main_module():
+def main_module() -> Any:
     """A fresh `__main__`, left in place for good: pickles, worker processes and `python -i` look it up later."""
-    main = ModuleType("__main__")
+    main: Any = ModuleType("__main__")
     main.__builtins__ = builtins
     if "__annotations__" in vars(sys.modules["__main__"]):  # a matter of the Python version
         main.__annotations__ = {}
@@ -134,9 +141,9 @@ def main_module():
     return main
 
 
-def _program_frames(tb):
+def _program_frames(tb: TracebackType | None) -> TracebackType | None:
     """The traceback without the runner's frames; None if the program has none in it."""
-    kept = []
+    kept: list[TracebackType] = []
     while tb is not None:
         module = tb.tb_frame.f_globals.get("__name__")
         if module not in _OWN and (kept or module not in _STARTERS):
@@ -156,19 +163,20 @@ class Reporting:
     that prints is wrapped, around the one that the program may have set itself.
     """
 
-    def __init__(self, headline=None):
+    def __init__(self, headline: Callable[[], str] | None = None) -> None:
         self._headline = headline  # for notebooks: a function that names the cell
 
-    def __enter__(self):
+    def __enter__(self) -> Reporting:
         return self
 
-    def __exit__(self, kind, exc, tb):
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
         if exc is None or isinstance(exc, SystemExit):
             return
-        frames, inner = _program_frames(tb), sys.excepthook
+        frames = _program_frames(tb)
+        inner: Any = sys.excepthook
         headline = self._headline and self._headline()
 
-        def hook(kind, value, tb):
+        def hook(kind: type[BaseException], value: BaseException, tb: TracebackType | None) -> Any:
             sys.excepthook = inner
             if value is not exc:
                 return inner(kind, value, tb)
@@ -187,11 +195,11 @@ class Reporting:
 class _Join:
     """Turns the drop-in on where it is unpickled: in a worker process, before that imports the program."""
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _join, (dropin.wants_simple_core(),)
 
 
-def _join(simple_core):
+def _join(simple_core: bool) -> None:
     dropin.install(simple_core)
     _SpawnWatch.start()
 
@@ -206,21 +214,21 @@ class _SpawnWatch:
     _WATCHED = "multiprocessing.spawn"
 
     @classmethod
-    def start(cls):
+    def start(cls) -> None:
         if cls._WATCHED in sys.modules:
             cls._attach(sys.modules[cls._WATCHED])
         elif not any(isinstance(finder, cls) for finder in sys.meta_path):
             sys.meta_path.insert(1, cls())
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> Any:
         if fullname != self._WATCHED:
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        spec: Any = importlib.util.find_spec(fullname)
         if spec is not None:
             execute = spec.loader.exec_module
 
-            def exec_module(module):
+            def exec_module(module: ModuleType) -> None:
                 execute(module)
                 self._attach(module)
 
@@ -228,13 +236,13 @@ class _SpawnWatch:
         return spec
 
     @staticmethod
-    def _attach(spawn):
+    def _attach(spawn: Any) -> None:
         original = spawn.get_preparation_data
         if getattr(original, "_dezero_c", False):
             return
 
-        def get_preparation_data(name):
+        def get_preparation_data(name: str) -> dict[str, Any]:
             return {**original(name), "dezero_c": _Join()} if dropin._installed() else original(name)
 
-        get_preparation_data._dezero_c = True
+        get_preparation_data._dezero_c = True  # type: ignore[attr-defined]
         spawn.get_preparation_data = get_preparation_data

@@ -1,22 +1,47 @@
-from typing import Any
 
 from ._arrays import ArrayFunction
 from ._core import Variable
+from ._typing import Axis, Operand
 
 class Softmax(ArrayFunction):
-    axis: Any
-    def __init__(self, axis: Any = 1) -> None: ...
+    """The class behind `softmax`: `Softmax(axis)(x)`."""
+    axis: Axis
+    def __init__(self, axis: Axis = 1) -> None: ...
 
 class LogSoftmax(ArrayFunction):
-    axis: Any
-    def __init__(self, axis: Any = 1) -> None: ...
+    """The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
+    axis: Axis
+    def __init__(self, axis: Axis = 1) -> None: ...
 
-class SoftmaxCrossEntropy(ArrayFunction): ...
+class SoftmaxCrossEntropy(ArrayFunction):
+    """The class behind `softmax_cross_entropy`: `SoftmaxCrossEntropy()(x, t)`."""
 
-def softmax(x: Any, axis: int = 1) -> Variable: ...
-def softmax_simple(x: Any, axis: int = 1) -> Variable: ...
-def log_softmax(x: Any, axis: int = 1) -> Variable: ...
-def softmax_cross_entropy(x: Any, t: Any) -> Variable: ...
-def softmax_cross_entropy_simple(x: Any, t: Any) -> Variable: ...
+def softmax(x: Operand, axis: int = 1) -> Variable:
+    """exp(x) / sum(exp(x)) along one axis, without overflow.
 
-__all__: list[str]
+    x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
+    """
+
+def softmax_simple(x: Operand, axis: int = 1) -> Variable:
+    """exp(x) / sum(exp(x)) as the book first writes it: overflows where x is large, see `softmax`."""
+
+def log_softmax(x: Operand, axis: int = 1) -> Variable:
+    """log(softmax(x)) along one axis, without overflow and without log of 0.
+
+    x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
+    """
+
+def softmax_cross_entropy(x: Operand, t: Operand) -> Variable:
+    """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
+
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
+    that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
+    """
+
+def softmax_cross_entropy_simple(x: Operand, t: Operand) -> Variable:
+    """`softmax_cross_entropy`, composed of simple functions as in the book: p below 1e-15 is cut off."""
+
+__all__ = [
+    "LogSoftmax", "Softmax", "SoftmaxCrossEntropy", "log_softmax", "softmax", "softmax_cross_entropy",
+    "softmax_cross_entropy_simple", "softmax_simple",
+]

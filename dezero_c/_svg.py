@@ -1,7 +1,17 @@
 """A graph as a picture: labels and boxes for `_layout`, the result as SVG text or painted by matplotlib."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from dezero_c._dot import label, trace
 from dezero_c._layout import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from dezero_c._core import Variable
 
 __all__ = ["Drawing", "escaped", "text_width"]
 
@@ -24,7 +34,7 @@ _WIDTHS = bytes([
     82, 59, 59, 52, 64, 34, 64, 84])
 
 
-def text_width(text, size):
+def text_width(text: str, size: float) -> float:
     """About how wide a line of text is, in pixels, at a font size in pixels."""
     import unicodedata
 
@@ -38,7 +48,7 @@ def text_width(text, size):
     return total * size / 100
 
 
-def escaped(text):
+def escaped(text: str) -> str:
     """Text for the content of an XML or HTML element or an attribute in double quotes; characters that XML forbids
     become question marks in a box."""
     text = "".join(c if c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff" else "\ufffd"
@@ -46,7 +56,7 @@ def escaped(text):
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
-def _short(text):
+def _short(text: str) -> str:
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
@@ -56,7 +66,7 @@ class _Box:
 
     __slots__ = ("function", "height", "lines", "title", "width")
 
-    def __init__(self, node, is_variable, verbose):
+    def __init__(self, node: Any, is_variable: bool, verbose: bool) -> None:
         self.function = not is_variable
         if is_variable:
             name, about = label(node)
@@ -80,7 +90,7 @@ class Drawing:
     A graph of more than `limit` nodes is cut at those farthest from the output, and a line at the top says so.
     """
 
-    def __init__(self, output, verbose=True, limit=LIMIT):
+    def __init__(self, output: Variable, verbose: bool = True, limit: int = LIMIT) -> None:
         objects, variable, edges, self._cut, total = trace(output, limit)
         self._boxes = [_Box(node, is_variable, verbose)
                        for node, is_variable in zip(objects, variable, strict=True)]
@@ -88,19 +98,20 @@ class Drawing:
         self._note = f"{total - len(objects):,} of {total:,} nodes, farther from the output, are not shown" \
             if self._cut else ""
         top = 44 if self._cut else _MARGIN
-        self._left, self._top = _MARGIN, top
+        self._left: float = _MARGIN
+        self._top = top
         self.width = self._placed.width + 2 * _MARGIN
         if self._note and (wanted := text_width(self._note, _NAME) + 2 * _MARGIN) > self.width:
             self._left += (wanted - self.width) / 2
             self.width = wanted
         self.height = self._placed.height + top + _MARGIN
 
-    def _places(self):
+    def _places(self) -> Iterator[tuple[_Box, float, float]]:
         """(box, centre x, centre y) of the nodes."""
         for box, x, y in zip(self._boxes, self._placed.xs, self._placed.ys, strict=True):
             yield box, x + self._left, y + self._top
 
-    def _strokes(self):
+    def _strokes(self) -> Iterator[tuple[list[float], tuple[tuple[float, float], ...] | None]]:
         """(the eight coordinates of a Bezier curve, the three corners of the arrow's head at its end or None)."""
         left, top = self._left, self._top
         for x0, y0, x1, y1, x2, y2, x3, y3, arrow in self._placed.strokes:
@@ -116,13 +127,13 @@ class Drawing:
             foot = x - dx * (_TIP + 1), y - dy * (_TIP + 1)
             yield points, ((x, y), (foot[0] - 3.5 * dy, foot[1] + 3.5 * dx), (foot[0] + 3.5 * dy, foot[1] - 3.5 * dx))
 
-    def _stubs(self):
+    def _stubs(self) -> Iterator[Any]:
         """(x, y of the upper end, y of the lower end) of the dotted lines to what has been left out."""
         for node in self._cut:
             y = self._placed.ys[node] + self._top - self._boxes[node].height / 2
             yield self._placed.xs[node] + self._left, y - 16, y
 
-    def svg(self):
+    def svg(self) -> str:
         """The picture as the text of an SVG document. The background is left free; it is read on white and on black."""
         width, height = _number(self.width), _number(self.height)
         out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -164,7 +175,7 @@ class Drawing:
         out.append("</g></svg>")
         return "\n".join(out)
 
-    def paint(self, kind):
+    def paint(self, kind: str) -> bytes:
         """The picture as the bytes of a file of that kind ("png", "pdf", …), by matplotlib. Raises ImportError where it
         is not installed and ValueError for a kind that it does not write."""
         import io
@@ -180,7 +191,9 @@ class Drawing:
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1), xlim=(0, self.width), ylim=(self.height, 0))
         axes.axis("off")
-        points, codes, heads = [], [], []
+        points: list[tuple[float, float]] = []
+        codes: list[Any] = []
+        heads: list[Any] = []
         for bezier, head in self._strokes():
             points += zip(bezier[::2], bezier[1::2], strict=True)
             codes += [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
@@ -207,7 +220,7 @@ class Drawing:
         return file.getvalue()
 
 
-def _written(box, y):
+def _written(box: _Box, y: float) -> Iterator[tuple[str, float, int, bool]]:
     """(text, y of the baseline, size, bold) of the lines in a box."""
     if len(box.lines) == 1:
         text, size, bold = box.lines[0]
@@ -216,7 +229,7 @@ def _written(box, y):
         yield text, y + down, size, bold
 
 
-def _number(value):
+def _number(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
 

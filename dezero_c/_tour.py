@@ -3,11 +3,17 @@
 Owns the text and the snippets, and runs exactly what it shows. The classes are those of `dezero_c.chapter1`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import textwrap
+from typing import TYPE_CHECKING
 
 from dezero_c import dropin
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # (heading, what to see, the code that is shown and run); the snippets share one namespace, as a notebook's cells do.
 SECTIONS = [
@@ -91,7 +97,7 @@ What next
 """
 
 
-def main():
+def main() -> int:
     """Print the tour; the exit status is 0. An error in a snippet is raised as it comes."""
     was_installed = dropin._installed() is not None
     dropin.install()
@@ -111,7 +117,7 @@ def main():
     return 0
 
 
-def _run(code, namespace):
+def _run(code: str, namespace: dict[str, Any]) -> str:
     """Execute a snippet; what it printed."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):

@@ -4,26 +4,40 @@ What a file says is checked in full before any parameter changes, and nothing in
 does not fit is never unpacked, however large it claims to be.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import io
 import math
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dezero_c._files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import IO, Any, TypeAlias
+
+    from numpy.typing import NDArray
+
+    from dezero_c._core import Parameter
+
+    Path: TypeAlias = str | os.PathLike[str] | IO[bytes]
+    Known: TypeAlias = Sequence[int | None]
 
 __all__ = ["load", "save"]
 
 _LONGEST_HEADER = 1 << 14       # NumPy takes up to 10,000 characters, but reads all that a header claims to have first
 
 
-def _is_safetensors(path):
+def _is_safetensors(path: Any) -> bool:
     return not hasattr(path, "read") and not hasattr(path, "write") and os.fspath(path).endswith(".safetensors")
 
 
-def _safetensors():
+def _safetensors() -> Any:
     try:
         import safetensors.numpy
     except ImportError as error:
@@ -32,7 +46,7 @@ def _safetensors():
     return safetensors.numpy
 
 
-def save(path, flat):
+def save(path: Any, flat: Mapping[str, Parameter]) -> None:
     """Writes {name: Parameter}, without those that have no data; `.npz` is appended to a path without it, as NumPy does.
 
     path: also a file open for writing, as in DeZero; that one gets the .npz format.
@@ -59,7 +73,7 @@ def save(path, flat):
 class _Npz:
     """The arrays of an open .npz file: the names that it has, and for each its shape and dtype, or the array."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         import zipfile
 
         start = file.tell()
@@ -69,7 +83,7 @@ class _Npz:
         self.archive = zipfile.ZipFile(file)
         self.members = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
 
-    def header(self, name):
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         info = self.members[name]
         with self.archive.open(info) as member:
             start = io.BytesIO(member.read(_LONGEST_HEADER))
@@ -82,7 +96,7 @@ class _Npz:
             raise ValueError(f"{name} says that its shape is {shape}, which is not the size that it has")
         return shape, dtype
 
-    def array(self, name):
+    def array(self, name: str) -> NDArray[Any]:
         with self.archive.open(self.members[name]) as member:
             return np.lib.format.read_array(member, allow_pickle=False)
 
@@ -90,17 +104,17 @@ class _Npz:
 class _Safetensors:
     """The same of an open .safetensors file."""
 
-    def __init__(self, file):
+    def __init__(self, file: IO[bytes]) -> None:
         self.members = _safetensors().load(file.read())
 
-    def header(self, name):
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         return self.members[name].shape, self.members[name].dtype
 
-    def array(self, name):
-        return self.members[name]
+    def array(self, name: str) -> NDArray[Any]:
+        return self.members[name]  # type: ignore[no-any-return]
 
 
-def _opened(path):
+def _opened(path: Any) -> contextlib.AbstractContextManager[IO[bytes]]:
     """`path` opened for reading; a file that is open already stays so."""
     if hasattr(path, "read"):
         return contextlib.nullcontext(path)
@@ -115,7 +129,7 @@ def _opened(path):
 
 
 @contextlib.contextmanager
-def _readable(path):
+def _readable(path: Path) -> Iterator[None]:
     """Turns whatever a damaged file makes of a reader into a ValueError that names the file."""
     try:
         yield
@@ -127,15 +141,15 @@ def _readable(path):
                          "save_weights") from error
 
 
-def _fits(shape, known):
+def _fits(shape: tuple[int, ...], known: Known) -> bool:
     return len(shape) == len(known) and all(k is None or n == k for n, k in zip(shape, known, strict=True))
 
 
-def _spelt(known):
+def _spelt(known: Known) -> str:
     return "(" + ", ".join("any" if n is None else str(n) for n in known) + ("," if len(known) == 1 else "") + ")"
 
 
-def load(path, flat, shapes, owner):
+def load(path: Path, flat: Mapping[str, Parameter], shapes: Mapping[str, Known | None], owner: str) -> None:
     """Puts a file's arrays into {name: Parameter}, all or none.
 
     shapes: {name: what is known of the shape of a parameter without data}, a tuple with None for what is not; it takes what the

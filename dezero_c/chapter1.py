@@ -5,10 +5,22 @@ overwrites the gradients that earlier walks left and keeps those of intermediate
 `chapter1.Variable` and so on, because programs do `from chapter1 import *` and print their types.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dezero_c import _core
 from dezero_c._core import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+    from dezero_c._typing import Operand
 
 __all__ = ["Add", "Exp", "Function", "Square", "Variable", "add", "as_array", "exp", "numerical_diff", "square"]
 
@@ -22,7 +34,7 @@ class Variable(_core.Variable):
     __module__ = "chapter1"
     __slots__ = ()
 
-    def __new__(cls, data=None, name=None):
+    def __new__(cls, data: Any = None, name: str | None = None) -> Self:
         self = super().__new__(cls)
         self._set_era(2)
         return self
@@ -39,18 +51,18 @@ class Function(_core.Function):
 
     __module__ = "chapter1"
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         self._set_era(2)
         return self
 
     @property
-    def input(self):
+    def input(self) -> _core.Variable:
         """The Variable of the last call."""
         return self.inputs[0]
 
     @property
-    def output(self):
+    def output(self) -> _core.Variable | None:
         """The Variable that the last call gave."""
         return self.outputs[0]()
 
@@ -60,10 +72,10 @@ class Square(Function):
 
     __module__ = "chapter1"
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return x ** 2
 
-    def backward(self, gy):
+    def backward(self, gy: Any) -> Any:
         return 2 * self.input.data * gy
 
 
@@ -72,10 +84,10 @@ class Exp(Function):
 
     __module__ = "chapter1"
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return np.exp(x)
 
-    def backward(self, gy):
+    def backward(self, gy: Any) -> Any:
         return np.exp(self.input.data) * gy
 
 
@@ -84,15 +96,15 @@ class Add(Function):
 
     __module__ = "chapter1"
 
-    def forward(self, x0, x1):
+    def forward(self, x0: Any, x1: Any) -> Any:
         return x0 + x1
 
-    def backward(self, gy):
+    def backward(self, gy: Any) -> Any:
         x0, x1 = self.inputs
         return _summed(gy, x0.shape), _summed(gy, x1.shape)
 
 
-def _summed(gy, shape):
+def _summed(gy: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """gy summed over the axes along which an input of `shape` was repeated."""
     gy = np.asarray(gy)
     lead = tuple(range(gy.ndim - len(shape)))
@@ -100,22 +112,22 @@ def _summed(gy, shape):
     return gy.sum(axis=lead + ones, keepdims=True).reshape(shape) if lead + ones else gy
 
 
-def square(x):
+def square(x: Operand) -> _core.Variable:
     """x ** 2 of a Variable."""
     return Square()(x)
 
 
-def exp(x):
+def exp(x: Operand) -> _core.Variable:
     """exp(x) of a Variable."""
     return Exp()(x)
 
 
-def add(x0, x1):
+def add(x0: Operand, x1: Operand) -> _core.Variable:
     """x0 + x1 of two Variables."""
     return Add()(x0, x1)
 
 
-def numerical_diff(f, x, eps=1e-4):
+def numerical_diff(f: Callable[[Any], _core.Variable], x: _core.Variable, eps: float = 1e-4) -> Any:
     """The derivative of f at x by central differences: (f(x + eps) - f(x - eps)) / (2 eps).
 
     f: a function of one Variable; x: Variable. Returns an ndarray or NumPy number. The error falls with eps

@@ -1,7 +1,10 @@
 """The engine under the names of `dezero.core`: Variable, Function, the four operations, and the modes."""
 
+from __future__ import annotations
+
 import contextlib
 import weakref
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,9 @@ from dezero_c._core import (
 )
 from dezero_c._ops import Add, Div, Mul, Neg, Pow, Sub, add, div, mul, neg, pow, sub
 
+if TYPE_CHECKING:
+    from dezero_c._typing import Operand
+
 __all__ = [
     "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "as_array",
     "as_variable", "contextlib", "div", "mul", "neg", "no_grad", "np", "pow", "rdiv", "rsub", "setup_variable", "sub",
@@ -26,11 +32,11 @@ __all__ = [
 ]       # modules too, which `from dezero.core import *` brings along
 
 
-def rsub(x0, x1):
+def rsub(x0: Operand, x1: Operand) -> Variable:
     """x1 - x0: what `x1 - variable` calls."""
     return sub(x1, x0)
 
 
-def rdiv(x0, x1):
+def rdiv(x0: Operand, x1: Operand) -> Variable:
     """x1 / x0: what `x1 / variable` calls."""
     return div(x1, x0)

@@ -4,19 +4,34 @@ A loader is its own iterator, as DeZero's: after the last batch it shuffles anew
 was left goes on where it stopped, unless `reset` is called.
 """
 
+from __future__ import annotations
+
 import math
 import operator
 import threading
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dezero_c.datasets import Dataset
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Protocol, Self, TypeAlias
+
+    from numpy.typing import NDArray
+
+    Batch: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+
+    class Examples(Protocol):
+        def __len__(self) -> int: ...
+        def __getitem__(self, index: int, /) -> Any: ...
+
 __all__ = ["DataLoader", "SeqDataLoader"]
 
 
-def _number(value, name, least, who):
+def _number(value: Any, name: str, least: int, who: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
@@ -26,7 +41,7 @@ def _number(value, name, least, who):
     return number
 
 
-def _array(values, who):
+def _array(values: list[Any], who: str) -> NDArray[Any]:
     try:
         return np.array(values)
     except ValueError as error:
@@ -35,10 +50,10 @@ def _array(values, who):
                          "bring them to one shape in the transform of the data set") from error
 
 
-def _batch(dataset, index, who):
+def _batch(dataset: Any, index: Any, who: str) -> Batch:
     """The examples and the labels at these places, as two arrays."""
     if isinstance(dataset, Dataset) and type(dataset).__getitem__ is Dataset.__getitem__ and dataset.label is not None:
-        x = dataset._taken(dataset.data, dataset.transform, index)
+        x: Any = dataset._taken(dataset.data, dataset.transform, index)
         t = None if x is None else dataset._taken(dataset.label, dataset.target_transform, index)
         if t is not None:
             return x, t
@@ -53,13 +68,13 @@ class _Ahead:
     a loop that was broken or by a loader that was dropped. It holds what makes batches, and not the loader.
     """
 
-    def __init__(self, make, places, depth):
+    def __init__(self, make: Callable[[NDArray[Any]], Batch], places: Iterator[NDArray[Any]], depth: int) -> None:
         self.make, self.places, self.depth = make, places, depth    # places: an iterator of what `make` takes
-        self.ready = deque()        # (batch, None) or (None, exception)
+        self.ready: deque[Any] = deque()        # (batch, None) or (None, exception)
         self.changed = threading.Condition()
         self.working = self.over = False
 
-    def take(self):
+    def take(self) -> Any:
         """The next batch; raises what its making raised."""
         with self.changed:
             self._start()
@@ -71,11 +86,11 @@ class _Ahead:
             raise error
         return batch
 
-    def stop(self):
+    def stop(self) -> None:
         with self.changed:
             self.over = True
 
-    def _start(self):
+    def _start(self) -> None:
         if not self.working and not self.over and len(self.ready) < self.depth:
             self.working = True
             try:
@@ -84,7 +99,7 @@ class _Ahead:
                 self.working = False
                 raise
 
-    def _work(self):
+    def _work(self) -> None:
         while True:
             try:
                 place = next(self.places, None)
@@ -118,7 +133,8 @@ class DataLoader:
     prefetch. Raises ValueError for an empty data set and for a batch_size below 1.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=True, gpu=False, *, prefetch=0):
+    def __init__(self, dataset: Examples, batch_size: int, shuffle: bool = True, gpu: bool = False, *,
+                 prefetch: int = 0) -> None:
         who = type(self).__name__
         self.dataset = dataset
         self.batch_size = _number(batch_size, "batch_size", 1, who)
@@ -129,31 +145,31 @@ class DataLoader:
         self.max_iter = math.ceil(self.data_size / self.batch_size)
         self.gpu = False
         self.prefetch = _number(prefetch, "prefetch", 0, who)
-        self._ahead = None
+        self._ahead: _Ahead | None = None
         if gpu:
             self.to_gpu()
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Begins anew, in another order if it shuffles."""
         self._forget()
         self.iteration = 0
         self.index = np.random.permutation(self.data_size) if self.shuffle else np.arange(self.data_size)
 
-    def _forget(self):
+    def _forget(self) -> None:
         if self._ahead is not None:
             self._ahead.stop()
             self._ahead = None
 
-    def _places(self, iteration):
+    def _places(self, iteration: int) -> NDArray[np.intp]:
         """The indices of the examples of a batch."""
         start = iteration * self.batch_size
         return self.index[start:start + self.batch_size]
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Batch:
         """The next batch."""
         if self.iteration >= self.max_iter:
             self.reset()
@@ -166,7 +182,7 @@ class DataLoader:
         self.iteration += 1
         return x, t
 
-    def _fetched(self, who):
+    def _fetched(self, who: str) -> Any:
         if self._ahead is None:
             dataset = self.dataset
             places = [self._places(i) for i in range(self.iteration, self.max_iter)]
@@ -177,20 +193,20 @@ class DataLoader:
             self._forget()      # whoever asks again gets this batch made again, as without a thread
             raise
 
-    def next(self):
+    def next(self) -> Batch:
         """The next batch, as `next(loader)`."""
         return self.__next__()
 
-    def to_cpu(self):
+    def to_cpu(self) -> None:
         """Batches are NumPy arrays, as ever."""
         self.gpu = False
 
-    def to_gpu(self):
+    def to_gpu(self) -> None:
         """Raises: there is no GPU here."""
         raise RuntimeError(f"{type(self).__name__}: there is no GPU here, dezero_c computes on the CPU; leave out "
                            "to_gpu() and gpu=True, or ask `dezero_c.cuda.gpu_enable`, which is False, first")
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_ahead": None}     # copies and pickles prepare their own
 
 
@@ -198,12 +214,12 @@ class SeqDataLoader(DataLoader):
     """Batches of a sequence, read at batch_size places at once that lie as far apart as possible: element j of batch i
     is example (j * (N // batch_size) + i) % N. For recurrent networks, whose state belongs to those places."""
 
-    def __init__(self, dataset, batch_size, gpu=False, *, prefetch=0):
+    def __init__(self, dataset: Examples, batch_size: int, gpu: bool = False, *, prefetch: int = 0) -> None:
         super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch)
 
-    def _places(self, iteration):
+    def _places(self, iteration: int) -> NDArray[np.intp]:
         return (np.arange(self.batch_size) * (self.data_size // self.batch_size) + iteration) % self.data_size
 
-    def __next__(self):
+    def __next__(self) -> Batch:
         """The next batch."""
         return super().__next__()

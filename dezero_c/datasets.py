@@ -5,9 +5,12 @@ into the cache directory when they are first used. How files are read is `_forma
 batches are the data loaders'.
 """
 
+from __future__ import annotations
+
 import copy
 import operator
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,13 +18,21 @@ from dezero_c import _formats
 from dezero_c._download import cache_dir, data_dir, get_file
 from dezero_c.transforms import Compose, Flatten, Normalize, ToFloat, plain, whole
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Transform: TypeAlias = Callable[[Any], Any]
+
 __all__ = [
     "CIFAR10", "CIFAR100", "MNIST", "Dataset", "Digits", "ImageNet", "Shakespear", "Shakespeare", "SinCurve", "Spiral",
     "TinyText", "cache_dir", "get_file", "get_spiral", "load_cache_npz", "save_cache_npz",
 ]
 
 
-def _same(x):
+def _same(x: Any) -> Any:
     return x
 
 
@@ -39,7 +50,8 @@ class Dataset:
     to an example and to a label when it is taken out; None for nothing.
     """
 
-    def __init__(self, train=True, transform=None, target_transform=None):
+    def __init__(self, train: bool = True, transform: Transform | None = None,
+                 target_transform: Transform | None = None) -> None:
         for name, f in (("transform", transform), ("target_transform", target_transform)):
             if f is not None and not callable(f):
                 raise TypeError(f"{type(self).__name__}: {name} must be callable, such as a transforms.Compose, not "
@@ -47,23 +59,23 @@ class Dataset:
         self.train = train
         self.transform = _same if transform is None else transform
         self.target_transform = _same if target_transform is None else target_transform
-        self.data = None
-        self.label = None
+        self.data: Any = None
+        self.label: Any = None
         self.prepare()
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Fills `data` and `label`; called once, by the constructor."""
 
-    def _checked_data(self):
+    def _checked_data(self) -> Any:
         if self.data is None:
             raise ValueError(f"{type(self).__name__} has no data: its prepare() must set self.data, or the class "
                              "override __getitem__ and __len__")
         return self.data
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._checked_data())
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> tuple[Any, Any]:
         """The pair (example, label), the label being None where there are none.
 
         index: an int, negative ones counting from the end. A slice, a list or an array of ints, or an array of bools
@@ -83,7 +95,7 @@ class Dataset:
             raise IndexError(f"{type(self).__name__}: there is no example {i}; there are {len(data)}")
         return self.transform(data[i]), None if self.label is None else self.target_transform(self.label[i])
 
-    def _places(self, index):
+    def _places(self, index: Any) -> NDArray[np.intp]:
         index = np.asarray(index)
         if index.size == 0:
             return np.zeros(0, np.intp)
@@ -97,7 +109,7 @@ class Dataset:
             raise IndexError(f"{type(self).__name__}: there is no example {worst}; there are {len(self)}")
         return index.astype(np.intp)
 
-    def _stacked(self, index):
+    def _stacked(self, index: NDArray[np.intp]) -> tuple[Any, Any]:
         """The examples and labels at these places as arrays; (array, None) without labels."""
         xs = self._taken(self.data, self.transform, index)
         ts = None if self.label is None else self._taken(self.label, self.target_transform, index)
@@ -108,7 +120,7 @@ class Dataset:
         return np.array([x for x, _ in pairs]), None if self.label is None else np.array([t for _, t in pairs])
 
     @staticmethod
-    def _taken(values, transform, index):
+    def _taken(values: Any, transform: Transform, index: NDArray[np.intp]) -> NDArray[Any] | None:
         """`transform` of all values at these places at once, or None where that is not known to give the same."""
         if type(values) is not np.ndarray or values.ndim == 0 or not plain(values.dtype):
             return None
@@ -118,7 +130,7 @@ class Dataset:
 
 # ---- made data ----------------------------------------------------------------------------------------------------
 
-def get_spiral(train=True):
+def get_spiral(train: bool = True) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
     """Three arms of a spiral, 100 points each, in random order.
 
     Returns x, float32 of shape (300, 2), and t, ints of shape (300,), which name the arm. It seeds the global
@@ -137,7 +149,7 @@ def get_spiral(train=True):
 class Spiral(Dataset):
     """`get_spiral`: 300 points in the plane that belong to three classes."""
 
-    def prepare(self):
+    def prepare(self) -> None:
         self.data, self.label = get_spiral(self.train)
 
 
@@ -148,7 +160,7 @@ class SinCurve(Dataset):
     A sine with noise from the global `np.random` for training, a cosine without it for test; float64.
     """
 
-    def prepare(self):
+    def prepare(self) -> None:
         x = np.linspace(0, 2 * np.pi, 1000)
         noise = np.random.uniform(-0.05, 0.05, x.shape)     # drawn for test as well: DeZero's random numbers
         y = np.sin(x) + noise if self.train else np.cos(x)
@@ -157,7 +169,7 @@ class SinCurve(Dataset):
 
 # ---- images -------------------------------------------------------------------------------------------------------
 
-def _paired(data, label, where):
+def _paired(data: NDArray[Any], label: NDArray[Any], where: str) -> tuple[NDArray[Any], NDArray[Any]]:
     if len(data) != len(label):
         raise ValueError(f"{where}: {len(data)} images and {len(label)} labels do not belong together; delete the "
                          "files, so that they are downloaded again")
@@ -166,7 +178,7 @@ def _paired(data, label, where):
     return data, label
 
 
-def _show(data, row, col, gray):
+def _show(data: NDArray[Any], row: int, col: int, gray: bool) -> None:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -192,26 +204,27 @@ class MNIST(Dataset):
     damaged.
     """
 
-    def __init__(self, train=True, transform=_IMAGE, target_transform=None):
+    def __init__(self, train: bool = True, transform: Transform | None = _IMAGE,
+                 target_transform: Transform | None = None) -> None:
         super().__init__(train, copy.deepcopy(_IMAGE) if transform is _IMAGE else transform, target_transform)
 
-    def prepare(self):
+    def prepare(self) -> None:
         url = "http://yann.lecun.com/exdb/mnist/" + ("train" if self.train else "t10k")
         images, labels = get_file(url + "-images-idx3-ubyte.gz"), get_file(url + "-labels-idx1-ubyte.gz")
         self.data, self.label = _paired(self._load_data(images), self._load_label(labels), f"{images} and {labels}")
 
-    def _load_data(self, filepath):
+    def _load_data(self, filepath: str) -> NDArray[Any]:
         return _formats.read_idx(filepath, 3)[:, np.newaxis]
 
-    def _load_label(self, filepath):
+    def _load_label(self, filepath: str) -> NDArray[Any]:
         return _formats.read_idx(filepath, 1)
 
-    def show(self, row=10, col=10):
+    def show(self, row: int = 10, col: int = 10) -> None:
         """Shows row * col images, chosen by the global `np.random`, by matplotlib."""
         _show(self.data, row, col, gray=True)
 
     @staticmethod
-    def labels():
+    def labels() -> dict[int, str]:
         """{label: its name}"""
         return {i: str(i) for i in range(10)}
 
@@ -228,10 +241,11 @@ class Digits(Dataset):
     (dezero_c/data/README.txt).
     """
 
-    def __init__(self, train=True, transform=_DIGIT, target_transform=None):
+    def __init__(self, train: bool = True, transform: Transform | None = _DIGIT,
+                 target_transform: Transform | None = None) -> None:
         super().__init__(train, copy.deepcopy(_DIGIT) if transform is _DIGIT else transform, target_transform)
 
-    def prepare(self):
+    def prepare(self) -> None:
         part = np.arange(1797) % 5 != 4 if self.train else slice(4, None, 5)
         self.data = _formats.read_idx(_bundled("digits-images-idx3-ubyte.gz"), 3)[part, np.newaxis]
         self.label = _formats.read_idx(_bundled("digits-labels-idx1-ubyte.gz"), 1)[part]
@@ -240,11 +254,11 @@ class Digits(Dataset):
     labels = staticmethod(MNIST.labels)
 
 
-def _bundled(name):
+def _bundled(name: str) -> str:
     return os.path.join(os.path.dirname(__file__), "data", name)
 
 
-def _cifar_part(found, label_key, path):
+def _cifar_part(found: dict[str, Any], label_key: str, path: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """The images and labels of one pickled dict of CIFAR: uint8 of shape (N, 3, 32, 32), int64 of shape (N,)."""
     data, label = found.get("data"), found.get(label_key)
     if data is None or label is None:
@@ -273,37 +287,38 @@ class CIFAR10(Dataset):
 
     _url = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 
-    def __init__(self, train=True, transform=_CIFAR, target_transform=None):
+    def __init__(self, train: bool = True, transform: Transform | None = _CIFAR,
+                 target_transform: Transform | None = None) -> None:
         super().__init__(train, copy.deepcopy(_CIFAR) if transform is _CIFAR else transform, target_transform)
 
-    def _members(self):
+    def _members(self) -> list[str]:
         return [f"data_batch_{i}" for i in range(1, 6)] if self.train else ["test_batch"]
 
-    def _label_key(self):
+    def _label_key(self) -> str:
         return "labels"
 
-    def prepare(self):
+    def prepare(self) -> None:
         path = get_file(self._url)
         parts = [_cifar_part(found, self._label_key(), path) for found in _formats.read_archive(path, self._members())]
         self.data, self.label = _paired(np.concatenate([data for data, _ in parts]),
                                         np.concatenate([label for _, label in parts]), path)
 
-    def _load_data(self, filename, idx, data_type="train"):
+    def _load_data(self, filename: str, idx: Any, data_type: str = "train") -> NDArray[Any]:
         return self._load_part(filename, idx, data_type)[0].reshape(-1, 3072)
 
-    def _load_label(self, filename, idx, data_type="train"):
+    def _load_label(self, filename: str, idx: Any, data_type: str = "train") -> NDArray[Any]:
         return self._load_part(filename, idx, data_type)[1]
 
-    def _load_part(self, filename, idx, data_type):
+    def _load_part(self, filename: str, idx: Any, data_type: str) -> tuple[NDArray[Any], NDArray[Any]]:
         member = f"data_batch_{idx}" if data_type == "train" else "test_batch"
         return _cifar_part(_formats.read_archive(filename, [member])[0], self._label_key(), filename)
 
-    def show(self, row=10, col=10):
+    def show(self, row: int = 10, col: int = 10) -> None:
         """Shows row * col images, chosen by the global `np.random`, by matplotlib."""
         _show(self.data, row, col, gray=False)
 
     @staticmethod
-    def labels():
+    def labels() -> dict[int, str]:
         """{label: its name}"""
         names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
         return dict(enumerate(names))
@@ -330,29 +345,30 @@ class CIFAR100(CIFAR10):
 
     _url = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 
-    def __init__(self, train=True, transform=_CIFAR, target_transform=None, label_type="fine"):
+    def __init__(self, train: bool = True, transform: Transform | None = _CIFAR,
+                 target_transform: Transform | None = None, label_type: str = "fine") -> None:
         if label_type not in ("fine", "coarse"):
             raise ValueError(f"CIFAR100: label_type is 'fine' or 'coarse', not {label_type!r}")
         self.label_type = label_type
         super().__init__(train, transform, target_transform)
 
-    def _members(self):
+    def _members(self) -> list[str]:
         return ["train" if self.train else "test"]
 
-    def _label_key(self):
+    def _label_key(self) -> str:
         return f"{self.label_type}_labels"
 
-    def _load_data(self, filename, data_type="train"):
+    def _load_data(self, filename: str, data_type: str = "train") -> NDArray[Any]:  # type: ignore[override]
         return self._load_part(filename, None, data_type)[0].reshape(-1, 3072)
 
-    def _load_label(self, filename, data_type="train"):
+    def _load_label(self, filename: str, data_type: str = "train") -> NDArray[Any]:  # type: ignore[override]
         return self._load_part(filename, None, data_type)[1]
 
-    def _load_part(self, filename, idx, data_type):
+    def _load_part(self, filename: str, idx: Any, data_type: str) -> tuple[NDArray[Any], NDArray[Any]]:
         return _cifar_part(_formats.read_archive(filename, [data_type])[0], self._label_key(), filename)
 
     @staticmethod
-    def labels(label_type="fine"):
+    def labels(label_type: str = "fine") -> dict[int, str]:
         """{label: its name}, of label_type 'fine' or 'coarse'"""
         if label_type not in ("fine", "coarse"):
             raise ValueError(f"CIFAR100.labels: label_type is 'fine' or 'coarse', not {label_type!r}")
@@ -362,12 +378,12 @@ class CIFAR100(CIFAR10):
 class ImageNet(Dataset):
     """The names of ImageNet's classes: `ImageNet.labels()`. The images cannot be downloaded freely."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         raise NotImplementedError("ImageNet: its images cannot be downloaded freely; ImageNet.labels() gives the names "
                                   "of its classes, and a subclass of Dataset can read your own copy of the images")
 
     @staticmethod
-    def labels():
+    def labels() -> dict[int, str]:
         """{label: its name} of the 1,000 classes, from a file that is downloaded if it is not in the cache
         directory."""
         import ast
@@ -385,7 +401,7 @@ class ImageNet(Dataset):
 
 # ---- text ---------------------------------------------------------------------------------------------------------
 
-def _ids(text):
+def _ids(text: str) -> tuple[NDArray[np.int64], dict[str, int], dict[int, str]]:
     """Every character as an int64 number, and the two dicts between them, in the order of first appearance."""
     char_to_id = {char: i for i, char in enumerate(dict.fromkeys(text))}
     ids = np.fromiter((char_to_id[char] for char in text), np.int64, len(text))
@@ -399,7 +415,7 @@ class Shakespear(Dataset):
     `shakespear.txt` in the cache directory, downloaded if it is not there.
     """
 
-    def prepare(self):
+    def prepare(self) -> None:
         path = get_file("https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
                         "shakespear.txt")
         ids, self.char_to_id, self.id_to_char = _ids(_formats.read_text(path))
@@ -417,7 +433,7 @@ class TinyText(Dataset):
     for training, the rest for test.
     """
 
-    def prepare(self):
+    def prepare(self) -> None:
         ids, self.char_to_id, self.id_to_char = _ids(_formats.read_text(_bundled("alice.txt.gz")))
         cut = len(ids) * 9 // 10
         ids = ids[:cut] if self.train else ids[cut:]
@@ -426,11 +442,12 @@ class TinyText(Dataset):
 
 # ---- arrays kept in the cache directory ---------------------------------------------------------------------------
 
-def _cache_path(filename, train):
+def _cache_path(filename: str | os.PathLike[str], train: bool) -> str:
     return os.path.join(data_dir(), os.path.basename(os.fspath(filename)) + (".train.npz" if train else ".test.npz"))
 
 
-def load_cache_npz(filename, train=False):
+def load_cache_npz(filename: str | os.PathLike[str],
+                   train: bool = False) -> tuple[NDArray[Any], NDArray[Any]] | tuple[None, None]:
     """The arrays (data, label) that `save_cache_npz` kept under that name, or (None, None)."""
     import zipfile
     import zlib
@@ -451,7 +468,7 @@ def load_cache_npz(filename, train=False):
                          "is made again") from error
 
 
-def save_cache_npz(data, label, filename, train=False):
+def save_cache_npz(data: ArrayLike, label: ArrayLike, filename: str | os.PathLike[str], train: bool = False) -> str:
     """Keeps two arrays in the cache directory under the name of a file, and returns the path; what is there stays."""
     from dezero_c._files import replacing
 

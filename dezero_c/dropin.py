@@ -5,16 +5,24 @@ running whole programs this way is `python -m dezero_c`. Only the standard libra
 loads anyway, because every `import dezero_c` pays for this file.
 """
 
+from __future__ import annotations
+
 import importlib
 import sys
 from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+    from typing import Any
 
 __all__ = ["install", "load_ipython_extension", "uninstall", "unload_ipython_extension"]
 
 _PACKAGE = __name__.partition(".")[0]
 
 
-def _target(fullname):
+def _target(fullname: str) -> str | None:
     """The module of dezero_c that answers for `fullname`, or None where the drop-in has no say."""
     if fullname == "chapter1":
         return f"{_PACKAGE}.chapter1"
@@ -32,15 +40,15 @@ class _AliasLoader:
     module is never touched, and reloading and pickling go on under its own name.
     """
 
-    def __init__(self, finder, target):
+    def __init__(self, finder: _Finder, target: str) -> None:
         self._finder = finder
         self._target = target
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> None:
         return None
 
-    def exec_module(self, module):
-        alias = module.__spec__.name
+    def exec_module(self, module: ModuleType) -> None:
+        alias = module.__spec__.name  # type: ignore[union-attr]    # the import system has set it
         real = importlib.import_module(self._target)
         self._finder.added[alias] = real
         sys.modules[alias] = real
@@ -51,15 +59,16 @@ class _Finder:
 
     _dezero_c_dropin = True  # recognised by this mark, so that a reloaded module finds the finder of the first load
 
-    def __init__(self):
-        self.added = {}
-        self.displaced = {}
+    def __init__(self) -> None:
+        self.added: dict[str, ModuleType] = {}
+        self.displaced: dict[str, ModuleType] = {}
         self.simple_core = False
 
-    def target(self, fullname):
+    def target(self, fullname: str) -> str | None:
         return f"{_PACKAGE}.simple" if fullname == "dezero" and self.simple_core else _target(fullname)
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
         name = self.target(fullname)
         if name is None:
             return None
@@ -72,20 +81,21 @@ class _Finder:
                 name=fullname,
             )
         is_package = real.submodule_search_locations is not None
-        return ModuleSpec(fullname, _AliasLoader(self, name), origin=real.origin, is_package=is_package)
+        loader: Any = _AliasLoader(self, name)
+        return ModuleSpec(fullname, loader, origin=real.origin, is_package=is_package)
 
 
-def _installed():
+def _installed() -> Any:
     """The finder at work, or None."""
     return next((finder for finder in sys.meta_path if getattr(finder, "_dezero_c_dropin", False)), None)
 
 
-def _is_ours(name, module):
+def _is_ours(name: str, module: ModuleType | None) -> bool:
     ours = [_target(name), f"{_PACKAGE}.simple"] if name == "dezero" else [_target(name)]
     return module is not None and any(module is sys.modules.get(each or "") for each in ours)
 
 
-def install(simple_core=False):
+def install(simple_core: bool = False) -> None:
     """Let `import dezero`, `import dezero.<module>` and `import chapter1` give the modules of dezero_c.
 
     The very same modules, not copies: `dezero.Variable is dezero_c.Variable`. They win over a `chapter1.py` in the
@@ -124,12 +134,12 @@ def install(simple_core=False):
         sys.meta_path[:] = [finder, *(other for other in sys.meta_path if other is not finder)]
 
 
-def wants_simple_core():
+def wants_simple_core() -> bool:
     """Whether the drop-in at work is the book's steps 23 to 32; False when none is."""
     return getattr(_installed(), "simple_core", False)
 
 
-def uninstall():
+def uninstall() -> None:
     """Undo `install`: `dezero` and `chapter1` mean again what they meant before. Harmless if nothing is installed."""
     finder = _installed()
     if finder is None:
@@ -141,7 +151,7 @@ def uninstall():
     sys.modules.update(finder.displaced)
 
 
-def load_ipython_extension(ip):
+def load_ipython_extension(ip: Any) -> None:
     """`%load_ext dezero_c`: `install()`. Silent, but for a line on stderr if a `chapter1` had been imported before."""
     before = sys.modules.get("chapter1")
     install()
@@ -149,6 +159,6 @@ def load_ipython_extension(ip):
         print("dezero_c: takes the place of the chapter1 imported before; import its names again", file=sys.stderr)
 
 
-def unload_ipython_extension(ip):
+def unload_ipython_extension(ip: Any) -> None:
     """`%unload_ext dezero_c`: `uninstall()`."""
     uninstall()

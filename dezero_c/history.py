@@ -9,12 +9,27 @@
     history.plot("run.png")
 """
 
+from __future__ import annotations
+
 import math
 import numbers
 import os
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 from dezero_c._progress import Progress, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Self, TypeAlias, overload
+
+    from matplotlib.figure import Figure
+
+    from dezero_c._core import Variable
+
+    Number: TypeAlias = int | float
+    Value: TypeAlias = float | Variable | Any
+    Row: TypeAlias = dict[str, Number]
 
 __all__ = ["History", "Progress", "progress"]
 
@@ -24,7 +39,7 @@ _LARGEST = 10**300  # of an int; a larger one has no place on an axis
 _SHOWN = 12  # rows of a table
 
 
-def _number(value, name, op):
+def _number(value: Any, name: str, op: str) -> Number | None:
     """A Python number (or None) out of what training loops have in hand: a Variable, an array of one element, …"""
     plain = value if hasattr(value, "item") else getattr(value, "data", value)
     item = getattr(plain, "item", None)
@@ -53,13 +68,13 @@ class History:
     `history[-1]` a row, a dict; `len(history)` and `for row in history` go by rows; `"loss" in history`.
     """
 
-    def __init__(self):
-        self._epochs = []
-        self._columns = {}
+    def __init__(self) -> None:
+        self._epochs: list[Number] = []
+        self._columns: dict[str, list[Number | None]] = {}
 
     # -- recording --
 
-    def append(self, **values):
+    def append(self, **values: Value) -> None:
         """Record values as the next row: epoch 1 if it is the first, else one more than the last.
 
         Values are numbers, Variables or arrays of one element, or None. Raises ValueError for larger arrays, TypeError
@@ -70,7 +85,7 @@ class History:
             epoch = math.floor(self._epochs[-1]) + 1 if self._epochs else 1
         self._put(epoch, values, "History.append")
 
-    def record(self, epoch, **values):
+    def record(self, epoch: float, **values: Value) -> None:
         """Record values of this epoch (any number, so it may be an iteration or half an epoch).
 
         Values are those of `append`. Rows stay sorted by epoch. What is recorded of an epoch that is there already
@@ -78,7 +93,7 @@ class History:
         """
         self._put(epoch, values, "History.record")
 
-    def _put(self, epoch, values, op):
+    def _put(self, epoch: Any, values: dict[str, Any], op: str) -> None:
         epoch = _number(epoch, "epoch", op)
         if epoch is None or not math.isfinite(epoch):
             raise ValueError(f"{op}: epoch must be a finite number, not {epoch}")
@@ -99,17 +114,23 @@ class History:
 
     # -- reading --
 
-    def keys(self):
+    def keys(self) -> list[str]:
         """The names of the columns, "epoch" first."""
         return ["epoch", *self._columns]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._epochs)
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name == "epoch" or name in self._columns
 
-    def __getitem__(self, key):
+    if TYPE_CHECKING:
+        @overload
+        def __getitem__(self, key: str) -> list[Number | None]: ...
+        @overload
+        def __getitem__(self, key: int) -> Row: ...
+
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, str):
             if key == "epoch":
                 return list(self._epochs)
@@ -127,16 +148,16 @@ class History:
         row = {name: column[key] for name, column in self._columns.items() if column[key] is not None}
         return {"epoch": epoch, **row}
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Row]:
         return (self[row] for row in range(len(self)))
 
     # -- files --
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, which is replaced when the new one is complete."""
         from dezero_c._files import replacing
 
-        def encoded(value):
+        def encoded(value: Any) -> Number | str | None:
             return value if value is None or math.isfinite(value) else str(value)
 
         columns = {name: [encoded(value) for value in self[name]] for name in self.keys()}
@@ -148,7 +169,7 @@ class History:
             file.write(text.encode())
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """A History from a file that `save` wrote. Raises OSError if it cannot be read and ValueError, naming the file,
         if it holds something else."""
         import json
@@ -176,7 +197,7 @@ class History:
         return history
 
     @staticmethod
-    def _decoded(name, values):
+    def _decoded(name: str, values: Any) -> list[Any]:
         if not isinstance(values, list):
             raise ValueError(f"its column {name!r} is no list")
         found = [_ODD.get(value, value) if isinstance(value, str) else value for value in values]
@@ -189,7 +210,13 @@ class History:
 
     # -- seeing --
 
-    def plot(self, to_file=None):
+    if TYPE_CHECKING:
+        @overload
+        def plot(self, to_file: None = None) -> Figure: ...
+        @overload
+        def plot(self, to_file: str | os.PathLike[str]) -> str: ...
+
+    def plot(self, to_file: Any = None) -> Any:
         """Draw the curves: losses in one panel, accuracies in the next, then whatever else was recorded.
 
         to_file: the picture's file (.png, .pdf, .svg, …), whose path is returned; the file is replaced when the picture
@@ -231,7 +258,7 @@ class History:
         return to_file
 
     @staticmethod
-    def _pyplot():
+    def _pyplot() -> Any:
         """pyplot's way to make a figure where the program uses pyplot. Not in a notebook, which would show such a
         figure twice."""
         import sys
@@ -241,15 +268,15 @@ class History:
         pyplot = sys.modules.get("matplotlib.pyplot")
         return None if pyplot is None or in_notebook() else pyplot.figure
 
-    def _table(self):
+    def _table(self) -> tuple[list[str], list[list[str] | None]]:
         """The rows as text, the middle left out of a long table; with None for the gap."""
         names = self.keys()
-        rows = [[_text(value) for value in row] for row in zip(*(self[name] for name in names), strict=True)]
+        rows: list[list[str] | None] = [[_text(value) for value in row] for row in zip(*(self[name] for name in names), strict=True)]
         if len(rows) > _SHOWN:
             rows = [*rows[:3], None, *rows[len(rows) - _SHOWN + 4:]]
         return names, rows
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         names, rows = self._table()
         widths = [max(len(name), *(len(row[k]) for row in rows if row), 0) for k, name in enumerate(names)]
         lines = [f"History of {len(self)} row{'' if len(self) == 1 else 's'}"]
@@ -258,7 +285,7 @@ class History:
             lines.append("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
         return "\n".join(lines) if rows else "History without rows"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         from dezero_c import _chart
         from dezero_c._svg import escaped
 
@@ -274,7 +301,7 @@ class History:
                 f"<tbody>{body}</tbody></table></div>")
 
 
-def _encoded(figure, kind, dpi):
+def _encoded(figure: Any, kind: str, dpi: float) -> bytes:
     """The bytes of a file with the figure; ValueError, with a list of those there are, for a kind that is not known."""
     import io
 
@@ -283,13 +310,13 @@ def _encoded(figure, kind, dpi):
     return file.getvalue()
 
 
-def _text(value):
+def _text(value: Number | None) -> str:
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _check_folder(path, op):
+def _check_folder(path: str | os.PathLike[str], op: str) -> None:
     folder = os.path.dirname(os.fspath(path))
     if folder and not os.path.isdir(folder):
         raise FileNotFoundError(f"{op}: the folder {folder!r} does not exist; make it first")

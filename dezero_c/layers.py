@@ -4,6 +4,10 @@ A layer is plain Python over `dezero_c.functions`. Weights are drawn from NumPy'
 that a seed gives the same numbers in both. Files of weights are read and written by `_weights`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dezero_c import _training, _weights
@@ -12,19 +16,27 @@ from dezero_c._core import Parameter, Variable
 from dezero_c._recurrent import lstm_step
 from dezero_c.functions_conv import conv2d, deconv2d, pair
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, ClassVar
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from dezero_c._typing import Operand, Pair, Path
+
 __all__ = [
     "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Deconv2d", "Dropout", "EmbedID", "Layer", "LayerNorm", "Linear",
     "Parameter",
 ]
 
 
-class _Names(dict):
+class _Names(dict[str, None]):
     """The names of a layer's parameters: the set that DeZero has, in the order of definition."""
 
-    def add(self, name):
+    def add(self, name: str) -> None:
         self[name] = None
 
-    def discard(self, name):
+    def discard(self, name: str) -> None:
         self.pop(name, None)
 
     remove = dict.__delitem__
@@ -37,50 +49,53 @@ class Layer:
     the order of definition. `inputs` and `outputs` are weak references to what the last call was given and gave.
     """
 
-    def __init__(self):
+    if TYPE_CHECKING:
+        _params: _Names
+
+    def __init__(self) -> None:
         self.__dict__.setdefault("_params", _Names())
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Parameter, Layer)):
             self.__dict__.setdefault("_params", _Names()).add(name)
         elif name in self.__dict__.get("_params", ()):
             self._params.discard(name)
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
         self.__dict__.get("_params", _Names()).discard(name)
 
-    def __call__(self, *inputs, **kwargs):
+    def __call__(self, *inputs: Any, **kwargs: Any) -> Variable | Any:
         outputs = self.forward(*inputs, **kwargs)
         _training.remember(self.__dict__, inputs, outputs)
         return outputs[0] if isinstance(outputs, tuple) and len(outputs) == 1 else outputs
 
-    def forward(self, *inputs):
+    def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define forward(self, *inputs)")
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """The attributes, without the references to the last call's inputs and outputs."""
         state = {name: value for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
         if (own := state.get("_params")) is not None:       # copy.copy would share it
             state["_params"] = type(own)(own)
         return state
 
-    def params(self):
+    def params(self) -> Iterator[Parameter]:
         """The Parameters of this layer and of the layers in it, each once."""
         yield from _training.parameters(self)
 
-    def named_params(self):
+    def named_params(self) -> Iterator[tuple[str, Parameter]]:
         """(name, Parameter) for each of `params()`; names are paths such as `l0/W`, those of the files of weights."""
         seen = set()
-        flat = {}
+        flat: dict[str, Parameter] = {}
         self._flatten_params(flat)
         for name, param in flat.items():
             if id(param) not in seen:
                 seen.add(id(param))
                 yield name, param
 
-    def _flatten_params(self, params_dict, parent_key=""):
+    def _flatten_params(self, params_dict: dict[str, Parameter], parent_key: str = "") -> None:
         for name in self.__dict__.get("_params", ()):
             value = self.__dict__[name]
             key = f"{parent_key}/{name}" if parent_key else name
@@ -89,42 +104,42 @@ class Layer:
             else:
                 params_dict[key] = value
 
-    def cleargrads(self):
+    def cleargrads(self) -> None:
         """Takes every Parameter's gradient away."""
         _training.clear(self)
 
-    def to_cpu(self):
+    def to_cpu(self) -> None:
         """Brings the Parameters to the processor's memory, where they always are."""
         for param in self.params():
             param.to_cpu()
 
-    def to_gpu(self):
+    def to_gpu(self) -> None:
         """Raises: there is no GPU here."""
         Parameter(np.zeros(0)).to_gpu()     # also where no weights have been drawn yet
 
-    def save_weights(self, path):
+    def save_weights(self, path: Path) -> None:
         """Writes the Parameters' data to `path`, in DeZero's format: a compressed .npz with a key such as `l0/W` for each.
 
         The file is written under another name first: one that was there stays whole whatever happens. Parameters whose size
         is not known yet are left out.
         """
-        flat = {}
+        flat: dict[str, Parameter] = {}
         self._flatten_params(flat)
         _weights.save(path, flat)
 
-    def load_weights(self, path):
+    def load_weights(self, path: Path) -> None:
         """Reads what `save_weights`, or DeZero's, wrote.
 
         Nothing is changed unless all of it fits. Raises ValueError, naming the parameter, where the file lacks one or has one in
         another shape, and where the file is no file of weights; nothing in a file is ever executed.
         """
-        flat = {}
+        flat: dict[str, Parameter] = {}
         self._flatten_params(flat)
-        shapes = {}
+        shapes: dict[str, tuple[int | None, ...] | None] = {}
         self._flatten_shapes(shapes)
         _weights.load(path, flat, shapes, type(self).__name__)
 
-    def _flatten_shapes(self, shapes, parent_key=""):
+    def _flatten_shapes(self, shapes: dict[str, tuple[int | None, ...] | None], parent_key: str = "") -> None:
         for name in self.__dict__.get("_params", ()):
             value = self.__dict__[name]
             key = f"{parent_key}/{name}" if parent_key else name
@@ -133,7 +148,7 @@ class Layer:
             else:
                 shapes[key] = self._known_shape(name)
 
-    def _known_shape(self, name):
+    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         """What is known of the shape of the Parameter `name` before it has data: a tuple with None for open lengths, or
         None."""
         return None
@@ -142,22 +157,22 @@ class Layer:
 _training.set_base_params(Layer.params)
 
 
-def _drawn(shape, fan_in, dtype):
+def _drawn(shape: Any, fan_in: Any, dtype: DTypeLike) -> NDArray[Any]:
     """Normal numbers of variance 1 / fan_in (Y. LeCun and others, Efficient BackProp, 1998)."""
     dtype = np.dtype(dtype)
     return np.random.randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / max(fan_in, 1)))
 
 
-def _columns(layer, x, axis):
+def _columns(layer: Layer, x: Any, axis: int) -> int:
     """The length of x's axis that decides the size of a layer's weights."""
-    shape = np.shape(x)
+    shape: tuple[int, ...] = np.shape(x)
     if not -len(shape) <= axis < len(shape):
         what = "x is None, and" if x is None else f"x of shape {shape}"
         raise ValueError(f"{type(layer).__name__}: {what} has too few axes to tell the size of the weights; pass an array")
     return shape[axis]
 
 
-def _channels(layer, x):
+def _channels(layer: _Convolution, x: Any) -> int:
     """The number of x's channels, which must be layer.in_channels where that has been given."""
     C = _columns(layer, x, 1)
     if layer.in_channels not in (None, C):
@@ -173,9 +188,10 @@ class Linear(Layer):
     """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,).
     """
 
-    def __init__(self, out_size, nobias=False, dtype=np.float32, in_size=None):
+    def __init__(self, out_size: int, nobias: bool = False, dtype: DTypeLike = np.float32,
+                 in_size: int | None = None) -> None:
         super().__init__()
-        self.in_size = in_size
+        self.in_size: Any = in_size     # an int from the first call on
         self.out_size = out_size
         self.dtype = dtype
         self.W = Parameter(None, name="W")
@@ -183,13 +199,13 @@ class Linear(Layer):
             self._init_W()
         self.b = None if nobias else Parameter(np.zeros(out_size, dtype=dtype), name="b")
 
-    def _init_W(self, xp=np):
+    def _init_W(self, xp: Any = np) -> None:
         self.W.data = _drawn((self.in_size, self.out_size), self.in_size, self.dtype)
 
-    def _known_shape(self, name):
+    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.in_size, self.out_size) if name == "W" else None
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         W = self.W
         if W.data is None:
             self.in_size = _columns(self, x, -1)
@@ -200,9 +216,12 @@ class Linear(Layer):
 class _Convolution(Layer):
     """What Conv2d and Deconv2d share, neither of which is the other."""
 
-    def __init__(self, out_channels, kernel_size, stride=1, pad=0, nobias=False, dtype=np.float32, in_channels=None):
+    _function: ClassVar[Callable[..., Variable]]
+
+    def __init__(self, out_channels: int, kernel_size: Pair, stride: Pair = 1, pad: Pair = 0, nobias: bool = False,
+                 dtype: DTypeLike = np.float32, in_channels: int | None = None) -> None:
         super().__init__()
-        self.in_channels = in_channels
+        self.in_channels: Any = in_channels     # an int from the first call on
         self.out_channels = out_channels
         self.kernel_size = kernel_size
         self.stride = stride
@@ -213,11 +232,11 @@ class _Convolution(Layer):
             self._init_W()
         self.b = None if nobias else Parameter(np.zeros(out_channels, dtype=dtype), name="b")
 
-    def _init_W(self, xp=np):
+    def _init_W(self, xp: Any = np) -> None:
         KH, KW = pair(self.kernel_size)
         self.W.data = _drawn(self._known_shape("W"), self.in_channels * KH * KW, self.dtype)
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         if self.W.data is None:
             self.in_channels = _channels(self, x)
             self._init_W()
@@ -233,7 +252,7 @@ class Conv2d(_Convolution):
 
     _function = staticmethod(conv2d)
 
-    def _known_shape(self, name):
+    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.out_channels, self.in_channels, *pair(self.kernel_size)) if name == "W" else None
 
 
@@ -242,22 +261,23 @@ class Deconv2d(_Convolution):
 
     _function = staticmethod(deconv2d)
 
-    def _known_shape(self, name):
+    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.in_channels, self.out_channels, *pair(self.kernel_size)) if name == "W" else None
 
 
 # ---- recurrent ----------------------------------------------------------------------------------------------------
 
 
-def _same_batch(layer, x):
+def _same_batch(layer: RNN | LSTM | GRU, x: Any) -> None:
     """Says so where the state is of another batch than x."""
-    state, shape = np.shape(layer.h), np.shape(x)       # () for None
+    h: Any = layer.h
+    state, shape = np.shape(h), np.shape(x)     # () for None
     if state and shape and state[0] != shape[0]:
         raise ValueError(f"{type(layer).__name__}: the state is of a batch of {state[0]}, x of shape {shape} is not; call "
                          "reset_state() before a new sequence")
 
 
-def _through(layer, x, y=None):
+def _through(layer: Layer, x: Operand, y: Operand | None = None) -> Variable | Any:
     """layer(x), or y + layer(x). A Linear whose weights are there is one operation, and does not note inputs and outputs."""
     if type(layer) is Linear and layer.W.data is not None:
         if y is None:
@@ -270,17 +290,17 @@ def _through(layer, x, y=None):
 class RNN(Layer):
     """h = tanh(x2h(x) + h2h(h)), from h = 0. x: (N, in_size), h: (N, hidden_size)."""
 
-    def __init__(self, hidden_size, in_size=None):
+    def __init__(self, hidden_size: int, in_size: int | None = None) -> None:
         super().__init__()
         self.x2h = Linear(hidden_size, in_size=in_size)
         self.h2h = Linear(hidden_size, in_size=None if in_size is None else hidden_size, nobias=True)
-        self.h = None
+        self.h: Variable | Any = None   # None before the first call; a program may set it to an array
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets h; the next call starts a new sequence."""
         self.h = None
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         _same_batch(self, x)
         h_new = F.tanh(self.x2h(x) if self.h is None else _through(self.h2h, self.h, self.x2h(x)))
         self.h = h_new
@@ -291,7 +311,7 @@ class LSTM(Layer):
     """Long short-term memory without peepholes (S. Hochreiter, J. Schmidhuber, 1997; F. Gers and others, 2000): gates f, i, o
     = sigmoid(x2(x) + h2(h)) and u = tanh(x2u(x) + h2u(h)); c = f c + i u; h = o tanh(c), from c = h = 0."""
 
-    def __init__(self, hidden_size, in_size=None):
+    def __init__(self, hidden_size: int, in_size: int | None = None) -> None:
         super().__init__()
         H, I = hidden_size, in_size  # noqa: E741
         self.x2f = Linear(H, in_size=I)
@@ -304,12 +324,12 @@ class LSTM(Layer):
         self.h2u = Linear(H, in_size=H, nobias=True)
         self.reset_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets h and c; the next call starts a new sequence."""
-        self.h = None
-        self.c = None
+        self.h: Variable | Any = None   # None before the first call; a program may set it to an array
+        self.c: Variable | Any = None
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         _same_batch(self, x)
         x2 = (self.x2f, self.x2i, self.x2o, self.x2u)
         h2 = (self.h2f, self.h2i, self.h2o, self.h2u)
@@ -333,19 +353,26 @@ class GRU(Layer):
     """Gated recurrent unit (K. Cho and others, 2014): gates r, z = sigmoid(x2(x) + h2(h)), u = tanh(x2u(x) + h2u(r h)),
     h = z h + (1 - z) u, from h = 0."""
 
-    def __init__(self, hidden_size, in_size=None):
+    x2r: Linear
+    x2z: Linear
+    x2u: Linear
+    h2r: Linear
+    h2z: Linear
+    h2u: Linear
+
+    def __init__(self, hidden_size: int, in_size: int | None = None) -> None:
         super().__init__()
         for gate in "rzu":
             setattr(self, f"x2{gate}", Linear(hidden_size, in_size=in_size))
         for gate in "rzu":
             setattr(self, f"h2{gate}", Linear(hidden_size, in_size=hidden_size, nobias=True))
-        self.h = None
+        self.h: Variable | Any = None   # None before the first call; a program may set it to an array
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets h; the next call starts a new sequence."""
         self.h = None
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         _same_batch(self, x)
         h = self.h
         if h is None:
@@ -365,11 +392,11 @@ class GRU(Layer):
 class EmbedID(Layer):
     """The row of W (in_size, out_size) for each of the integers x: shape (*x.shape, out_size)."""
 
-    def __init__(self, in_size, out_size):
+    def __init__(self, in_size: int, out_size: int) -> None:
         super().__init__()
         self.W = Parameter(np.random.randn(in_size, out_size), name="W")
 
-    def __call__(self, x):
+    def __call__(self, x: Operand) -> Variable:
         return F.embed_id(x, self.W)
 
 
@@ -379,20 +406,20 @@ class BatchNorm(Layer):
     The running averages are Parameters too, so that they are saved with the weights; they never have a gradient.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.avg_mean = Parameter(None, name="avg_mean")
         self.avg_var = Parameter(None, name="avg_var")
         self.gamma = Parameter(None, name="gamma")
         self.beta = Parameter(None, name="beta")
 
-    def _init_params(self, x):
+    def _init_params(self, x: Any) -> None:
         D, dtype = _columns(self, x, 1), x.dtype
         for param, make in ((self.avg_mean, np.zeros), (self.avg_var, np.ones), (self.gamma, np.ones), (self.beta, np.zeros)):
             if param.data is None:
                 param.data = make(D, dtype=dtype if dtype.kind == "f" else np.float32)
 
-    def __call__(self, x):
+    def __call__(self, x: Operand) -> Variable:
         if self.avg_mean.data is None:
             self._init_params(x if isinstance(x, Variable) else np.asarray(x))
         return F.batch_norm(x, self.gamma, self.beta, self.avg_mean.data, self.avg_var.data)
@@ -401,13 +428,13 @@ class BatchNorm(Layer):
 class LayerNorm(Layer):
     """Normalisation over the last axis, see `functions.layer_norm`; eps is added to the variance."""
 
-    def __init__(self, eps=1e-5):
+    def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
         self.gamma = Parameter(None, name="gamma")
         self.beta = Parameter(None, name="beta")
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         if self.gamma.data is None:
             x = x if isinstance(x, Variable) else np.asarray(x)
             D, dtype = _columns(self, x, -1), x.dtype if x.dtype.kind == "f" else np.float32
@@ -418,9 +445,9 @@ class LayerNorm(Layer):
 class Dropout(Layer):
     """Zeros for a share of the elements while training, see `functions.dropout`."""
 
-    def __init__(self, dropout_ratio=0.5):
+    def __init__(self, dropout_ratio: float = 0.5) -> None:
         super().__init__()
         self.dropout_ratio = dropout_ratio
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         return F.dropout(x, self.dropout_ratio)

@@ -4,8 +4,11 @@ Names of attributes are keys of the files of weights (`conv1_1/W`, `res2/a/bn1/g
 Weights are drawn when a model first sees its input.
 """
 
+from __future__ import annotations
+
 import errno
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +16,15 @@ from dezero_c import functions as F
 from dezero_c import layers as L
 from dezero_c import utils
 from dezero_c.layers import Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from dezero_c._core import Variable
+    from dezero_c._typing import Operand, Pair
 
 __all__ = [
     "MLP", "VGG16", "BottleneckA", "BottleneckB", "BuildingBlock", "Fire", "Layer", "Model", "ResNet", "ResNet50",
@@ -23,7 +35,7 @@ __all__ = [
 class Model(Layer):
     """A layer that can draw its graph; the base of whole networks."""
 
-    def plot(self, *inputs, to_file="model.png"):
+    def plot(self, *inputs: Any, to_file: str | os.PathLike[str] = "model.png") -> str | Any:
         """Runs `forward` on inputs and draws the graph behind the result; what `utils.plot_dot_graph` returns."""
         y = self.forward(*inputs)
         return utils.plot_dot_graph(y, verbose=True, to_file=to_file)
@@ -35,7 +47,7 @@ class Sequential(Model):
     They are the attributes `l0`, `l1`, …, and the list `layers`. Raises TypeError for what cannot be called.
     """
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Callable[[Any], Any]) -> None:
         super().__init__()
         self.layers = []
         for i, layer in enumerate(layers):
@@ -45,7 +57,7 @@ class Sequential(Model):
             setattr(self, f"l{i}", layer)
             self.layers.append(layer)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         for layer in self.layers:
             x = layer(x)
         return x
@@ -57,7 +69,7 @@ class MLP(Model):
     x: (..., in_size); the result is (..., fc_output_sizes[-1]). Raises ValueError where no size is given.
     """
 
-    def __init__(self, fc_output_sizes, activation=F.sigmoid):
+    def __init__(self, fc_output_sizes: Iterable[int], activation: Callable[[Any], Any] = F.sigmoid) -> None:
         super().__init__()
         self.activation = activation
         self.layers = []
@@ -68,13 +80,14 @@ class MLP(Model):
         if not self.layers:
             raise ValueError("MLP: fc_output_sizes is empty; give the size of each layer, the last one for the output")
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         return self.layers[-1](x)
 
 
-def _load_pretrained(model, pretrained, url, file_name=None):
+def _load_pretrained(model: Model, pretrained: bool | str | os.PathLike[str], url: str | None,
+                     file_name: Any = None) -> None:
     """Loads the file that `pretrained` asks for: True for the one at `url`, kept in the cache directory, or a path.
 
     Without a url the file must lie in the cache directory already, as `file_name`.
@@ -117,7 +130,7 @@ class VGG16(Model):
 
     WEIGHTS_PATH = "https://github.com/koki0702/dezero-models/releases/download/v0.1/vgg16.npz"
 
-    def __init__(self, pretrained=False):
+    def __init__(self, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__()
         for i, (channels, n) in enumerate(_VGG_BLOCKS, 1):
             for j in range(1, n + 1):
@@ -128,7 +141,7 @@ class VGG16(Model):
         if pretrained:
             _load_pretrained(self, pretrained, self.WEIGHTS_PATH)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Variable:
         for i, (_, n) in enumerate(_VGG_BLOCKS, 1):
             for j in range(1, n + 1):
                 x = F.relu(getattr(self, f"conv{i}_{j}")(x))
@@ -139,7 +152,8 @@ class VGG16(Model):
         return self.fc8(x)
 
     @staticmethod
-    def preprocess(image, size=(224, 224), dtype=np.float32):
+    def preprocess(image: Any, size: tuple[int, int] | None = (224, 224),
+                   dtype: DTypeLike = np.float32) -> NDArray[Any]:
         """A PIL image as the (3, H, W) array that the pretrained weights expect: channels blue, green, red, each less
         its mean over ImageNet.
 
@@ -173,7 +187,7 @@ class ResNet(Model):
 
     WEIGHTS_PATH = "https://github.com/koki0702/dezero-models/releases/download/v0.1/resnet{}.npz"
 
-    def __init__(self, n_layers=152, pretrained=False):
+    def __init__(self, n_layers: int = 152, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__()
         if n_layers not in _RESNET_BLOCKS:
             raise ValueError(f"ResNet: n_layers must be 50, 101 or 152, not {n_layers!r}")
@@ -188,7 +202,7 @@ class ResNet(Model):
         if pretrained:
             _load_pretrained(self, pretrained, self.WEIGHTS_PATH.format(n_layers))
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         x = F.relu(self.bn1(self.conv1(x)))
         x = F.pooling(x, kernel_size=3, stride=2)
         x = self.res5(self.res4(self.res3(self.res2(x))))
@@ -198,25 +212,26 @@ class ResNet(Model):
 class ResNet152(ResNet):
     """`ResNet` of 152 layers."""
 
-    def __init__(self, pretrained=False):
+    def __init__(self, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__(152, pretrained)
 
 
 class ResNet101(ResNet):
     """`ResNet` of 101 layers."""
 
-    def __init__(self, pretrained=False):
+    def __init__(self, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__(101, pretrained)
 
 
 class ResNet50(ResNet):
     """`ResNet` of 50 layers."""
 
-    def __init__(self, pretrained=False):
+    def __init__(self, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__(50, pretrained)
 
 
-def _conv(in_channels, out_channels, kernel_size, stride, pad, nobias=False):
+def _conv(in_channels: int | None, out_channels: int, kernel_size: Pair, stride: Pair, pad: Pair,
+          nobias: bool = False) -> L.Conv2d:
     """A Conv2d that knows its input's channels and still draws its weights late, since a file may be about to give
     them."""
     conv = L.Conv2d(out_channels, kernel_size, stride, pad, nobias=nobias)
@@ -224,7 +239,7 @@ def _conv(in_channels, out_channels, kernel_size, stride, pad, nobias=False):
     return conv
 
 
-def _global_average_pooling_2d(x):
+def _global_average_pooling_2d(x: Variable) -> Variable:
     """(N, C, H, W) to (N, C): the mean of each channel."""
     N, C, H, W = x.shape
     return F.reshape(F.average_pooling(x, (H, W), stride=1), (N, C))
@@ -236,8 +251,9 @@ class BuildingBlock(Layer):
     The other arguments are those of BottleneckA. Only in_channels and downsample_fb may be None.
     """
 
-    def __init__(self, n_layers=None, in_channels=None, mid_channels=None, out_channels=None, stride=None,
-                 downsample_fb=None):
+    def __init__(self, n_layers: Any = None, in_channels: int | None = None, mid_channels: Any = None,
+                 out_channels: Any = None, stride: Any = None,
+                 downsample_fb: bool | None = None) -> None:
         super().__init__()
         needed = {"n_layers": n_layers, "mid_channels": mid_channels, "out_channels": out_channels, "stride": stride}
         missing = [name for name, value in needed.items() if value is None]
@@ -249,7 +265,7 @@ class BuildingBlock(Layer):
             setattr(self, f"b{i}", BottleneckB(out_channels, mid_channels))
             self._forward.append(f"b{i}")
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         for name in self._forward:
             x = getattr(self, name)(x)
         return x
@@ -263,7 +279,8 @@ class BottleneckA(Layer):
     does.
     """
 
-    def __init__(self, in_channels, mid_channels, out_channels, stride=2, downsample_fb=False):
+    def __init__(self, in_channels: int | None, mid_channels: int, out_channels: int, stride: Pair = 2,
+                 downsample_fb: bool | None = False) -> None:
         super().__init__()
         stride_1x1, stride_3x3 = (1, stride) if downsample_fb else (stride, 1)
         self.conv1 = _conv(in_channels, mid_channels, 1, stride_1x1, 0, nobias=True)
@@ -275,7 +292,7 @@ class BottleneckA(Layer):
         self.conv4 = _conv(in_channels, out_channels, 1, stride, 0, nobias=True)
         self.bn4 = L.BatchNorm()
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         h = F.relu(self.bn1(self.conv1(x)))
         h = F.relu(self.bn2(self.conv2(h)))
         h = self.bn3(self.conv3(h))
@@ -285,7 +302,7 @@ class BottleneckA(Layer):
 class BottleneckB(Layer):
     """Convolutions of 1x1, 3x3 and 1x1, added to x: (N, in_channels, H, W), a shape that they keep."""
 
-    def __init__(self, in_channels, mid_channels):
+    def __init__(self, in_channels: int, mid_channels: int) -> None:
         super().__init__()
         self.conv1 = _conv(in_channels, mid_channels, 1, 1, 0, nobias=True)
         self.bn1 = L.BatchNorm()
@@ -294,7 +311,7 @@ class BottleneckB(Layer):
         self.conv3 = _conv(mid_channels, in_channels, 1, 1, 0, nobias=True)
         self.bn3 = L.BatchNorm()
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         h = F.relu(self.bn1(self.conv1(x)))
         h = F.relu(self.bn2(self.conv2(h)))
         h = self.bn3(self.conv3(h))
@@ -317,7 +334,7 @@ class SqueezeNet(Model):
 
     WEIGHTS_PATH = None     # DeZero has no file; a subclass may name the URL of one
 
-    def __init__(self, pretrained=False):
+    def __init__(self, pretrained: bool | str | os.PathLike[str] = False) -> None:
         super().__init__()
         self.conv1 = _conv(3, 64, 3, 2, 0)
         self.fire2 = Fire(64, 16, 64, 64)
@@ -332,7 +349,7 @@ class SqueezeNet(Model):
         if pretrained:
             _load_pretrained(self, pretrained, self.WEIGHTS_PATH, "squeezenet.npz")
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         x = F.pooling(F.relu(self.conv1(x)), 3, 2)
         x = F.pooling(self.fire3(self.fire2(x)), 3, 2)
         x = F.pooling(self.fire5(self.fire4(x)), 3, 2)
@@ -347,12 +364,12 @@ class Fire(Layer):
     x: (N, in_channels, H, W); gives (N, expand1x1 + expand3x3, H, W).
     """
 
-    def __init__(self, in_channels, squeeze1x1, expand1x1, expand3x3):
+    def __init__(self, in_channels: int | None, squeeze1x1: int, expand1x1: int, expand3x3: int) -> None:
         super().__init__()
         self.squeeze1x1 = _conv(in_channels, squeeze1x1, 1, 1, 0)
         self.expand1x1 = _conv(squeeze1x1, expand1x1, 1, 1, 0)
         self.expand3x3 = _conv(squeeze1x1, expand3x3, 3, 1, 1)
 
-    def forward(self, x):
+    def forward(self, x: Operand) -> Variable:
         x = F.relu(self.squeeze1x1(x))
         return F.relu(F.concatenate((self.expand1x1(x), self.expand3x3(x)), axis=1))

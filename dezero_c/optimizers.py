@@ -4,12 +4,23 @@ An update is one call into `_training` for all parameters, with a C kernel for e
 has that called for each parameter instead, as in DeZero.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dezero_c import _training
 from dezero_c._core import Parameter, Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+    from dezero_c.layers import Layer
 
 __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "ClipGrad", "CosineDecay", "ExponentialDecay", "FreezeParam",
@@ -24,24 +35,24 @@ class Optimizer:
     gradient before each update.
     """
 
-    def __init__(self):
-        self.target = None
-        self.hooks = []
+    def __init__(self) -> None:
+        self.target: Layer | Any = None
+        self.hooks: list[Callable[[list[Parameter]], object]] = []
 
-    def setup(self, target):
+    def setup(self, target: Layer) -> Self:
         """Makes `target` the model whose parameters are updated; returns the optimizer itself."""
         if not callable(getattr(target, "params", None)):
             raise TypeError(f"{type(self).__name__}.setup: {type(target).__name__} has no params(); pass a Layer or a Model")
         self.target = target
         return self
 
-    def update(self):
+    def update(self) -> None:
         """Updates every parameter that has a gradient."""
         params = self._params_to_update()
         for param in params:
             self.update_one(param)
 
-    def _params_to_update(self):
+    def _params_to_update(self) -> list[Parameter]:
         if self.target is None:
             raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
         params = _training.with_gradients(self.target)
@@ -50,10 +61,10 @@ class Optimizer:
             params = [param for param in params if param.grad is not None]      # FreezeParam takes gradients away
         return params
 
-    def update_one(self, param):
+    def update_one(self, param: Parameter) -> None:
         raise NotImplementedError(f"{type(self).__name__} does not define update_one(self, param)")
 
-    def add_hook(self, f):
+    def add_hook(self, f: Callable[[list[Parameter]], object]) -> None:
         """Has `f(params)` called before each update."""
         self.hooks.append(f)
 
@@ -66,52 +77,52 @@ class _Rule(Optimizer):
     """
 
     _kernel = ""
-    _states = ()
+    _states: tuple[str, ...] = ()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self._owners = {}       # {id: parameter}: an id stays what it means while there is state for it
+        self._owners: dict[int, Parameter] = {}       # {id: parameter}: an id stays what it means while there is state for it
         for name in self._states:
             setattr(self, name, {})
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         raise NotImplementedError
 
-    def _by_numpy(self, p, g, *states):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], *states: Any) -> None:
         raise NotImplementedError
 
-    def _apply(self, params):
+    def _apply(self, params: list[Parameter]) -> None:
         numbers = self._coefficients()
         if not all(isinstance(number, (int, float, np.number)) for number in numbers):
             raise TypeError(f"{type(self).__name__}: its rate and the other numbers must be numbers, not {numbers}")
         _training.update(_training.RULES[self._kernel], params, numbers,
                          tuple([getattr(self, name) for name in self._states]), self._owners, self._by_numpy)
 
-    def update(self):
+    def update(self) -> None:
         """Updates every parameter that has a gradient."""
         if type(self).update_one is not _Rule.update_one:
             return super().update()
         self._apply(self._params_to_update())
 
-    def update_one(self, param):
+    def update_one(self, param: Parameter) -> None:
         """Updates one parameter's data in place."""
         self._apply([param])
 
     # ---- saving and resuming: ids mean nothing in another process, places in target.params() do
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """All that the next update depends on, but the parameters: numbers, and the state's arrays (copies), listed in the
         order of `target.params()`, None for a parameter that was never updated."""
-        params = [] if self.target is None else list(self.target.params())
-        state = {name: [self._copied(getattr(self, name).get(id(p))) for p in params] for name in self._states}
+        params: list[Parameter] = [] if self.target is None else list(self.target.params())
+        state: dict[str, Any] = {name: [self._copied(getattr(self, name).get(id(p))) for p in params] for name in self._states}
         state.update((name, value) for name, value in self.__dict__.items() if isinstance(value, (int, float)))
         return state
 
     @staticmethod
-    def _copied(array):
+    def _copied(array: NDArray[Any] | None) -> NDArray[Any] | None:
         return None if array is None else array.copy()
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave, in this process or another; `setup` comes first.
 
         Raises ValueError, and changes nothing, where it does not fit the model's parameters.
@@ -137,14 +148,14 @@ class _Rule(Optimizer):
         for name in numbers:
             setattr(self, name, state[name])
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         attributes = dict(self.__dict__)
         owners = attributes.pop("_owners")
         for name in self._states:
             attributes[name] = [(owners[key], array) for key, array in attributes[name].items()]
         return attributes
 
-    def __setstate__(self, attributes):
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
         self.__dict__.update(attributes)
         self._owners = {}
         for name in self._states:
@@ -158,14 +169,14 @@ class SGD(_Rule):
 
     _kernel = "sgd"
 
-    def __init__(self, lr=0.01):
+    def __init__(self, lr: float = 0.01) -> None:
         super().__init__()
         self.lr = lr
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr,)
 
-    def _by_numpy(self, p, g):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any]) -> None:
         p -= self.lr * g
 
 
@@ -174,15 +185,15 @@ class MomentumSGD(_Rule):
 
     _kernel, _states = "momentum", ("vs",)
 
-    def __init__(self, lr=0.01, momentum=0.9):
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         super().__init__()
         self.lr = lr
         self.momentum = momentum
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.momentum)
 
-    def _by_numpy(self, p, g, v):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], v: NDArray[Any]) -> None:
         v *= self.momentum
         v -= self.lr * g
         p += v
@@ -194,7 +205,7 @@ class Nesterov(MomentumSGD):
 
     _kernel = "nesterov"
 
-    def _by_numpy(self, p, g, v):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], v: NDArray[Any]) -> None:
         step = self.lr * g
         v *= self.momentum
         v -= step
@@ -206,15 +217,15 @@ class AdaGrad(_Rule):
 
     _kernel, _states = "adagrad", ("hs",)
 
-    def __init__(self, lr=0.001, eps=1e-8):
+    def __init__(self, lr: float = 0.001, eps: float = 1e-8) -> None:
         super().__init__()
         self.lr = lr
         self.eps = eps
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.eps)
 
-    def _by_numpy(self, p, g, h):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], h: NDArray[Any]) -> None:
         h += g * g
         p -= self.lr * g / (np.sqrt(h) + self.eps)
 
@@ -224,16 +235,16 @@ class RMSprop(_Rule):
 
     _kernel, _states = "rmsprop", ("hs",)
 
-    def __init__(self, lr=0.01, alpha=0.99, eps=1e-8):
+    def __init__(self, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8) -> None:
         super().__init__()
         self.lr = lr
         self.alpha = alpha
         self.eps = eps
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.alpha, self.eps)
 
-    def _by_numpy(self, p, g, h):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], h: NDArray[Any]) -> None:
         h *= self.alpha
         h += (1 - self.alpha) * (g * g)
         p -= self.lr * g / (np.sqrt(h) + self.eps)
@@ -244,15 +255,15 @@ class AdaDelta(_Rule):
 
     _kernel, _states = "adadelta", ("msg", "msdx")
 
-    def __init__(self, rho=0.95, eps=1e-6):
+    def __init__(self, rho: float = 0.95, eps: float = 1e-6) -> None:
         super().__init__()
         self.rho = rho
         self.eps = eps
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.rho, self.eps)
 
-    def _by_numpy(self, p, g, msg, msdx):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], msg: NDArray[Any], msdx: NDArray[Any]) -> None:
         msg *= self.rho
         msg += (1 - self.rho) * (g * g)
         dx = np.sqrt((msdx + self.eps) / (msg + self.eps)) * g
@@ -267,7 +278,7 @@ class Adam(_Rule):
 
     _kernel, _states = "adam", ("ms", "vs")
 
-    def __init__(self, alpha=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
+    def __init__(self, alpha: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
         super().__init__()
         self.t = 0
         self.alpha = alpha
@@ -275,7 +286,7 @@ class Adam(_Rule):
         self.beta2 = beta2
         self.eps = eps
 
-    def update(self, *args, **kwargs):
+    def update(self, *args: Any, **kwargs: Any) -> None:
         """Updates every parameter that has a gradient, and counts."""
         self.t += 1
         try:
@@ -285,16 +296,16 @@ class Adam(_Rule):
             raise
 
     @property
-    def lr(self):
+    def lr(self) -> float:
         """The step's size with the start of the averages corrected; it changes with t."""
         fix1 = 1.0 - math.pow(self.beta1, self.t)
         fix2 = 1.0 - math.pow(self.beta2, self.t)
         return self.alpha * math.sqrt(fix2) / fix1
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.beta1, self.beta2, self.eps, 0.0)
 
-    def _by_numpy(self, p, g, m, v):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], m: NDArray[Any], v: NDArray[Any]) -> None:
         m += (1 - self.beta1) * (g - m)
         v += (1 - self.beta2) * (g * g - v)
         p -= self.lr * m / (np.sqrt(v) + self.eps)
@@ -303,14 +314,15 @@ class Adam(_Rule):
 class AdamW(Adam):
     """Adam, and p -= alpha weight_decay p, apart from the gradient (I. Loshchilov, F. Hutter, 2019)."""
 
-    def __init__(self, alpha=0.001, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.01):
+    def __init__(self, alpha: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8,
+                 weight_decay: float = 0.01) -> None:
         super().__init__(alpha, beta1, beta2, eps)
         self.weight_decay = weight_decay
 
-    def _coefficients(self):
+    def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.beta1, self.beta2, self.eps, self.alpha * self.weight_decay)
 
-    def _by_numpy(self, p, g, m, v):
+    def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], m: NDArray[Any], v: NDArray[Any]) -> None:
         p -= self.alpha * self.weight_decay * p
         super()._by_numpy(p, g, m, v)
 
@@ -318,22 +330,22 @@ class AdamW(Adam):
 # ---- hooks --------------------------------------------------------------------------------------------------------
 
 
-def _set_gradient(param, array):
+def _set_gradient(param: Parameter, array: NDArray[Any]) -> None:
     """A new gradient: the old one may be another parameter's too, or a view that cannot be written to."""
     param.grad = Variable(array) if isinstance(param.grad, Variable) else array
 
 
-def _gradient(param):
+def _gradient(param: Parameter) -> Any:
     return param.grad.data if isinstance(param.grad, Variable) else param.grad
 
 
 class WeightDecay:
     """A hook: each gradient gets rate times its parameter added (the gradient of rate / 2 times the sum of squares)."""
 
-    def __init__(self, rate):
+    def __init__(self, rate: float) -> None:
         self.rate = rate
 
-    def __call__(self, params):
+    def __call__(self, params: Sequence[Parameter]) -> None:
         for param in params:
             _set_gradient(param, _gradient(param) + self.rate * param.data)
 
@@ -341,10 +353,10 @@ class WeightDecay:
 class ClipGrad:
     """A hook: all gradients together are scaled down to a Euclidean norm of max_norm, where it is larger."""
 
-    def __init__(self, max_norm):
+    def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
 
-    def __call__(self, params):
+    def __call__(self, params: Sequence[Parameter]) -> None:
         total = math.sqrt(sum(float((g ** 2).sum()) for g in map(_gradient, params)))
         rate = self.max_norm / (total + 1e-6)
         if rate < 1:
@@ -355,15 +367,15 @@ class ClipGrad:
 class FreezeParam:
     """A hook: the given layers and parameters keep their values; their gradients are taken away."""
 
-    def __init__(self, *layers):
+    def __init__(self, *layers: Layer | Parameter) -> None:
         self.layers = layers
 
     @property
-    def freeze_params(self):
+    def freeze_params(self) -> list[Parameter]:
         """The parameters of the layers, as they are now: some layers get theirs with the first call."""
         return [p for layer in self.layers for p in ([layer] if isinstance(layer, Parameter) else layer.params())]
 
-    def __call__(self, params):
+    def __call__(self, params: Sequence[Parameter]) -> None:
         for param in self.freeze_params:
             param.cleargrad()
 
@@ -378,31 +390,31 @@ class Schedule:
     Call `step()` after each epoch, or each update, whichever t counts. `state_dict` and `load_state_dict` save and resume it.
     """
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self.attribute = "alpha" if isinstance(optimizer, Adam) else "lr"
         if not hasattr(optimizer, self.attribute):
             raise TypeError(f"{type(self).__name__}: {type(optimizer).__name__} has no learning rate to change")
-        self.base = getattr(optimizer, self.attribute)
+        self.base: float = getattr(optimizer, self.attribute)
         self.t = 0
         self._set()
 
-    def factor(self, t):
+    def factor(self, t: int) -> float:
         raise NotImplementedError(f"{type(self).__name__} does not define factor(self, t)")
 
-    def _set(self):
+    def _set(self) -> None:
         setattr(self.optimizer, self.attribute, self.base * self.factor(self.t))
 
-    def step(self):
+    def step(self) -> None:
         """Goes on to the next t."""
         self.t += 1
         self._set()
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` takes: the rate at the beginning, and t."""
         return {"base": self.base, "t": self.t}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resumes at the place of a `state_dict`."""
         self.base, self.t = state["base"], state["t"]
         self._set()
@@ -411,33 +423,33 @@ class Schedule:
 class StepDecay(Schedule):
     """gamma times smaller (or larger) every `every` steps: gamma ** (t // every)."""
 
-    def __init__(self, optimizer, every, gamma=0.1):
+    def __init__(self, optimizer: Optimizer, every: int, gamma: float = 0.1) -> None:
         self.every, self.gamma = every, gamma
         super().__init__(optimizer)
 
-    def factor(self, t):
+    def factor(self, t: int) -> float:
         return self.gamma ** (t // self.every)
 
 
 class ExponentialDecay(Schedule):
     """gamma ** t."""
 
-    def __init__(self, optimizer, gamma):
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = gamma
         super().__init__(optimizer)
 
-    def factor(self, t):
+    def factor(self, t: int) -> float:
         return self.gamma ** t
 
 
 class CosineDecay(Schedule):
     """From 1 down to `low` in `steps` steps, along half a cosine (I. Loshchilov, F. Hutter, 2017, without restarts)."""
 
-    def __init__(self, optimizer, steps, low=0.0):
+    def __init__(self, optimizer: Optimizer, steps: int, low: float = 0.0) -> None:
         self.steps, self.low = steps, low
         super().__init__(optimizer)
 
-    def factor(self, t):
+    def factor(self, t: int) -> float:
         return self.low + (1 - self.low) * (1 + math.cos(math.pi * min(t, self.steps) / self.steps)) / 2
 
 
@@ -445,13 +457,13 @@ class WarmUp(Schedule):
     """A straight line up to 1 in `steps` steps, then `then` (another Schedule of the same optimizer), if given, from its
     beginning."""
 
-    def __init__(self, optimizer, steps, then=None):
+    def __init__(self, optimizer: Optimizer, steps: int, then: Schedule | None = None) -> None:
         self.steps, self.then = steps, then
         if then is not None:
             setattr(optimizer, then.attribute, then.base)
         super().__init__(optimizer)
 
-    def factor(self, t):
+    def factor(self, t: int) -> float:
         if t < self.steps:
             return (t + 1) / (self.steps + 1)
         return 1.0 if self.then is None else self.then.factor(t - self.steps)

@@ -4,12 +4,23 @@ Images are PIL images or arrays of shape (C, H, W). PIL (the package pillow) is 
 images only.
 """
 
+from __future__ import annotations
+
 import math
 import numbers
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dezero_c.functions_conv import pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, TypeAlias
+
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+    Stats: TypeAlias = float | Sequence[float] | NDArray[Any]
 
 __all__ = [
     "AsType", "CenterCrop", "Compose", "Convert", "Flatten", "Normalize", "RandomHorizontalFlip", "Resize", "ToArray",
@@ -17,7 +28,7 @@ __all__ = [
 ]
 
 
-def _pil():
+def _pil() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
@@ -25,11 +36,11 @@ def _pil():
     return Image
 
 
-def _is_pil(img):
+def _is_pil(img: object) -> bool:
     return hasattr(img, "getbands") and hasattr(img, "resize")
 
 
-def _image(img, who):
+def _image(img: Any, who: str) -> Any:
     if not _is_pil(img):
         raise TypeError(f"{who}: needs a PIL image, not {type(img).__name__}; put ToPIL() before it, or "
                         "PIL.Image.open(path)")
@@ -42,18 +53,18 @@ class Compose:
     transforms: callables; None and an empty list leave an example as it is.
     """
 
-    def __init__(self, transforms=()):
+    def __init__(self, transforms: Iterable[Callable[[Any], Any]] | None = ()) -> None:
         self.transforms = [] if transforms is None else list(transforms)
         for transform in self.transforms:
             if not callable(transform):
                 raise TypeError(f"Compose: {transform!r} cannot be called; give a list of transforms")
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> Any:
         for transform in self.transforms:
             img = transform(img)
         return img
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Compose({self.transforms!r})"
 
 
@@ -63,10 +74,10 @@ class Convert:
     """A PIL image in another mode: 'RGB', 'L' (grey), 'BGR' (an RGB image whose channels are swapped) or any of
     PIL's."""
 
-    def __init__(self, mode="RGB"):
+    def __init__(self, mode: str = "RGB") -> None:
         self.mode = mode
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> Any:
         img = _image(img, "Convert")
         if self.mode != "BGR":
             return img.convert(self.mode)
@@ -80,11 +91,11 @@ class Resize:
     size: (width, height), or an int for a square. mode: PIL's number of the filter; 2 is bilinear.
     """
 
-    def __init__(self, size, mode=2):
+    def __init__(self, size: int | tuple[int, int], mode: int = 2) -> None:
         self.size = pair(size)
         self.mode = mode
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> Any:
         return _image(img, "Resize").resize(self.size, self.mode)
 
 
@@ -95,10 +106,10 @@ class CenterCrop:
     smaller raises ValueError.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int | tuple[int, int]) -> None:
         self.size = pair(size)
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> Any:
         width, height = self.size
         if isinstance(img, np.ndarray):
             if img.ndim < 2 or img.shape[-1] < width or img.shape[-2] < height:
@@ -114,10 +125,10 @@ class CenterCrop:
 class ToArray:
     """A PIL image as an array of shape (C, H, W), with C = 1 for a grey one; an array is passed on as it is."""
 
-    def __init__(self, dtype=np.float32):
+    def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = dtype
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> NDArray[Any]:
         if isinstance(img, np.ndarray):
             return img
         array = np.asarray(_image(img, "ToArray"))
@@ -130,7 +141,7 @@ class ToPIL:
     dtype: uint8; others where all values are whole numbers from 0 to 255. Raises ValueError otherwise.
     """
 
-    def __call__(self, array):
+    def __call__(self, array: ArrayLike) -> Any:
         array = np.asarray(array)
         if array.ndim == 3 and array.shape[0] == 1:
             array = array[0]
@@ -153,12 +164,12 @@ class RandomHorizontalFlip:
     One number of the global `np.random` is drawn for each image.
     """
 
-    def __init__(self, p=0.5):
+    def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"RandomHorizontalFlip: p is a probability, between 0 and 1, not {p!r}")
         self.p = p
 
-    def __call__(self, img):
+    def __call__(self, img: Any) -> Any:
         flip = np.random.rand() < self.p
         if isinstance(img, np.ndarray):
             if img.ndim < 2:
@@ -171,7 +182,7 @@ class RandomHorizontalFlip:
 
 # ---- arrays -------------------------------------------------------------------------------------------------------
 
-def _values(values, name):
+def _values(values: Stats, name: str) -> float | NDArray[np.float64]:
     """A mean or a standard deviation as a float, or as an array with an element for each channel."""
     if isinstance(values, numbers.Real):
         return float(values)
@@ -181,7 +192,7 @@ def _values(values, name):
     return float(array) if array.ndim == 0 else array
 
 
-def _along_channels(values, shape, name):
+def _along_channels(values: float | NDArray[Any], shape: tuple[int, ...], name: str) -> float | NDArray[Any]:
     """`values` in a shape that meets an example of `shape` at its first axis."""
     if isinstance(values, float):
         return values
@@ -198,14 +209,14 @@ class Normalize:
     Floating-point arrays keep their dtype; integers become float64.
     """
 
-    def __init__(self, mean=0, std=1):
+    def __init__(self, mean: Stats = 0, std: Stats = 1) -> None:
         self.mean = mean
         self.std = std
         _values(mean, "mean")
         if not np.all(_values(std, "std")):
             raise ValueError(f"Normalize: std is {std!r}; there is no dividing by 0")
 
-    def _apply(self, array, shape):
+    def _apply(self, array: Any, shape: tuple[int, ...]) -> Any:
         if array.dtype.kind in "biu":
             array = array.astype(np.float64)
         mean = _along_channels(_values(self.mean, "mean"), shape, "mean")
@@ -216,7 +227,7 @@ class Normalize:
             std = std.astype(array.dtype)
         return (array - mean) / std
 
-    def __call__(self, array):
+    def __call__(self, array: ArrayLike) -> NDArray[Any] | Any:
         if not isinstance(array, np.generic):
             array = np.asarray(array)
         return self._apply(array, array.shape)
@@ -225,17 +236,17 @@ class Normalize:
 class Flatten:
     """An array as a new one of one dimension."""
 
-    def __call__(self, array):
+    def __call__(self, array: ArrayLike) -> NDArray[Any]:
         return np.asarray(array).flatten()
 
 
 class AsType:
     """An array with another dtype."""
 
-    def __init__(self, dtype=np.float32):
+    def __init__(self, dtype: DTypeLike = np.float32) -> None:
         self.dtype = dtype
 
-    def __call__(self, array):
+    def __call__(self, array: ArrayLike) -> NDArray[Any]:
         return (array if isinstance(array, np.generic) else np.asarray(array)).astype(self.dtype)
 
 
@@ -245,19 +256,19 @@ ToFloat = AsType
 class ToInt(AsType):
     """An array of integers: what lies behind the point is cut off."""
 
-    def __init__(self, dtype=int):
+    def __init__(self, dtype: DTypeLike = int) -> None:
         super().__init__(dtype)
 
 
 # ---- many examples at once ----------------------------------------------------------------------------------------
 
-def plain(dtype):
+def plain(dtype: DTypeLike) -> bool:
     """Whether arrays of that dtype can be stacked, and rows taken out of them, with the same result."""
     dtype = np.dtype(dtype)
     return dtype.kind in "biufc" and dtype.isnative
 
 
-def whole(transform, array):
+def whole(transform: Any, array: NDArray[Any]) -> Any:
     """`transform` of every array[i], stacked, or None where it is not known how to do that at once.
 
     array: ndarray with the examples along its first axis. Only transforms that draw no random numbers and treat each

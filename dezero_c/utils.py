@@ -4,7 +4,10 @@ in modules of their own.
 Nothing here belongs to the engine: gradients are looked at from outside, as a user would.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +16,16 @@ from dezero_c._core import Parameter, Variable
 from dezero_c._dot import _dot_func, _dot_var, get_dot_graph, plot_dot_graph  # noqa: F401
 from dezero_c._download import cache_dir, get_file, show_progress
 from dezero_c.functions_conv import get_conv_outsize, get_deconv_outsize, pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from dezero_c._typing import Axis
+
+    _A = TypeVar("_A", Variable, NDArray[Any])
 
 __all__ = [
     "array_allclose", "array_equal", "cache_dir", "get_conv_outsize", "get_deconv_outsize", "get_dot_graph", "get_file",
@@ -23,7 +36,7 @@ __all__ = [
 _EPS = 1e-4
 
 
-def _step_along(values, index, step):
+def _step_along(values: NDArray[Any], index: tuple[int, ...], step: float) -> NDArray[Any]:
     """A copy of `values` with one element moved by `step`."""
     moved = values.copy()
     moved[index] += step
@@ -32,7 +45,7 @@ def _step_along(values, index, step):
 
 # ---- gradients by differences -------------------------------------------------------------------------------------
 
-def _real(a, op, who):
+def _real(a: Any, op: str, who: str) -> NDArray[np.float64]:
     """`a` as a new float64 array; TypeError where a derivative has no meaning."""
     if a is None:
         raise TypeError(f"{op}: {who} is a Variable without data (Variable(None)); give it data first")
@@ -43,11 +56,11 @@ def _real(a, op, who):
     return a.astype(np.float64)
 
 
-def _data(a):
+def _data(a: Any) -> Any:
     return a.data if isinstance(a, Variable) else a
 
 
-def _copied(a):
+def _copied(a: Any) -> Any:
     """An argument of f that is not differentiated: its own copy, floating-point numbers as float64, so that a call of f
     (running averages, gradients) leaves nothing in what the caller passed."""
     if isinstance(a, Variable):
@@ -58,11 +71,12 @@ def _copied(a):
     return a
 
 
-def _outputs(ys):
+def _outputs(ys: Any) -> tuple[Any, ...]:
     return tuple(ys) if isinstance(ys, (tuple, list)) else (ys,)
 
 
-def numerical_grad(f, x, *args, **kwargs):
+def numerical_grad(f: Callable[..., Any], x: Variable | NDArray[Any], *args: Any,
+                   **kwargs: Any) -> NDArray[np.floating[Any]]:
     """The gradient of the sum of f's outputs with respect to x, by central differences with steps of 1e-4.
 
     f is called as f(x, *args, **kwargs), with x an ndarray, and returns a Variable, an ndarray, or a tuple of them.
@@ -72,7 +86,7 @@ def numerical_grad(f, x, *args, **kwargs):
     x0 = _data(x)
     x64 = _real(x0, "numerical_grad", "x")
 
-    def value(moved):
+    def value(moved: NDArray[Any]) -> list[NDArray[Any]]:
         ys = [np.asarray(_data(y)) for y in _outputs(f(moved, *args, **kwargs))]
         return [np.array(y, np.float64) if y.dtype.kind in "biu" else y.copy() for y in ys]
 
@@ -90,7 +104,7 @@ class _WrongShape(Exception):
 class _Check:
     """f with its inputs: scalars made of its outputs and of their derivatives, whose gradients are compared."""
 
-    def __init__(self, op, f, x, args, kwargs):
+    def __init__(self, op: str, f: Callable[..., Any], x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not callable(f):
             raise TypeError(f"{op}: f must be a function of Variables, not {type(f).__name__}")
         self.op, self.f, self.args, self.kwargs = op, f, args, kwargs
@@ -108,9 +122,9 @@ class _Check:
         self.coarse = next((y.dtype for y in first if y.dtype.itemsize < 8), None)
         lone = sum(math.prod(s) for s in self.shapes) == 1
         self.weights = [np.ones(s) if lone else self.random.uniform(0.5, 1.5, s) for s in self.shapes]
-        self.directions = []
+        self.directions: list[list[NDArray[Any]]] = []
 
-    def call(self, xs):
+    def call(self, xs: list[NDArray[Any]]) -> tuple[list[Variable], list[Variable]]:
         """Variables at xs, and f's floating-point outputs there."""
         vs = [Variable(x.copy()) for x in xs]
         args = [_copied(a) for a in self.args]
@@ -128,7 +142,7 @@ class _Check:
                             "differentiate")
         return vs, real
 
-    def objective(self, xs, level):
+    def objective(self, xs: list[NDArray[Any]], level: int) -> tuple[list[Variable], Variable | None]:
         """Variables at xs, and the scalar of that level: a weighted sum of the outputs at level 0, then of the
         gradients of the level before; None where there are none, so that it is 0."""
         vs, ys = self.call(xs)
@@ -150,7 +164,7 @@ class _Check:
                 s = s + term
         return vs, s
 
-    def gradients(self, vs, s, create_graph):
+    def gradients(self, vs: list[Variable], s: Variable, create_graph: bool) -> list[Variable | Any]:
         for v in vs:
             v.cleargrad()
         s.backward(create_graph=create_graph)
@@ -159,28 +173,28 @@ class _Check:
                 raise _WrongShape(f"the gradient of input {k} has shape {v.grad.shape}, and the input {v.shape}")
         return [v.grad for v in vs]
 
-    def value(self, xs, level):
+    def value(self, xs: list[NDArray[Any]], level: int) -> float:
         s = self.objective(xs, level)[1]
         return 0.0 if s is None else float(s.data)
 
-    def analytic(self, level, create_graph):
+    def analytic(self, level: int, create_graph: bool) -> list[NDArray[Any] | None]:
         """A gradient for each input, None where backpropagation left none."""
         vs, s = self.objective(self.xs, level)
         if s is None:
             return [None] * len(vs)
         return [None if g is None else np.asarray(g.data, np.float64) for g in self.gradients(vs, s, create_graph)]
 
-    def moved(self, k, index, step, level):
+    def moved(self, k: int, index: tuple[int, ...], step: float, level: int) -> float:
         return self.value([_step_along(x, index, step) if j == k else x for j, x in enumerate(self.xs)], level)
 
-    def numerical(self, level):
+    def numerical(self, level: int) -> list[NDArray[Any]]:
         grads = [np.empty(x.shape) for x in self.xs]
         for k, g in enumerate(grads):
             for index in np.ndindex(g.shape):
                 g[index] = (self.moved(k, index, _EPS, level) - self.moved(k, index, -_EPS, level)) / (2 * _EPS)
         return grads
 
-    def passes(self, order, rtol, atol, graph_too):
+    def passes(self, order: int, rtol: float, atol: float, graph_too: bool) -> bool:
         """Whether the derivatives of this order agree; prints a report where they do not."""
         level = order - 1
         numerical = self.numerical(level)
@@ -196,9 +210,11 @@ class _Check:
                 return False
         return True
 
-    def report(self, order, create_graph, numerical, analytic, filled, rtol, atol):
+    def report(self, order: int, create_graph: bool, numerical: list[NDArray[Any]],
+               analytic: list[NDArray[Any] | None], filled: list[NDArray[Any]], rtol: float, atol: float) -> None:
         level = order - 1
-        bad, worst = [], None
+        bad: list[int] = []
+        worst: Any = None
         for k, (n, g) in enumerate(zip(numerical, filled, strict=True)):
             excess = np.where(np.isclose(n, g, rtol=rtol, atol=atol), -1.0, np.abs(n - g) - atol - rtol * np.abs(g))
             excess = np.where(np.isnan(excess), np.inf, excess)
@@ -228,7 +244,8 @@ class _Check:
             print(f"    f computes in {self.coarse} although its inputs are float64: too coarse for steps of {_EPS}")
 
 
-def gradient_check(f, x, *args, rtol=1e-4, atol=1e-5, order=1, **kwargs):
+def gradient_check(f: Callable[..., Any], x: Any, *args: Any, rtol: float = 1e-4, atol: float = 1e-5, order: int = 1,
+                   **kwargs: Any) -> bool:
     """Whether backpropagation through f agrees with finite differences.
 
     f is called as f(x, *args, **kwargs) and returns a Variable or a tuple of them. x: ndarray, Variable or number, or
@@ -247,12 +264,14 @@ def gradient_check(f, x, *args, rtol=1e-4, atol=1e-5, order=1, **kwargs):
     return _checked("gradient_check", f, x, args, kwargs, rtol, atol, order)
 
 
-def gradgradient_check(f, x, *args, rtol=1e-4, atol=1e-5, **kwargs):
+def gradgradient_check(f: Callable[..., Any], x: Any, *args: Any, rtol: float = 1e-4, atol: float = 1e-5,
+                       **kwargs: Any) -> bool:
     """`gradient_check` up to order 2: the gradient, and the gradient of the gradient."""
     return _checked("gradgradient_check", f, x, args, kwargs, rtol, atol, 2)
 
 
-def _checked(op, f, x, args, kwargs, rtol, atol, order):
+def _checked(op: str, f: Callable[..., Any], x: Any, args: tuple[Any, ...], kwargs: dict[str, Any], rtol: float,
+             atol: float, order: int) -> bool:
     if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order < 1:
         raise ValueError(f"{op}: order must be 1 or a larger int, not {order!r}")
     check = _Check(op, f, x, args, kwargs)
@@ -261,19 +280,19 @@ def _checked(op, f, x, args, kwargs, rtol, atol, order):
 
 # ---- comparing arrays ---------------------------------------------------------------------------------------------
 
-def _comparable(a, op):
+def _comparable(a: Any, op: str) -> NDArray[Any]:
     a = _data(a)
     if a is None:
         raise TypeError(f"{op}: there is nothing to compare in None or in a Variable without data")
     return np.asarray(a)
 
 
-def array_equal(a, b):
+def array_equal(a: Variable | ArrayLike, b: Variable | ArrayLike) -> bool:
     """Whether two arrays, Variables or numbers have the same shape and the same elements; nan equals nothing."""
     return np.array_equal(_comparable(a, "array_equal"), _comparable(b, "array_equal"))
 
 
-def array_allclose(a, b, rtol=1e-4, atol=1e-5):
+def array_allclose(a: Variable | ArrayLike, b: Variable | ArrayLike, rtol: float = 1e-4, atol: float = 1e-5) -> bool:
     """Whether |a - b| <= atol + rtol * |b| for all elements of two arrays, Variables or numbers, which broadcast.
     Raises ValueError where the shapes do not."""
     a, b = _comparable(a, "array_allclose"), _comparable(b, "array_allclose")
@@ -285,22 +304,23 @@ def array_allclose(a, b, rtol=1e-4, atol=1e-5):
 
 # ---- helpers of the functions -------------------------------------------------------------------------------------
 
-def sum_to(x, shape):
+def sum_to(x: _A, shape: Sequence[int]) -> _A:
     """The sum of x over those axes along which an array of `shape` would be repeated to x's shape.
 
     x: ndarray (then an ndarray comes back) or Variable. Raises ValueError where `shape` does not broadcast to x's.
     """
     if isinstance(x, Variable):
-        return F.sum_to(x, shape)
-    x, shape = np.asarray(x), tuple(shape)
-    lead = x.ndim - len(shape)
+        return F.sum_to(x, tuple(shape))
+    shape = tuple(shape)
+    x = np.asarray(x)
+    lead: int = x.ndim - len(shape)
     if lead < 0 or any(n not in (1, x.shape[lead + i]) for i, n in enumerate(shape)):
         raise ValueError(f"sum_to: an array of shape {x.shape} cannot be summed to {shape}, which must broadcast to it")
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1))
-    return x.sum(axis=axes, keepdims=True).reshape(shape)
+    return x.sum(axis=axes, keepdims=True).reshape(shape)  # type: ignore[no-any-return]
 
 
-def _axes(axis, ndim, op):
+def _axes(axis: Axis, ndim: int, op: str) -> tuple[int, ...]:
     axes = tuple(range(ndim)) if axis is None else tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     try:
         return np.lib.array_utils.normalize_axis_tuple(axes, ndim)
@@ -310,7 +330,7 @@ def _axes(axis, ndim, op):
         raise ValueError(f"{op}: axis {axis} names an axis twice") from error
 
 
-def reshape_sum_backward(gy, x_shape, axis, keepdims):
+def reshape_sum_backward(gy: _A, x_shape: Sequence[int], axis: Axis, keepdims: bool) -> _A:
     """The gradient of a sum over `axis` of an array of shape `x_shape`, with the axes that it lost back as ones, so
     that it broadcasts to `x_shape`.
 
@@ -326,13 +346,13 @@ def reshape_sum_backward(gy, x_shape, axis, keepdims):
     return gy.reshape(tuple(1 if i in axes else n for i, n in enumerate(x_shape)))
 
 
-def max_backward_shape(x, axis):
+def max_backward_shape(x: Variable | NDArray[Any], axis: Axis) -> list[int]:
     """The shape, as a list, of a reduction of x over `axis` (int, tuple of ints, or None for all) with keepdims."""
     axes = _axes(axis, x.ndim, "max_backward_shape")
     return [1 if i in axes else n for i, n in enumerate(x.shape)]
 
 
-def logsumexp(x, axis=1):
+def logsumexp(x: _A, axis: Axis = 1) -> _A:
     """log(sum(exp(x))) over `axis`, which stays with length 1, without overflow.
 
     x: ndarray (then an ndarray comes back, float32 for float32) or Variable (a differentiable `functions.logsumexp`).
@@ -346,4 +366,4 @@ def logsumexp(x, axis=1):
     m = x.max(axis=axis, keepdims=True, initial=-np.inf)
     m = np.where(np.isfinite(m), m, m.dtype.type(0))
     with np.errstate(over="ignore", divide="ignore"):   # only where the maximum is infinite, and so is the result
-        return np.log(np.exp(x - m).sum(axis=axis, keepdims=True)) + m
+        return np.log(np.exp(x - m).sum(axis=axis, keepdims=True)) + m  # type: ignore[no-any-return]

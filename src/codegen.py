@@ -490,21 +490,21 @@ def cython_source(table):
 
 
 def stub_source(table):
-    out = [f"# {HEADER}", "from typing import Any", "", "from ._core import Function, Variable", "",
-           "class Elementwise(Function):", "    params: tuple[Any, ...]", ""]
+    """The stub, with the docstrings, which some editors read from stubs only."""
+    exported = [x for op in table.values() for x in (op.cls, op.name)]
+    out = [f"# {HEADER}", "from typing import Any", "", "from ._core import Variable",
+           "from ._elementwise import Elementwise", "from ._typing import Operand", ""]
     for op in table.values():
-        sig = ", ".join([*[f"{a}: Any" for a in op.args], *[f"{p[0]}: Any" + (" = ..." if p[1:] else "")
-                                                          for p in op.params]])
-        out.append(f"class {op.cls}(Elementwise):")
+        params = [f"{p[0]}: Operand | None" + (f" = {p[1]}" if p[1:] else "") for p in op.params]
+        sig = ", ".join([*[f"{a}: Operand" for a in op.args], *params])
+        out += [f"class {op.cls}(Elementwise):", indent(docstring(op, True)[1:], 4)]
         if op.params:
-            psig = ", ".join(f"{p[0]}: Any" + (" = ..." if p[1:] else "") for p in op.params)
-            out.append(f"    def __init__(self, {psig}) -> None: ...")
+            out.append(f"    def __init__(self, {', '.join(params)}) -> None: ...")
             out += [f"    @property\n    def {p}(self) -> Any: ..." for p in op.param_names]
-        else:
-            out.append("    ...")
-        out.append(f"def {op.name}({sig}) -> Variable: ...\n")
-    out.append("TABLE: tuple[dict[str, Any], ...]\n__all__: list[str]\n")
-    return "\n".join(out)
+        out += ["", f"def {op.name}({sig}) -> Variable:", indent(docstring(op), 4), ""]
+    out += ["TABLE: tuple[dict[str, Any], ...]", "", "__all__ = ["]
+    out += [f"    {', '.join(repr(x) for x in pair)},".replace("'", '"') for pair in zip(*[iter(exported)] * 2, strict=True)]
+    return "\n".join([*out, "]", ""])
 
 
 def docs_source(table):

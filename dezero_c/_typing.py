@@ -1,0 +1,19 @@
+"""Names for the types in signatures: what operations, axes and paths may be. For type checkers; nothing imports this when
+a program runs, so that `import dezero_c` stays quick."""
+
+import os
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dezero_c._core import Variable
+
+__all__ = ["Array", "Axis", "Operand", "Pair", "Path", "Shape"]
+
+Array: TypeAlias = NDArray[Any]
+Operand: TypeAlias = Variable | NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
+Axis: TypeAlias = int | tuple[int, ...] | None
+Shape: TypeAlias = int | tuple[int, ...] | list[int]
+Pair: TypeAlias = int | tuple[int, int] | list[int]
+Path: TypeAlias = str | os.PathLike[str] | IO[bytes]
