@@ -30,7 +30,8 @@ class Conv2DGradW(Function):
     pad: Pair
     dilation: Pair
     groups: int
-    def __init__(self, conv2d: Conv2d | Deconv2d, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1, groups: int = 1) -> None: ...
+    def __init__(self, conv2d: Conv2d | Deconv2d | tuple[int, int], stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
+                 groups: int = 1) -> None: ...
 
 def conv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
            groups: int = 1) -> Variable:
@@ -42,8 +43,8 @@ def conv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, p
     Raises ValueError for shapes that do not fit.
     """
 
-def deconv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, outsize: Pair | None = None, dilation: Pair = 1,
-             groups: int = 1) -> Variable:
+def deconv2d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0,
+             outsize: Pair | None = None, dilation: Pair = 1, groups: int = 1) -> Variable:
     """Transposed convolution: the gradient of `conv2d` with respect to its images, as an operation of its own.
 
     x: (N, C, H, W); W: (C, O / groups, KH, KW); b: (O,) or None; outsize: the size of the result, int or pair, which a

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     Named: TypeAlias = type[Any] | str
 
-_graphs: weakref.WeakKeyDictionary[Variable, weakref.ref[_Graph]] = weakref.WeakKeyDictionary()   # computed Variable -> weak reference to the _Graph that lists it
+# computed Variable -> weak reference to the _Graph that lists it
+_graphs: weakref.WeakKeyDictionary[Variable, weakref.ref[_Graph]] = weakref.WeakKeyDictionary()
 
 
 def _named(cls: type[Any]) -> Named:

@@ -51,13 +51,13 @@ def col2im_array(col: Operand, img_shape: tuple[int, ...], kernel_size: Pair, st
                  dilation: Pair = 1) -> NDArray[Any]:
     """`col2im` of an ndarray, as an ndarray."""
 
-def get_conv_outsize(input_size: Any, kernel_size: Pair, stride: Pair, pad: Pair) -> Any:
+def get_conv_outsize(input_size: int, kernel_size: int, stride: int, pad: int) -> int:
     """How many places a window has along an axis of input_size: (input_size + 2 pad - kernel_size) // stride + 1."""
 
-def get_deconv_outsize(size: Any, k: Any, s: Any, p: Operand) -> Any:
+def get_deconv_outsize(size: int, k: int, s: int, p: int) -> int:
     """The smallest axis on which a window of k, with stride s and padding p, has `size` places: s (size - 1) + k - 2 p."""
 
-def pair(x: Operand) -> tuple[Any, Any]:
+def pair(x: Pair) -> tuple[int, int]:
     """(x, x) for an int, x itself (as a tuple) for a pair. Raises ValueError for anything else."""
 
 __all__ = [

@@ -3,9 +3,12 @@
 The functions live in three families, compiled modules: windows as columns, convolution, pooling.
 """
 
+from typing import TYPE_CHECKING
+
 from dezero_c import _conv, _im2col, _pool
 from dezero_c._conv import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
 from dezero_c._pool import *  # noqa: F403
 
-__all__ = [name for family in (_im2col, _conv, _pool) for name in family.__all__]
+if not TYPE_CHECKING:       # a checker knows the names from the imports, and of `__all__` literal lists only
+    __all__ = [name for family in (_im2col, _conv, _pool) for name in family.__all__]

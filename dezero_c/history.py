@@ -271,7 +271,8 @@ class History:
     def _table(self) -> tuple[list[str], list[list[str] | None]]:
         """The rows as text, the middle left out of a long table; with None for the gap."""
         names = self.keys()
-        rows: list[list[str] | None] = [[_text(value) for value in row] for row in zip(*(self[name] for name in names), strict=True)]
+        columns = [self[name] for name in names]
+        rows: list[list[str] | None] = [[_text(value) for value in row] for row in zip(*columns, strict=True)]
         if len(rows) > _SHOWN:
             rows = [*rows[:3], None, *rows[len(rows) - _SHOWN + 4:]]
         return names, rows
