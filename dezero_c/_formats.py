@@ -71,12 +71,15 @@ def _idx(file: gzip.GzipFile | BufferedReader, ndim: int) -> NDArray[np.uint8]:
     count = math.prod(shape)
     if count > _LIMIT:
         raise _Wrong(f"it claims to hold an array of shape {shape}")
-    content = file.read(count)
-    if len(content) < count:
-        raise _Wrong(f"it ends after {len(content)} of {count} bytes")
+    content = bytearray()
+    while len(content) < count:     # in pieces: read(count) would take what the header claims before there is any of it
+        piece = file.read(min(count - len(content), 1 << 22))
+        if not piece:
+            raise _Wrong(f"it ends after {len(content)} of {count} bytes")
+        content += piece
     if file.read(1):
         raise _Wrong(f"something follows its {count} bytes")
-    return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 # ---- text ---------------------------------------------------------------------------------------------------------
