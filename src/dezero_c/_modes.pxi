@@ -81,14 +81,16 @@ class using_config:
         self._old.append(own.get(self._name, GONE))
         own[self._name] = self._value
 
-    def __exit__(self, *exc):
-        old = self._old.pop()
+    def __exit__(self, kind=None, value=None, traceback=None):
+        # The mode comes back before anything can fail: with memory short even pop() does.
+        old = self._old[-1]
         if self._name in mode_index:
             dz_mode[<int> mode_index[self._name]] = old
         elif old is GONE:
             del own_modes.values[self._name]
         else:
             own_modes.values[self._name] = old
+        self._old.pop()
         return False
 
     @cython.binding(True)       # so that the wrapper can take the function's name
