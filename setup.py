@@ -54,7 +54,22 @@ def extension(name, extra=()):
                      depends=HEADERS)
 
 
-setup(options={"build_ext": {"parallel": os.cpu_count()}}, ext_modules=cythonize(
+
+# Cython 3.3's helper for list comprehensions gives up the item when the list cannot grow, and so does its caller: with
+# memory short the item would be freed under whoever owns it. tests/test_allocation_failure.py finds that.
+TWICE = "int result = PyList_Append(list, x);\n    Py_DECREF(x);\n"
+ONCE = "int result = PyList_Append(list, x);\n    if (!result) Py_DECREF(x);\n"
+
+
+def mended(extensions):
+    for source in {Path(path) for made in extensions for path in made.sources if path.startswith("build")}:
+        text = source.read_text(encoding="utf-8")
+        if TWICE in text:
+            source.write_text(text.replace(TWICE, ONCE), encoding="utf-8")
+    return extensions
+
+
+setup(options={"build_ext": {"parallel": os.cpu_count()}}, ext_modules=mended(cythonize(
     [extension("_core", KERNELS), *map(extension, FAMILIES)],
     include_path=["src"], build_dir="build/cython", annotate=os.environ.get("DZ_ANNOTATE") == "1",
-    compiler_directives={"initializedcheck": DEBUG, "cdivision": True}))
+    compiler_directives={"initializedcheck": DEBUG, "cdivision": True})))
