@@ -404,6 +404,8 @@ class Item(One):
 
     def forward(self, x):
         n = size(x.shape[1:])
+        if len(x.shape) == 1:       # a number, which has memory of its own
+            return array((), [x.numbers()[self.i]])
         return viewed(x, x.shape[1:], range(self.i * n, (self.i + 1) * n))
 
     def backward(self, gy):

@@ -350,17 +350,45 @@ class Graphs(RuleBasedStateMachine):
             self.compare(v, node, f"number {i}")
 
 
-def fuzz(programs, seed=None, steps=20):
-    """Runs so many programs, always the same ones unless a seed is given."""
-    chosen = settings(max_examples=programs, stateful_step_count=steps, deadline=None, database=None, print_blob=False,
-                      derandomize=seed is None, suppress_health_check=list(HealthCheck),
-                      phases=[Phase.generate, Phase.shrink])
-    if seed is not None:
-        import hypothesis
-        Graphs._hypothesis_internal_use_seed = seed
-        hypothesis.seed(seed)(Graphs)
-    run_state_machine_as_test(Graphs, settings=chosen)
+def fuzz(programs, seed=None, shrink=True):
+    """Runs so many programs: always the same ones unless a seed is given."""
+    chosen = settings(max_examples=programs, stateful_step_count=20, deadline=None, database=None, print_blob=False,
+                      derandomize=seed is None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+                      phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate])
+    Graphs._hypothesis_internal_use_seed = seed
+    try:
+        run_state_machine_as_test(Graphs, settings=chosen)
+    finally:
+        gc.unfreeze()
 
 
 def test_two_thousand_programs():
-    fuzz(200)
+    fuzz(2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 51))
+def test_a_hundred_thousand_programs(seed):
+    """Fifty times two thousand: Hypothesis remembers what it has tried, and would grow with more at once."""
+    fuzz(2000, seed)
+
+
+def wrong_gradient(monkeypatch):
+    """Right values, wrong slopes."""
+    def slope(v):
+        return Variable(np.array(np.sin(v.data) / np.where(v.data == 0, 1, v.data)))
+
+    monkeypatch.setitem(UNARY, "sin", (lambda v: v * slope(v), model.Sin))
+
+
+def lost_memory(monkeypatch):
+    """A view that has memory of its own."""
+    real = F.reshape
+    monkeypatch.setattr(F, "reshape", lambda v, shape: real(v * 1.0, shape))
+
+
+@pytest.mark.parametrize("plant", [wrong_gradient, lost_memory])
+def test_a_planted_fault_is_found(plant, monkeypatch):
+    plant(monkeypatch)
+    with pytest.raises(AssertionError):
+        fuzz(1000, shrink=False)

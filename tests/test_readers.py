@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import pathlib
+import sys
 import tracemalloc
 
 import numpy as np
@@ -16,6 +17,7 @@ TOOL = pathlib.Path(__file__).parent.parent / "tools" / "fuzz_readers.py"
 def tool():
     spec = importlib.util.spec_from_file_location("fuzz_readers", TOOL)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module     # for pickle
     spec.loader.exec_module(module)
     return module
 

@@ -16,7 +16,6 @@ import io
 import os
 import pickle
 import random
-import resource
 import sys
 import tarfile
 import tempfile
@@ -78,7 +77,8 @@ class Reader:
         try:
             self.check()
         except ValueError as error:
-            assert self.path in str(error), f"the message does not name the file: {error}"
+            if self.path not in str(error):
+                raise AssertionError(f"the message does not name the file: {error}") from error
             return False
         return True
 
@@ -87,7 +87,8 @@ class Weights(Reader):
     """Files of two parameters, W of shape (3, 4) and b of shape (4,)."""
 
     suffix = ".npz"
-    ways = (lambda c: zip_of({"W.npy": c, "b.npy": npy(np.zeros(4))}), lambda c: zip_of({"b.npy": c, "W.npy": npy(np.zeros((3, 4)))}))
+    ways = (lambda c: zip_of({"W.npy": c, "b.npy": npy(np.zeros(4))}),
+            lambda c: zip_of({"b.npy": c, "W.npy": npy(np.zeros((3, 4)))}))
 
     def seeds(self):
         for dtype in ("f4", "f8", ">f8", "i4", "c16", "?"):
@@ -273,7 +274,10 @@ def main():
                         help="atheris takes one reader at a time, since libFuzzer ends the process")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
-    used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGESIZE") if sys.platform == "linux" else 0
+    used = 0
+    if sys.platform == "linux":
+        with open("/proc/self/statm") as statm:
+            used = int(statm.read().split()[0]) * os.sysconf("SC_PAGESIZE")
     for name in args.reader or READERS:
         if name == "safetensors":
             try:
@@ -288,6 +292,8 @@ def main():
                 by_atheris(reader, args.runs, args.seed, folder)
                 continue
             if used:
+                import resource
+
                 resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
             read = by_mutation(reader, args.runs, args.seed)
         print(f"{name}: {args.runs} files, {read} of them read, the others refused; {time.perf_counter() - start:.0f} s")
