@@ -515,12 +515,15 @@ def behind(root):
 
 
 def duplicate(roots):
-    """Copies of the roots in a graph of their own: memory that was shared is not, and generations are counted anew."""
+    """Copies of the roots in a graph of their own. Views are arrays of their own then, and generations are counted anew."""
     nodes = before(roots)
-    twins, calls = {}, {}
+    twins, calls, arrays = {}, {}, {}
     for node in nodes:
-        twin = Node(Array(node.shape, Store(node.data.numbers(), node.data.store.ours), list(range(size(node.shape))),
-                          node.data.fixed))
+        data = node.data
+        if id(data) not in arrays:      # one array of two nodes stays one
+            arrays[id(data)] = Array(data.shape, Store(data.numbers(), data.store.ours), list(range(size(data.shape))),
+                                     data.fixed)
+        twin = Node(arrays[id(data)])
         twin.derived, twin.constant = node.derived, node.constant
         twins[id(node)] = twin
         if node.creator is not None:
