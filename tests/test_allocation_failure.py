@@ -104,6 +104,7 @@ DRIVER = """
     gc.collect()
 
     def child(n, run):
+        np.ones((8, 8)) @ np.ones((8, 8))       # after a fork OpenBLAS allocates anew, and does not look at what it gets
         gc.disable()
         try:
             length.value = run
