@@ -289,6 +289,9 @@ WORKLOADS = {
 }
 
 pytestmark = [
+    # CPython 3.13.0 itself ends in a crash: dictiter_new untracks what it has not tracked yet, and a frame for which there is no
+    # room is cleared before it is made.
+    pytest.mark.skipif(sys.version_info >= (3, 12), reason="this CPython does not outlive failing allocations of its own"),
     pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or shutil.which("cc") is None, reason="needs glibc and cc"),
     pytest.mark.skipif(bool(os.environ.get("LD_PRELOAD")), reason="another library stands before malloc already"),
 ]
