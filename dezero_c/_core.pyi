@@ -230,11 +230,21 @@ def build_info() -> dict[str, Any]:
     "numpy_loops": {name: taken from NumPy directly, not through its ufunc}, "compiler": …}.
     """
 
-def set_num_threads(n: SupportsIndex) -> None: ...
+def set_num_threads(n: SupportsIndex) -> None:
+    """Shares elementwise loops over large arrays out to n threads, the calling one included (1 to begin with, or
+    DEZERO_C_NUM_THREADS in the environment). Results do not depend on it. Products of matrices have the threads of NumPy's
+    BLAS (OPENBLAS_NUM_THREADS). More than 64, or any on Windows, are not used: get_num_threads() tells how many are.
 
-def get_num_threads() -> int: ...
+    Raises ValueError for n < 1 and TypeError for what is no whole number.
+    """
 
-def keep_memory(megabytes: float) -> None: ...
+def get_num_threads() -> int:
+    """The number of threads that set_num_threads has set."""
+
+def keep_memory(megabytes: float) -> None:
+    """How much memory of large arrays is kept for the next ones (DEZERO_C_CACHE in the environment; else a
+    sixteenth of the machine's, at most 512). What is kept now is given back.
+    """
 
 def select_simd(level: str) -> None:
     """Makes the kernels of `level` (one of build_info()["simd_available"]) the ones in use; for tests and measurements."""
