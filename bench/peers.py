@@ -438,7 +438,7 @@ PEERS = {
         Peer("autograd", "HIPS autograd", load_autograd, "autograd"),
         Peer("micrograd", "micrograd", load_micrograd, "micrograd"),
         Peer("numpy", "NumPy, forward only", NumPyAdapter, "numpy", optional=False),
-        Peer("limit", "a limit", LimitAdapter, "numpy", optional=False),
+        Peer("limit", "a limit", LimitAdapter, optional=False),
         Peer("python", "plain Python floats, forward only", PythonAdapter, optional=False),
     )
 }

@@ -742,7 +742,9 @@ SIGNATURES = {
 
 @pytest.mark.parametrize(("what", "text"), SIGNATURES.items(), ids=lambda o: getattr(o, "__qualname__", ""))
 def test_signatures(what, text):
-    assert str(inspect.signature(what)).replace("self, /", "self") == text
+    signature = inspect.signature(what)
+    plain = [p.replace(annotation=inspect.Parameter.empty) for p in signature.parameters.values()]
+    assert str(inspect.Signature(plain)).replace("self, /", "self") == text
 
 
 @EACH
