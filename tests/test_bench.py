@@ -397,7 +397,8 @@ def test_a_line_of_the_table_is_judged_by_its_least_row():
     made = {line[0]: line[1:5] for line in campaign.lines(results)}
     assert made["8 functions at 10^3, both precisions"] == ("8", "8", "4 (log-1e3-f32)", "missed")
     assert made["8-element chain"] == ("30", "40", "40", "met")
-    assert "missed" in campaign.text(results) and "8-element chain" in campaign.markdown(results)
+    assert "missed" in campaign.text(results)
+    assert "8-element chain" in campaign.markdown(results)
     assert campaign.text([measured("newton", 40.0, 30)]) == ""
 
 
@@ -421,7 +422,27 @@ def test_results_are_written_and_notes_kept(document, tmp_path, monkeypatch):
     (tmp_path / "one.json").write_text(json.dumps(document), encoding="utf-8")
     results.main([tmp_path / "one.json"])
     page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert "`chain-scalar`" in page and document["machine"]["python"] in page
+    assert "`chain-scalar`" in page
+    assert document["machine"]["python"] in page
     (tmp_path / "RESULTS.md").write_text(page + "because of this\n", encoding="utf-8")
     results.main([tmp_path / "one.json"])
     assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == page + "because of this\n"
+
+
+def test_instructions_are_judged_for_the_same_versions_only():
+    instructions = load("instructions")
+    stored = {"chain-8": 1000, "newton": 1000}
+    assert instructions.compare(stored, {"chain-8": 1029, "newton": 900}, True)[1]
+    lines, right = instructions.compare(stored, {"chain-8": 1031, "newton": 900}, True)
+    assert not right
+    assert "MORE" in lines[0]
+    assert "MORE" not in lines[1]
+    assert instructions.compare(stored, {"chain-8": 2000}, False)[1]
+    assert instructions.compare({}, {"chain-8": 2000}, True)[1]
+
+
+def test_instructions_are_of_workloads_that_are_there():
+    instructions = load("instructions")
+    assert set(instructions.WORKLOADS) <= set(WORKLOADS)
+    stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
+    assert set(stored["instructions"]) == set(instructions.WORKLOADS)
