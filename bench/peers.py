@@ -241,7 +241,6 @@ class JaxAdapter:
     """
 
     family = "jax"
-    value = staticmethod(operator.pos)
     numpy = staticmethod(np.asarray)
 
     def __init__(self, jax):
@@ -250,7 +249,7 @@ class JaxAdapter:
         self.jax, self.jnp = jax, importlib.import_module("jax.numpy")
 
     def __getattr__(self, name):
-        if name in ("cos", "exp", "graph", "leaf", "ops", "pullback", "sin", "square"):
+        if name in ("cos", "exp", "graph", "leaf", "ops", "pullback", "sin", "square", "value"):
             raise Unsupported("not written for JAX")
         raise AttributeError(name)
 

@@ -123,6 +123,8 @@ def gradient_of(function, *point):
     def build(adapter, n):
         if getattr(adapter, "partial", False):
             raise Unsupported("no limit is defined")
+        if adapter.family == "jax" and n > 10:
+            raise Unsupported("a graph of so many nodes takes it minutes to compile")
         return adapter.gradient(function(adapter, n), *point)
 
     return build

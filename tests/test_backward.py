@@ -3,6 +3,7 @@
 Programs in the style of the book's steps close the file: their gradients are checked by hand-derived formulas.
 """
 
+import gc
 import math
 import threading
 
@@ -890,3 +891,58 @@ def test_a_wrapped_operand_gets_a_gradient_once_it_was_asked_for():
     x = y.creator.inputs[0]
     y.backward(create_graph=True)
     assert x.grad.dtype == np.int8
+
+
+# ---- the ones that a walk starts from ------------------------------------------------------------------------------------
+
+
+def test_higher_orders_leave_no_cycle_behind():
+    """The seed would get a gradient whose graph it is in, and only the collector could free them."""
+    x = Variable(np.linspace(-1, 1, 5))
+    gc.collect()
+    gc.disable()
+    try:
+        y = F.tanh(x)
+        y.backward(create_graph=True)
+        for _ in range(3):
+            gx = x.grad
+            x.cleargrad()
+            gx.backward(create_graph=True)
+        x.cleargrad()
+        del y, gx
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_seed_that_can_be_seen_has_its_gradient():
+    x = Variable(np.array(0.5))
+    y = F.tanh(x)
+    y.backward(retain_grad=True, create_graph=True)
+    gy, gx = y.grad, x.grad
+    gx.backward()
+    np.testing.assert_allclose(gy.grad.data, 1 - np.tanh(0.5) ** 2)
+    x = Variable(np.array(0.5))
+    (x + 3).backward(create_graph=True)
+    gx = x.grad         # the seed itself, handed on
+    (gx * gx).backward()
+    assert gx.grad.data == 2.0
+
+
+def test_a_seed_that_a_users_backward_keeps_has_its_gradient():
+    kept = []
+
+    class Twice(Function):
+        def forward(self, x):
+            return 2 * x
+
+        def backward(self, gy):
+            kept.append(gy)
+            return 2 * gy
+
+    x = Variable(np.array(0.5))
+    Twice()(x).backward(create_graph=True)
+    gx = x.grad
+    x.cleargrad()
+    gx.backward()
+    assert kept[0].grad.data == 2.0

@@ -274,7 +274,10 @@ cdef class Variable:
     @property
     def grad(self):
         """The gradient: a Variable (an ndarray in the modules of the book's first half), or None."""
-        return grad_variable(self)
+        cdef object g = grad_variable(self)
+        if isinstance(g, Variable):
+            (<Variable> g).kind &= ~K_CONST     # a walk's own seed, which was handed on
+        return g
 
     @grad.setter
     def grad(self, value):

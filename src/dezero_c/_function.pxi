@@ -30,6 +30,10 @@ cdef class Function:
 
     cdef object vjp_graph(self, list gys):
         """The inputs' gradients (a sequence, None where there is none) by operations on Variables."""
+        if not self.native:
+            for gy in gys:
+                if isinstance(gy, Variable):
+                    (<Variable> gy).kind &= ~K_CONST    # a user's backward may look for its gradient later
         gxs = self.backward(*gys)
         return gxs if isinstance(gxs, (tuple, list)) else (gxs,)
 

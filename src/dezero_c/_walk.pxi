@@ -278,6 +278,10 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef bint seeded = seed(root, keep)
     if root._creator is None:
         return 0
+    if seeded and create_graph and not keep and root.era == ERA_CORE:
+        # Nobody will ask for the derivative by these ones, and giving it to them would close a cycle: they, their gradient,
+        # its graph, which they are in.
+        (<Variable> grad_variable(root)).kind |= K_CONST
     w = Walk.__new__(Walk)
     if root.era == ERA_CHAPTER1:
         w.fresh = {<size_t> <void *> root: root}
