@@ -1,5 +1,6 @@
 """Writes bench/RESULTS.md from measurements: `python -m bench.results ONE.json [TWO.json ...]`, files of `python -m bench
---json`, the first with one thread. What stands below the mark in RESULTS.md, the reasons for what falls short, is kept.
+--json`, the first with one thread; rows of a later file take the place of earlier ones. What stands below the mark in
+RESULTS.md, the reasons for what falls short, is kept.
 """
 
 import json
@@ -41,7 +42,8 @@ def rows(results):
 
 
 def page(documents, kept):
-    results = [each for document in documents for each in document["workloads"]]
+    # a row that was measured again stands as it was last
+    results = list({each["name"]: each for document in documents for each in document["workloads"]}.values())
     return f"""# Results
 
 Measured by `python -m bench --json one.json` and `python -m bench --threads 2 --json two.json`, written by `python -m
