@@ -110,7 +110,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
-    cdef object r, held
+    cdef object r, _held
     if n > 1 and x1.era > era:
         era = x1.era
     if n > 2 and x2.era > era:
@@ -161,7 +161,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     if flat:
         a.n = w[big].size
         a.out = new_value(y, w[0].dt, w[big].nd, w[big].shape, a.n)
-        if a.n >= LONG and (held := arrays_of(n, x0, x1, x2)) is not None:
+        if a.n >= LONG and (_held := arrays_of(n, x0, x1, x2)) is not None:
             with nogil:
                 dz_flat(op.fwd[w[0].dt], &a, (1 << n) - 1)
         else:
