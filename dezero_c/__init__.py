@@ -35,6 +35,10 @@ except ModuleNotFoundError as _error:
         ) from None
     __path__[:] = [_folder]
     import dezero_c._core as _core
+else:
+    # After a reload the path is that of the checkout again, while the engine is there already.
+    if (_folder := _os.path.dirname(_core.__file__)) not in __path__:
+        __path__[:] = [_folder]
 
 from dezero_c import (
     _copying,

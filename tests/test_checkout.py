@@ -46,3 +46,12 @@ def test_without_an_installed_engine(checkout):
     assert done.returncode == 1
     assert "the compiled engine is missing" in done.stderr
     assert "pip install ." in done.stderr
+
+
+def test_a_reload_goes_on_with_the_installed_engine(checkout):
+    code = ("import importlib, dezero_c; importlib.reload(dezero_c); import dezero_c._conv as c; importlib.reload(dezero_c.layers); "
+            "print(c.__file__); print(dezero_c.__path__[0])")
+    done = run(checkout, "-c", code, path=INSTALLED.parent)
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.split("\n")[0]).parent == INSTALLED
+    assert Path(done.stdout.split("\n")[1]) == INSTALLED
