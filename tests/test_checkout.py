@@ -49,8 +49,8 @@ def test_without_an_installed_engine(checkout):
 
 
 def test_a_reload_goes_on_with_the_installed_engine(checkout):
-    code = ("import importlib, dezero_c; importlib.reload(dezero_c); import dezero_c._conv as c; importlib.reload(dezero_c.layers); "
-            "print(c.__file__); print(dezero_c.__path__[0])")
+    code = ("import importlib, dezero_c; importlib.reload(dezero_c); import dezero_c._conv as c; "
+            "importlib.reload(dezero_c.layers); print(c.__file__); print(dezero_c.__path__[0])")
     done = run(checkout, "-c", code, path=INSTALLED.parent)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.split("\n")[0]).parent == INSTALLED
