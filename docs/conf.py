@@ -31,6 +31,7 @@ html_copy_source = False
 html_show_copyright = False
 default_role = "code"
 myst_heading_anchors = 3
+autodoc_typehints = "none"     # the text gives shapes and types; names such as Variable are those of several modules
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 add_module_names = False
