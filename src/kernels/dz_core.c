@@ -283,15 +283,22 @@ extern const dz_op dz_ops_avx2[];
 static const char *level = "base";
 dz_api dz_table = {dz_ops_base, dz_large, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
+#ifdef DZ_HAVE_AVX2
+#include <cpuid.h>
+/* Not __builtin_cpu_supports, which reads a variable of the compiler's run-time library: zig's never fills it. */
 static int has_avx2(void)
 {
-#if defined(DZ_HAVE_AVX2) && defined(__GNUC__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") != 0;
-#else
-    return 0;
-#endif
+    unsigned a, b, c, d, low, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+        return 0;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & 6) != 6) /* the system does not save the wide registers */
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 }
+#else
+static int has_avx2(void) { return 0; }
+#endif
 
 const char *dz_level_name(int i)
 {

@@ -9,6 +9,12 @@
 
 #include <stddef.h>
 
+/* Whether this build holds the AVX2 level too. Not on Windows, whose stack gcc aligns to 16 bytes only (gcc's bug 54412) and
+ * whose own compiler has no targets within a file. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
+#define DZ_HAVE_AVX2 1
+#endif
+
 #define DZ_MAXDIM 64 /* NumPy's own limit */
 #define DZ_F32 0
 #define DZ_F64 1

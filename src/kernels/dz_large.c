@@ -14,6 +14,19 @@
 
 #define PIECE (1 << 18)       /* bytes of output */
 
+typedef struct {
+    dz_kernel k;
+    const dz_args *a;
+    unsigned used;
+    ptrdiff_t each; /* elements of a piece */
+} dz_job;
+
+/* ---- the pool --------------------------------------------------------------------------------------------------------- */
+
+#ifdef DZ_THREADS
+
+#define MAX_THREADS 64
+
 /* Moves the operands by n elements. */
 static void step(dz_args *a, unsigned used, ptrdiff_t n)
 {
@@ -24,13 +37,6 @@ static void step(dz_args *a, unsigned used, ptrdiff_t n)
     a->out += n * a->os;
 }
 
-typedef struct {
-    dz_kernel k;
-    const dz_args *a;
-    unsigned used;
-    ptrdiff_t each; /* elements of a piece */
-} dz_job;
-
 static void do_piece(const dz_job *job, ptrdiff_t piece)
 {
     dz_args a = *job->a;
@@ -39,12 +45,6 @@ static void do_piece(const dz_job *job, ptrdiff_t piece)
     a.n = a.n - at < job->each ? a.n - at : job->each;
     job->k(&a);
 }
-
-/* ---- the pool --------------------------------------------------------------------------------------------------------- */
-
-#ifdef DZ_THREADS
-
-#define MAX_THREADS 64
 
 static struct {
     pthread_mutex_t lock;

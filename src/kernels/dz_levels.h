@@ -21,6 +21,11 @@
 #endif
 #endif
 
+#ifdef DZ_IN_GLUE
+#undef DZ_IN_GLUE
+#pragma GCC pop_options
+#endif
+
 #define T float
 #define DZ_DT DZ_F32
 #define DZ_EXP(n, x, y) dz_exp_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
@@ -63,3 +68,11 @@
 #undef DZ_TANH
 #undef DZ_SFX
 #undef DZ_BODY
+
+/* What follows, up to the next family or the end of the module, is Cython's: for size, where setup asks for it
+ * (src/build_commands.py). The loops above it cannot be brought back to speed by a pragma, once -Os is on. */
+#if defined(DZ_SMALL_GLUE) && defined(__GNUC__) && !defined(__clang__)
+#define DZ_IN_GLUE
+#pragma GCC push_options
+#pragma GCC optimize("Os")
+#endif

@@ -1,6 +1,7 @@
-/* The elementwise kernels for x86-64 processors with AVX2; empty elsewhere (DZ_HAVE_AVX2 comes from setup.py). The
- * target is set for this file alone, and without FMA, so that results have the bits of the base level.
+/* The elementwise kernels for x86-64 processors with AVX2; empty elsewhere. The target is set for this file
+ * alone, and without FMA, so that results have the bits of the base level.
  */
+#include "dz_kernels.h"
 #ifdef DZ_HAVE_AVX2
 #include "dz_avx2_begin.h"
 #define DZ_OPS dz_ops_avx2

@@ -23,8 +23,8 @@ DZ_INLINE void DZ_NAME(dz_max_row)(const T *x, int32_t place, T *y, int32_t *at,
     for (o = 0; o < n; o++) {
         const T v = x[(ptrdiff_t)o * s], m = y[o];
         const int32_t k = at[o];
-        y[o] = (k < 0) | (v > m) ? v : m;
-        at[o] = (k < 0) | (v > m) ? place + o * s : k;
+        y[o] = ((k < 0) | (v > m)) ? v : m;
+        at[o] = ((k < 0) | (v > m)) ? place + o * s : k;
     }
 }
 
