@@ -229,6 +229,7 @@ def test_a_mask_that_changes_before_backward():
 INDICES = [2, slice(1, 3), I3, MASK, (I3, I3), (slice(None), I3), (slice(1, 3), I3)]
 
 
+@pytest.mark.filterwarnings("ignore:Out of bound index found:DeprecationWarning")     # NumPy 2.0
 @pytest.mark.parametrize("index", INDICES, ids=range(7))
 @pytest.mark.parametrize("shape", [(2, 2), (2,), (4, 6), (1, 1, 1), (), (0, 4)], ids=str)
 def test_data_of_another_shape_at_backward(index, shape):

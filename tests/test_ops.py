@@ -376,7 +376,8 @@ def test_the_gradient_of_a_stretched_operand_has_the_bits_of_numpys_sum(shape, s
         for term in (-gy, gy, gy * x):
             g = term.sum(axis=axes).reshape(small)
             total = g if total is None else total + g
-        assert_ulp(b.grad.data, total, 0)
+        # Up to 2.2 NumPy sums a large array in parts of its buffer's size where it could do without.
+        assert_ulp(b.grad.data, total, 0 if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 8)
         assert_ulp(a.grad.data, gy * s, 0)
         assert np.array_equal(gy, given)
 
