@@ -62,7 +62,6 @@ class _Graph:
                     _function_state(f), [stored(x) for x in f.inputs],
                     [None if y is None or y.creator is not f else stored(y) for y in outputs],
                     f.generation, _core.multiple_outputs(f)))
-        functions.sort(key=lambda record: record[3])
         return [_core.variable_state(v) for v in self.nodes], functions
 
     def __setstate__(self, state: tuple[list[Any], list[Any]]) -> None:
@@ -73,9 +72,9 @@ class _Graph:
 
         for node, own in zip(self.nodes, variables, strict=True):
             _core.restore_variable(node, own)
-        for own, inputs, outputs, _, shapes in functions:
+        for own, inputs, outputs, generation, shapes in functions:
             _core.link(_restore_function(*own), tuple(restored(x) for x in inputs),
-                       [restored(y) for y in outputs], shapes)
+                       [restored(y) for y in outputs], shapes, generation)
 
 
 def _blank_graph(classes: tuple[Named, ...]) -> _Graph:

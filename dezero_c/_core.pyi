@@ -273,5 +273,8 @@ def set_native(f: Function, native: bool) -> None:
 def multiple_outputs(f: Function) -> Any:
     """Shapes and dtypes of f's outputs where it has several, else None."""
 
-def link(f: Function, inputs: tuple[Variable, ...], outputs: list[Variable | None], shapes: Any) -> None:
-    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did."""
+def link(f: Function, inputs: tuple[Variable, ...], outputs: list[Variable | None], shapes: Any,
+         generation: int) -> None:
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, and gives it the generation
+    that it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all.
+    """

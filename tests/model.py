@@ -515,7 +515,7 @@ def behind(root):
 
 
 def duplicate(roots):
-    """Copies of the roots in a graph of their own. Views are arrays of their own then, and generations are counted anew."""
+    """Copies of the roots in a graph of their own. Views are arrays of their own then; calls keep their generations."""
     nodes = before(roots)
     twins, calls, arrays = {}, {}, {}
     for node in nodes:
@@ -530,10 +530,11 @@ def duplicate(roots):
             calls[id(node.creator)] = node.creator
     for node in nodes:
         twins[id(node)].grad = None if node.grad is None else twins[id(node.grad)]
-    for c in sorted(calls.values(), key=lambda c: c.generation):
+    for c in calls.values():
         new = type(c).__new__(type(c))
         vars(new).update({k: v for k, v in vars(c).items() if k not in ("inputs", "generation", "outputs", "loose")})
         Call.__init__(new, *(twins[id(x)] for x in c.inputs))
+        new.generation = c.generation
         for y in c.results():
             twin = None if y is None or y.creator is not c else twins[id(y)]
             new.outputs.append(gone if twin is None else weakref.ref(twin))

@@ -519,6 +519,24 @@ def test_a_copied_graph_is_a_graph_of_its_own(duplicate):
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
+def test_a_gradient_that_leads_into_the_graph_is_copied_with_its_generation(duplicate):
+    x = Variable(np.array([0.3, 0.7]))
+    b = F.sin(F.sin(x))
+    c = F.sin(b)
+    (c + b ** 3).backward()
+    wanted = x.grad.data
+    x.cleargrad()
+    c.grad = b ** 3     # the copy makes it before the graph that it comes from
+    twin, = duplicate([c])
+    assert (twin.generation, twin.grad.generation) == (c.generation, c.grad.generation)
+    w = twin.grad
+    twin.cleargrad()
+    (twin + w).backward()
+    leaf = twin.creator.inputs[0].creator.inputs[0].creator.inputs[0]
+    assert np.array_equal(leaf.grad.data, wanted)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
 def test_a_deep_graph_can_be_copied(duplicate):
     x = Variable(np.array(1.0))
     y = x

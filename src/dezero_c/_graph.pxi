@@ -251,16 +251,17 @@ def multiple_outputs(Function f not None):
     return f.saved if f.outs is not None and len(f.outs) > 1 else None
 
 
-def link(Function f not None, tuple inputs, list outputs, shapes):
-    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did."""
+def link(Function f not None, tuple inputs, list outputs, shapes, Py_ssize_t generation):
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, and gives it the generation
+    that it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all."""
     cdef Variable y
     set_inputs(f, inputs)
-    if shapes is None:
-        record(f, <Variable?> outputs[0] if outputs[0] is not None else None)
-        return
-    record(f, None)
-    f.outs = [GONE if y is None else weakref.ref(y) for y in outputs]
-    f.saved = shapes
+    show_function(f)
+    record(f, <Variable?> outputs[0] if shapes is None and outputs[0] is not None else None)
+    f.gen = generation
+    if shapes is not None:
+        f.outs = [GONE if y is None else weakref.ref(y) for y in outputs]
+        f.saved = shapes
     for y in outputs:
         if y is not None:
             y._creator = f
