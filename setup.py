@@ -31,12 +31,15 @@ HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), "src/kernels/gen
 TO_COMPILE = not {"sdist", "egg_info", "dist_info", "clean"}.intersection(sys.argv)
 
 
+LIBRARIES = {"win32": [], "darwin": ["-pthread"]}.get(sys.platform, ["-pthread", "-ldl"])
+
+
 def extension(name, extra=()):
     client = [] if extra else [("DZ_CLIENT", "1")]
     return Extension(f"dezero_c.{name}", [f"src/dezero_c/{name}.pyx", *extra], define_macros=macros + client,
                      # Not src/dezero_c: macOS has a <_types.h> too. Cython puts our headers beside its C.
                      include_dirs=["src/kernels", numpy.get_include()], depends=HEADERS,
-                     extra_link_args=[] if sys.platform == "win32" else ["-pthread"])
+                     extra_link_args=LIBRARIES)
 
 
 # Cython 3.3's helper for list comprehensions gives up the item when the list cannot grow, and so does its caller: with

@@ -227,7 +227,8 @@ def setup_variable() -> None:
 
 def build_info() -> dict[str, Any]:
     """What this build runs with: {"simd": level in use, "simd_available": all that this machine can choose,
-    "numpy_loops": {name: taken from NumPy directly, not through its ufunc}, "compiler": …}.
+    "numpy_loops": {name: taken from NumPy directly, not through its ufunc}, "blas_adds": products are added to
+    gradients by NumPy's BLAS itself, "compiler": …}.
     """
 
 def set_num_threads(n: SupportsIndex) -> None:
@@ -275,6 +276,6 @@ def multiple_outputs(f: Function) -> Any:
 
 def link(f: Function, inputs: tuple[Variable, ...], outputs: list[Variable | None], shapes: Any,
          generation: int) -> None:
-    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, and gives it the generation
-    that it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all.
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, with the generation that
+    it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all.
     """

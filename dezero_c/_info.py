@@ -45,7 +45,7 @@ def rows() -> list[tuple[str, str]]:
         ("through the ufunc", _names(loops, False)),
         ("Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})"),
         ("NumPy", f"{np.__version__} ({os.path.dirname(np.__file__)})"),
-        ("BLAS of NumPy", _blas()),
+        ("BLAS of NumPy", _blas() + (", which adds products to gradients" if build["blas_adds"] else "")),
         ("CPUs", _cpus()),
         ("threads", f"dezero_c={_core.get_num_threads()}, "
                     + ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES)),

@@ -330,15 +330,11 @@ class LSTM(Layer):
         self.c: Variable | Any = None
 
     def forward(self, x: Operand) -> Variable:
-        _same_batch(self, x)
         x2 = (self.x2f, self.x2i, self.x2o, self.x2u)
         h2 = (self.h2f, self.h2i, self.h2o, self.h2u)
-        step = None
-        if all([type(layer) is Linear and layer.b is not None and layer.W.data is not None for layer in x2]) and all(
-            [type(layer) is Linear and layer.b is None and layer.W.data is not None for layer in h2]
-        ) and (self.h is None) == (self.c is None):
-            step = lstm_step(x, self.h, self.c, x2, h2)
+        step = lstm_step(x, self.h, self.c, x2, h2, Linear)
         if step is None:
+            _same_batch(self, x)
             f, i, o, u = [_through(layer, x) for layer in x2]
             if self.h is not None:
                 f, i, o, u = [_through(layer, self.h, gate) for layer, gate in zip(h2, (f, i, o, u), strict=True)]

@@ -84,7 +84,8 @@ class BuildExt(build_ext):
         kind = identify(self.compiler)
         for extension in self.extensions:
             extension.extra_compile_args = compile_flags(kind, extension.name.rpartition(".")[2])
-            if kind != "msvc" and not DEBUG and sys.platform.startswith("linux"):
+            # In a wheel no symbols; in place profilers want them.
+            if "bdist_wheel" in self.distribution.command_obj and not DEBUG and sys.platform.startswith("linux"):
                 extension.extra_link_args = [*extension.extra_link_args, "-Wl,-s"]
         super().build_extensions()
 

@@ -157,6 +157,22 @@ def test_gradients_add_up(size):
         np.testing.assert_array_equal(g.data, once)
 
 
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("lies", [np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2],
+                                  lambda a: np.repeat(a, 2, 0)[::2], lambda a: np.hstack([a, a])[:, :a.shape[1]]])
+@pytest.mark.parametrize(("m", "k", "n"), [(31, 37, 29), (1, 70, 70), (70, 1, 70), (70, 70, 1), (2, 50, 50)])
+def test_products_with_shared_operands_add_their_gradients(dtype, lies, m, k, n):
+    x, W, g = (RNG.standard_normal(shape).astype(dtype) for shape in ((m, k), (k, n), (3, m, n)))
+    xv, Wv = Variable(lies(x)), Variable(lies(W))
+    loss = F.sum(F.matmul(xv, Wv) * g[0])
+    for each in g[1:]:
+        loss = loss + F.sum(F.matmul(xv, Wv) * each)
+    loss.backward()
+    for found, wanted in ((xv.grad, g.sum(0) @ W.T), (Wv.grad, x.T @ g.sum(0))):
+        assert found.dtype == dtype
+        assert np.allclose(found.data, wanted, rtol=1e-4 if dtype == "f" else 1e-11, atol=1e-4 if dtype == "f" else 1e-11)
+
+
 def test_the_same_operand_twice():
     for size in (3, 30):
         a = RNG.standard_normal((size, size)) / size

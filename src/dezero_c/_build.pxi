@@ -8,6 +8,7 @@ cdef extern from "_buffers.h":
 cdef extern from "_loops.h":
     const char **dz_fn_names
     char dz_fn_direct[DZ_NFN][2]
+    int dz_adds_products()
     int dz_take_loops(object, int) except -1
 
 cdef extern from *:
@@ -32,7 +33,8 @@ cdef const void *kernels() noexcept:
 
 def build_info():
     """What this build runs with: {"simd": level in use, "simd_available": all that this machine can choose,
-    "numpy_loops": {name: taken from NumPy directly, not through its ufunc}, "compiler": …}."""
+    "numpy_loops": {name: taken from NumPy directly, not through its ufunc}, "blas_adds": products are added to
+    gradients by NumPy's BLAS itself, "compiler": …}."""
     cdef int i
     levels = []
     for i in range(8):
@@ -42,6 +44,7 @@ def build_info():
     return {"simd": (<bytes> dz_level()).decode(), "simd_available": levels,
             "numpy_loops": {(<bytes> dz_fn_names[i]).decode(): bool(dz_fn_direct[i][0] and dz_fn_direct[i][1])
                             for i in range(DZ_NFN)},
+            "blas_adds": bool(dz_adds_products()),
             "compiler": (<bytes> DZ_COMPILER).decode()}
 
 

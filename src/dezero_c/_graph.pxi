@@ -252,8 +252,8 @@ def multiple_outputs(Function f not None):
 
 
 def link(Function f not None, tuple inputs, list outputs, shapes, Py_ssize_t generation):
-    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, and gives it the generation
-    that it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all."""
+    """Puts f between inputs and outputs (Variables; None for an output that is gone), as its call did, with the generation that
+    it had: those of its inputs may not be known yet. Nor may where a cycle is possible, so the collector gets all."""
     cdef Variable y
     set_inputs(f, inputs)
     show_function(f)

@@ -2,7 +2,7 @@
  *
  * Only `functions`, `types`, `data`, `ntypes` and `nargs` of the ufunc structure are read, and the type codes are checked;
  * a loop that is not found is replaced by one that calls the ufunc on arrays laid over the buffers.
- * DEZERO_C_LOOPS=ufunc in the environment asks for those everywhere (the tests do).
+ * DEZERO_C_LOOPS=ufunc in the environment asks for those everywhere (the tests do), and for no product but matmul's.
  */
 #ifndef DZ_TAKE_LOOPS_H
 #define DZ_TAKE_LOOPS_H
@@ -11,6 +11,9 @@
 #include <Python.h>
 #include <numpy/arrayobject.h>
 #include <numpy/ufuncobject.h>
+#ifndef _WIN32
+#include <dlfcn.h>
+#endif
 
 static const char *const dz_fn_names[DZ_NFN] = {"exp",  "log",  "log1p", "expm1",  "sin",    "cos",    "tan", "tanh",
                                                 "sinh", "cosh", "arcsin", "arccos", "arctan", "power", "add", "matmul"};
@@ -74,6 +77,29 @@ done:
     PyErr_Restore(type, value, trace);
 }
 
+/* The products of the BLAS that NumPy's wheels carry, which add to what is there; its own loop for matmul never does. Their
+ * name says that they are that library's, and that integers have 64 bits. Wherever it is not found, as on Windows and with
+ * another BLAS, a product is added by a pass of its own. */
+static void dz_take_gemm(void)
+{
+    dz_np.gemm[DZ_F32] = dz_np.gemm[DZ_F64] = NULL;
+#ifndef _WIN32
+    Dl_info numpy;
+    void *library, *single, *twice;
+    if (!dz_fn_direct[DZ_FN_MATMUL][DZ_F32] || !dladdr((void *)(intptr_t)dz_np.loop[DZ_FN_MATMUL][DZ_F32], &numpy)
+        || !(library = dlopen(numpy.dli_fname, RTLD_LAZY | RTLD_NOLOAD)))
+        return;
+    single = dlsym(library, "scipy_cblas_sgemm64_"); /* in it or in what it was linked with */
+    twice = dlsym(library, "scipy_cblas_dgemm64_");
+    if (single && twice) {
+        memcpy(&dz_np.gemm[DZ_F32], &single, sizeof(single));
+        memcpy(&dz_np.gemm[DZ_F64], &twice, sizeof(twice));
+    }
+#endif
+}
+
+static int dz_adds_products(void) { return dz_np.gemm[DZ_F32] != NULL; }
+
 static int dz_take_loops(PyObject *numpy, int by_ufunc)
 {
     static const int typenum[2] = {NPY_FLOAT, NPY_DOUBLE};
@@ -106,6 +132,7 @@ static int dz_take_loops(PyObject *numpy, int by_ufunc)
         }
         dz_np.python |= !dz_fn_direct[fn][0] || !dz_fn_direct[fn][1];
     }
+    dz_take_gemm();
     return 0;
 }
 

@@ -33,6 +33,8 @@ cdef extern from "dz_matmul.h":
         DZ_MM_DIRECT
     void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
                ptrdiff_t) noexcept
+    bint dz_mm_add(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
+                   ptrdiff_t) noexcept
     void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
     void dz_mm_gx(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
     void dz_mm_gw(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
@@ -146,6 +148,8 @@ cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const c
     cdef char *p
     if not acc:
         dz_mm(dt, a, a0, a1, b, b0, b1, c, m, k, n)
+        return 0
+    if dz_mm_add(dt, a, a0, a1, b, b0, b1, c, m, k, n):
         return 0
     p = <char *> PyMem_Malloc(m * n * dz_itemsize(dt))
     if p == NULL:

@@ -7,13 +7,12 @@ The gates z are one array (4, N, H): f, i, o and u before their activations, so 
 import numpy as np
 
 cimport numpy as cnp
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, run
 from dezero_c._core cimport (
-    K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target, grad_view,
-    kernels, ptrdiff_t, view)
+    K_CONST, Variable, call_native, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target,
+    grad_view, kernels, ptrdiff_t, view)
 from dezero_c._matmul cimport product_into
 
 from dezero_c import _core
@@ -52,19 +51,24 @@ cdef int plain_dtype(tuple xs) noexcept:
 
 # ---- the gates --------------------------------------------------------------------------------------------------------
 
+cdef bint is_matrix(object a, Py_ssize_t m, Py_ssize_t n) noexcept:
+    return cnp.PyArray_NDIM(a) == 2 and cnp.PyArray_DIM(a, 0) == m and cnp.PyArray_DIM(a, 1) == n
+
+
 cdef bint small_and_fitting(tuple xs):
     """Whether the inputs of LSTMGates are matrices and vectors that go together, all of them small."""
     cdef Py_ssize_t N, M, H, k
-    if plain_dtype(xs) < 0 or xs[0].ndim != 2 or xs[1].ndim != 2:
+    cdef bint on = len(xs) > 9
+    if plain_dtype(xs) < 0 or cnp.PyArray_NDIM(xs[0]) != 2 or cnp.PyArray_NDIM(xs[1]) != 2:
         return False
-    N, M = xs[0].shape
-    H = xs[1].shape[1]
+    N, M, H = cnp.PyArray_DIM(xs[0], 0), cnp.PyArray_DIM(xs[0], 1), cnp.PyArray_DIM(xs[1], 1)
     if N * M * H == 0 or N * (M + H) * H > DZ_MM_DIRECT or (M + H) * H > DZ_MM_DIRECT:
         return False
     for k in range(4):
-        if xs[1 + k].shape != (M, H) or xs[5 + k].shape != (H,) or (len(xs) > 9 and xs[10 + k].shape != (H, H)):
+        if not is_matrix(xs[1 + k], M, H) or cnp.PyArray_NDIM(xs[5 + k]) != 1 or cnp.PyArray_DIM(xs[5 + k], 0) != H \
+                or (on and not is_matrix(xs[10 + k], H, H)):
             return False
-    return len(xs) == 9 or xs[9].shape == (N, H)
+    return not on or is_matrix(xs[9], N, H)
 
 
 cdef object small_gates(tuple xs):
@@ -73,17 +77,13 @@ cdef object small_gates(tuple xs):
     cdef ptrdiff_t item = dz_itemsize(dt), N = xs[0].shape[0], M = xs[0].shape[1], H = xs[1].shape[1], k
     cdef object z = new_array((4, N, H), dt)
     cdef char *p = cnp.PyArray_BYTES(z)
-    cdef char *room = <char *> PyMem_Malloc(N * H * item)
-    if room == NULL:
-        raise MemoryError()
     for k in range(4):
         dz_mm(dt, cnp.PyArray_BYTES(xs[0]), M * item, item, cnp.PyArray_BYTES(xs[1 + k]), H * item, item, p, N, M, H)
         dz_mm_bias(dt, p, cnp.PyArray_BYTES(xs[5 + k]), N, H)
         if len(xs) > 9:
-            dz_mm(dt, cnp.PyArray_BYTES(xs[9]), H * item, item, cnp.PyArray_BYTES(xs[10 + k]), H * item, item, room, N, H, H)
-            dz_sum_rows(dt, room, 1, N * H, p, True)
+            product_into(dt, cnp.PyArray_BYTES(xs[9]), H * item, item, cnp.PyArray_BYTES(xs[10 + k]), H * item, item, p, N, H, H,
+                         True)
         p += N * H * item
-    PyMem_Free(room)
     if dz_fpe_test():       # BLAS leaves flags that mean nothing
         dz_fpe_clear()
     return z
@@ -284,31 +284,58 @@ cdef object stack_gates(object f, object i, object o, object u):
     return stack([zeros if g is None else g for g in (f, i, o, u)])
 
 
-def lstm_step(x, h, c, x2, h2):
+def lstm_step(x, h, c, tuple x2, tuple h2, type Linear):
     """A step of an LSTM: (h, c) from x (N, I) and the last h and c (N, H), or None for both.
 
-    x2: the Linear layers of x for f, i, o and u; h2: those of h, without b. Returns None where their weights, x, h or c are not
-    what kernels take: float32 or float64, all alike, contiguous.
+    x2: the layers of x for f, i, o and u; h2: those of h. Returns None where they are not Linear layers with weights, with b in
+    x2 and without in h2, or where weights, x, h or c are not what kernels take: float32 or float64, all alike, contiguous.
     """
-    cdef Variable xv = argument(x, "LSTM"), z, c_new
-    cdef tuple inputs = (xv, *[layer.W for layer in x2], *[layer.b for layer in x2])
-    cdef object N_H
-    if h is not None:
-        inputs += (argument(h, "LSTM"), *[layer.W for layer in h2])     # a program may have set the state to an array
-    if plain_dtype(tuple([data_of(v) for v in inputs])) < 0 or xv.ndim != 2:
+    cdef Variable xv = argument(x, "LSTM"), cv, z, c_new
+    cdef list Wx = [], b = [], Wh = []
+    cdef object layer
+    cdef tuple inputs, xs
+    cdef Py_ssize_t N, H
+    cdef int dt
+    if (h is None) != (c is None):
         return None
-    N_H = (xv.shape[0], x2[0].out_size)
+    for layer in x2:
+        if type(layer) is not Linear:
+            return None
+        Wx.append(layer.W)
+        b.append(layer.b)
+    for layer in h2:
+        if type(layer) is not Linear or layer.b is not None:
+            return None
+        Wh.append(layer.W)
+    if h is None:
+        inputs = (xv, *Wx, *b)
+    else:
+        inputs = (xv, *Wx, *b, argument(h, "LSTM"), *Wh)    # a program may have set the state to an array
+    xs = tuple([data_of(v) if isinstance(v, Variable) else None for v in inputs])
+    dt = plain_dtype(xs)
+    if dt < 0 or cnp.PyArray_NDIM(xs[0]) != 2 or cnp.PyArray_NDIM(xs[1]) != 2:
+        return None
+    N, H = cnp.PyArray_DIM(xs[0], 0), cnp.PyArray_DIM(xs[1], 1)
     if c is None:
-        c = _core.as_variable(np.zeros(N_H, xv.dtype))
-        (<Variable> c).kind = K_CONST
-    c = argument(c, "LSTM")
-    if c.shape != N_H or plain_dtype((data_of(xv), data_of(c))) < 0:
+        for layer in h2:
+            if layer.W is None or data_of(layer.W) is None:
+                return None     # the layers draw them
+        cv = _core.as_variable(np.zeros((N, H), xs[0].dtype))
+        cv.kind = K_CONST
+    else:
+        cv = argument(c, "LSTM")
+        if not is_matrix(xs[9], N, H):
+            return None
+    if kernel_dtype(data_of(cv)) != dt or plain_dtype((data_of(cv),)) < 0 or not is_matrix(data_of(cv), N, H):
         return None
-    try:
-        z = run(LSTMGates(), inputs)
-    except ValueError:
-        return None     # shapes that do not fit: the layers say so
-    c_new = run(LSTMCell(), (z, c))
+    if small_and_fitting(xs):
+        z = call_native(LSTMGates(), inputs, small_gates(xs))
+    else:
+        try:
+            z = run(LSTMGates(), inputs)
+        except ValueError:
+            return None     # shapes that do not fit: the layers say so
+    c_new = run(LSTMCell(), (z, cv))
     return run(LSTMOutput(), (z, c_new)), c_new
 
 

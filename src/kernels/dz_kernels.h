@@ -82,6 +82,7 @@ typedef struct {
     dz_np_loop loop[DZ_NFN][2];
     void *data[DZ_NFN][2];
     int python; /* some of them call Python, and need the interpreter's lock */
+    void (*gemm[2])(void); /* cblas_sgemm and cblas_dgemm with 64-bit integers, where NumPy brings such; else NULL, both */
 } dz_np_table;
 
 #ifndef DZ_CLIENT

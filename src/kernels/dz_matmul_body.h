@@ -26,6 +26,16 @@ static void DZ_NAME(dz_mm_gw)(const char *x_, const char *gy_, char *gw_, ptrdif
     ptrdiff_t i, j, l;
     if (!acc)
         memset(gw_, 0, sizeof(T) * (size_t)(k * n));
+    if (n == 1) { /* x's rows are as long as gw */
+        T *gw = (T *)gw_;
+        for (i = 0; i < m; i++, x += k) {
+            const T s = gy[i];
+            DZ_IVDEP
+            for (l = 0; l < k; l++)
+                gw[l] += s * x[l];
+        }
+        return;
+    }
     for (i = 0; i < m; i++, x += k, gy += n) {
         T *gw = (T *)gw_;
         for (l = 0; l < k; l++, gw += n) {
