@@ -37,12 +37,12 @@ def test_values_and_both_ways_backwards(shape, axis, dtype):
 
 
 def test_the_last_axis_is_summed_as_numpy_does():
-    """Differences of the exponentials apart, which are a unit in the last place at most."""
+    """Apart from the exponentials, a unit in the last place at most, and the factor 1 / sum, half of one."""
     for n in (1, 5, 8, 9, 16, 33, 129, 1000, 5000):
         x = RNG.normal(size=(4, n))
         assert np.allclose(F.softmax(x).data, reference(x, 1), rtol=6e-16, atol=0)
         x = x.astype(np.float32)
-        assert np.allclose(F.softmax(x).data, reference(x.astype(np.float64), 1), rtol=4e-7, atol=0)
+        assert np.allclose(F.softmax(x).data, reference(x.astype(np.float64), 1), rtol=5e-7, atol=0)
 
 
 @pytest.mark.parametrize("n", [2, 10, 40, 5000])

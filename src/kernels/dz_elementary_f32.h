@@ -26,31 +26,15 @@ DZ_INLINE int32_t dz_beyond_f32(float x, int32_t limit) { return limit - (dz_bit
 #define DZ_EXP_LIMIT_F32 INT32_C(0x42ae0000) /* 87 */
 DZ_INLINE int32_t dz_exp_beyond_f32(float x) { return dz_beyond_f32(x, DZ_EXP_LIMIT_F32); }
 
-DZ_INLINE float dz_two_to_f32(float t)
+DZ_INLINE float dz_exp_core_f32(float x)
 {
-    return dz_from_bits_f32((int32_t)((uint32_t)dz_bits_f32(t) << 23) + INT32_C(0x3f800000));
-}
-
-/* x = k ln 2 + r + tail; returns exp(r + tail) - 1 - r, and t as above. */
-DZ_INLINE float dz_exp_reduced_f32(float x, float *r, float *t)
-{
-    const float k = (*t = x * 1.44269504f + DZ_ROUND_F32) - DZ_ROUND_F32;
-    const float hi = x - k * DZ_LN2_HI_F32;
-    const float lo = k * DZ_LN2_LO_F32;
-    const float z = hi - lo;
+    const float t = x * 1.44269504f + DZ_ROUND_F32, k = t - DZ_ROUND_F32;
+    const float z = (x - k * DZ_LN2_HI_F32) - k * DZ_LN2_LO_F32;
     const float z2 = z * z;
     const float q = (0.49999993806f + z * 0.166665230858f) +
                     z2 * ((0.0416683409598f + z * 0.0083685035117f) + z2 * 0.0013815891352f);
-    *r = z;
-    return z2 * q + ((hi - z) - lo);
-}
-
-DZ_INLINE float dz_exp_core_f32(float x)
-{
-    float r, t;
-    const float rest = dz_exp_reduced_f32(x, &r, &t);
-    const float y = 1.0f + r;
-    return (y + (rest + ((1.0f - y) + r))) * dz_two_to_f32(t);
+    const float y = 1.0f + (z + z2 * q);
+    return dz_from_bits_f32((int32_t)((uint32_t)dz_bits_f32(y) + ((uint32_t)dz_bits_f32(t) << 23)));
 }
 
 /* ---- log: positive normal numbers; R's relative error is below 2^-29. */

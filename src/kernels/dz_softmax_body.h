@@ -31,9 +31,9 @@ static void DZ_NAME(dz_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, cha
         DZ_NAME(dz_exp_rows)(r, n, x + i0 * n, y + i0 * n);
         for (i = i0; i < i0 + r; i++) {
             T *yi = y + i * n;
-            const T s = DZ_NAME(dz_row_sum)(yi, n);
+            const T s = 1 / DZ_NAME(dz_row_sum)(yi, n); /* a sum is 1 at least */
             for (j = 0; j < n; j++)
-                yi[j] /= s;
+                yi[j] *= s;
         }
     }
 }
@@ -121,9 +121,11 @@ static void DZ_NAME(dz_softmax_columns)(ptrdiff_t outer, ptrdiff_t n, ptrdiff_t 
             for (k = 0; k < w; k++)
                 s[k] += yi[k];
         }
+        for (k = 0; k < w; k++)
+            s[k] = 1 / s[k];
         for (i = 0; i < n; i++)
             for (k = 0; k < w; k++)
-                y[i * inner + k] /= s[k];
+                y[i * inner + k] *= s[k];
     }
 }
 
@@ -222,9 +224,9 @@ static void DZ_NAME(dz_cross_entropy_grad)(ptrdiff_t rows, ptrdiff_t n, const ch
         DZ_NAME(dz_exp_rows)(r, n, (const T *)xp + i0 * n, gx);
         for (i = 0; i < r; i++) {
             T *row = gx + i * n;
-            const T s = DZ_NAME(dz_row_sum)(row, n);
+            const T s = 1 / DZ_NAME(dz_row_sum)(row, n);
             for (j = 0; j < n; j++)
-                row[j] = row[j] / s;
+                row[j] *= s;
             row[t[i0 + i]] -= 1;
             for (j = 0; j < n; j++)
                 row[j] *= g;
