@@ -239,7 +239,7 @@ cdef int check_fits(Function f, Variable x, object gx) except -1:
 
 cdef int seed(Variable root, bint keep) except -1:
     """Ones where the root has no gradient; otherwise looks whether what the user set can be one."""
-    cdef dz_view w
+    cdef dz_view w, gv
     cdef char *p
     cdef bint acc
     cdef object g
@@ -255,6 +255,9 @@ cdef int seed(Variable root, bint keep) except -1:
             root.gstate = G_SHOWN
         return 1
     if root.gstate == G_SHOWN:
+        if isinstance(root._grad, Variable) and view(<Variable> root._grad, &gv) and view(root, &w) and gv.dt == w.dt \
+                and dz_same_shape(&gv, &w):
+            return 0
         g = np.asarray(plain(root._grad))
         if g.dtype.kind not in "biufcO":
             raise TypeError(f"backward: the gradient set on the root has dtype {g.dtype}, which is no number")
