@@ -11,9 +11,9 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_typenum, dz_view, grad_target, grad_view,
-    kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
+    DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind,
+    dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_typenum, dz_view, grad_target,
+    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, sqrt, where
@@ -177,6 +177,22 @@ cdef class Sum(Reduction):
         return dz_ops[DZ_OP_ADD].bwd[0][dt]
 
 
+cdef Variable total(Variable v, bint divided):
+    """The sum of all elements, or their mean, which an array without any has not; None where no kernel takes them."""
+    cdef dz_view w
+    cdef char *p
+    cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
+    if not view(v, &w) or w.strides != NULL or (divided and w.size == 0):
+        return None
+    p = new_value(y, w.dt, 0, NULL, 1)
+    dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
+    if divided and w.dt == DZ_F64:      # the same as in mean_array
+        (<double *> p)[0] *= 1.0 / w.size
+    elif divided:
+        (<float *> p)[0] *= <float> (1.0 / w.size)
+    return y
+
+
 def sum(x, axis=None, keepdims=False):
     """Sum of the elements over the axes given.
 
@@ -184,13 +200,9 @@ def sum(x, axis=None, keepdims=False):
     Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
     """
     cdef Variable v = argument(x, "sum"), y = None
-    cdef dz_view w
-    cdef char *p
     if axis is None and not keepdims:
-        y = new_variable(v.era)     # before the view: making a node may start a garbage collection
-    if y is not None and view(v, &w) and w.strides == NULL:
-        p = new_value(y, w.dt, 0, NULL, 1)
-        dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
+        y = total(v, False)
+    if y is not None:
         if dz_fpe_test():
             dz_fpe_clear()
             data_of(v).sum()
@@ -245,6 +257,14 @@ def mean(x, axis=None, keepdims=False):
     """
     cdef Variable v = argument(x, "mean")
     cdef Mean f = Mean(axis, keepdims)
+    cdef Variable y = None
+    if axis is None and not keepdims:
+        y = total(v, True)
+    if y is not None:
+        if dz_fpe_test():
+            dz_fpe_clear()
+            mean_array(data_of(v), None, False)
+        return call_native(f, (v,), y)
     normal_axes(axis, v.shape, "mean")
     return run(f, (v,))
 
