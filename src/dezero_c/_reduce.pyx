@@ -12,8 +12,8 @@ cimport numpy as cnp
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
     DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind,
-    dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_typenum, dz_view, grad_target,
-    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
+    dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view,
+    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, sqrt, where
@@ -177,19 +177,49 @@ cdef class Sum(Reduction):
         return dz_ops[DZ_OP_ADD].bwd[0][dt]
 
 
-cdef Variable total(Variable v, bint divided):
-    """The sum of all elements, or their mean, which an array without any has not; None where no kernel takes them."""
+cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
+    """The sum over all elements, or over the first or the last axis, or the mean; None for other axes, for an array without
+    elements, and where no kernel takes them. In NumPy's order, the mean as in mean_array."""
     cdef dz_view w
+    cdef cnp.npy_intp shape[DZ_MAXDIM]
+    cdef ptrdiff_t k, n, rest
+    cdef double share
     cdef char *p
+    cdef int i, nd = 0
     cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
-    if not view(v, &w) or w.strides != NULL or (divided and w.size == 0):
+    if not view(v, &w) or w.strides != NULL or w.size == 0:
         return None
-    p = new_value(y, w.dt, 0, NULL, 1)
-    dz_sum_cols(w.dt, w.p, 1, w.size, p, 0)
-    if divided and w.dt == DZ_F64:      # the same as in mean_array
-        (<double *> p)[0] *= 1.0 / w.size
-    elif divided:
-        (<float *> p)[0] *= <float> (1.0 / w.size)
+    n = w.size
+    k = w.nd - 1
+    if axis is not None:
+        if type(axis) is not int or not -w.nd <= axis < w.nd:
+            return None
+        k = axis
+        if k < 0:
+            k += w.nd
+        if k != 0 and k != w.nd - 1:
+            return None
+        n = w.shape[k]
+    for i in range(w.nd):
+        if axis is not None and i != k:
+            shape[nd] = w.shape[i]
+            nd += 1
+        elif keepdims:
+            shape[nd] = 1
+            nd += 1
+    rest = w.size // n
+    p = new_value(y, w.dt, nd, shape, rest)
+    if k == w.nd - 1:
+        dz_sum_cols(w.dt, w.p, rest, n, p, 0)
+    else:
+        dz_sum_rows(w.dt, w.p, n, rest, p, 0)
+    if divided:
+        share = 1.0 / n
+        for k in range(rest):
+            if w.dt == DZ_F64:
+                (<double *> p)[k] *= share
+            else:
+                (<float *> p)[k] *= <float> share
     return y
 
 
@@ -199,14 +229,12 @@ def sum(x, axis=None, keepdims=False):
     axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
     Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
     """
-    cdef Variable v = argument(x, "sum"), y = None
-    if axis is None and not keepdims:
-        y = total(v, False)
+    cdef Variable v = argument(x, "sum"), y = total(v, axis, keepdims, False)
     if y is not None:
         if dz_fpe_test():
             dz_fpe_clear()
-            data_of(v).sum()
-        return call_native(Sum(None, False), (v,), y)
+            data_of(v).sum(axis=axis)
+        return call_native(Sum(axis, keepdims), (v,), y)
     if isinstance(axis, list):
         axis = tuple(axis)
     return call_native(Sum(axis, keepdims), (v,), reduced(data_of(v).sum, v, axis, keepdims, "sum"))
@@ -257,13 +285,11 @@ def mean(x, axis=None, keepdims=False):
     """
     cdef Variable v = argument(x, "mean")
     cdef Mean f = Mean(axis, keepdims)
-    cdef Variable y = None
-    if axis is None and not keepdims:
-        y = total(v, True)
+    cdef Variable y = total(v, axis, keepdims, True)
     if y is not None:
         if dz_fpe_test():
             dz_fpe_clear()
-            mean_array(data_of(v), None, False)
+            mean_array(data_of(v), axis, keepdims)
         return call_native(f, (v,), y)
     normal_axes(axis, v.shape, "mean")
     return run(f, (v,))
