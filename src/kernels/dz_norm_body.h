@@ -140,12 +140,8 @@ static void DZ_NAME(dz_layer_norm)(ptrdiff_t rows, ptrdiff_t n, const char *xp, 
     for (i = 0; n > 0 && i < rows; i++) {
         const T *x = (const T *)xp + i * n;
         T *y = (T *)yp + i * n, m, v;
-        double sums[2] = {0, 0};
-        DZ_NAME(dz_moments)(n, x, 0, x, 0, sums);
-        m = (T)(sums[0] / (double)n);
-        sums[0] = sums[1] = 0;
-        DZ_NAME(dz_moments)(n, x, m, x, m, sums);
-        v = (T)(1 / sqrt(sums[1] / (double)n + eps));
+        m = (T)(DZ_NAME(dz_row_total)(x, n) / (double)n);
+        v = (T)(1 / sqrt(DZ_NAME(dz_row_squares)(x, n, m) / (double)n + eps));
         mean[i] = m;
         inv[i] = v;
         if (gamma && beta) {

@@ -38,7 +38,7 @@ DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
     return r;
 }
 
-DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n)
+DZ_INLINE double DZ_NAME(dz_row_total)(const T *x, ptrdiff_t n)
 {
     double total = 0;
     ptrdiff_t i = 0, end, k;
@@ -55,7 +55,28 @@ DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n)
     }
     for (; i < n; i++)
         rest += x[i];
-    return (T)(total + (double)rest);
+    return total + (double)rest;
+}
+
+DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n) { return (T)DZ_NAME(dz_row_total)(x, n); }
+
+/* The sum of (x - c)^2. */
+DZ_INLINE double DZ_NAME(dz_row_squares)(const T *x, ptrdiff_t n, T c)
+{
+    double total = 0;
+    ptrdiff_t i = 0, end, k;
+    T rest = 0;
+    for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
+        T s[DZ_LANES] = {0};
+        end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
+        for (; i + DZ_LANES <= end; i += DZ_LANES)
+            for (k = 0; k < DZ_LANES; k++)
+                s[k] += (x[i + k] - c) * (x[i + k] - c);
+        rest = DZ_NAME(dz_fold)(s);
+    }
+    for (; i < n; i++)
+        rest += (x[i] - c) * (x[i] - c);
+    return total + (double)rest;
 }
 
 /* sums[0] += sum of a, sums[1] += sum of a * b, over n values: a = x - c, b = y - c2 (y may be x). */
