@@ -17,6 +17,6 @@ class LSTMOutput(Function):
 def lstm_step(x: Operand, h: Any, c: Any, x2: tuple[Any, ...], h2: tuple[Any, ...], Linear: type[Any]) -> tuple[Variable, Variable] | None:
     """A step of an LSTM: (h, c) from x (N, I) and the last h and c (N, H), or None for both.
 
-    x2: the layers of x for f, i, o and u; h2: those of h. Returns None where they are not Linear layers with weights, with b in x2
-    and without in h2, or where weights, x, h or c are not what kernels take: float32 or float64, all alike, contiguous.
+    x2: the layers of x for f, i, o and u; h2: those of h. Returns None where they are not Linear layers with weights, with b in
+    x2 and without in h2, or where weights, x, h or c are not what kernels take: float32 or float64, all alike, contiguous.
     """

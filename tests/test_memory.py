@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 import warnings
 import weakref
 
@@ -641,6 +642,42 @@ def test_blocks_of_all_sizes_come_and_go():
                 assert y.dtype == b.dtype
                 assert y.shape == b.shape
                 assert np.array_equal((y + 0.0).data, b * 2)
+
+
+def test_arrays_of_all_sizes_come_and_go_and_are_resized():
+    """Memory of 4 to 64 KB is kept in lists by size, larger in another: none may get another's room, resized or not."""
+    rng = np.random.default_rng(1)
+    kept = []
+    for i in range(4000):
+        n = int(rng.choice([500, 513, 1024, 1500, 4096, 8000, 8191, 8192, 8193, 20_000]))
+        a = (Variable(np.full(n, float(i))) * 1.0).data
+        assert a.flags.owndata
+        if i % 3 == 0:
+            n = int(rng.integers(1, 12_000))
+            a.resize((n,), refcheck=False)
+            a[:] = i
+        kept.append((i, n, a))
+        if len(kept) > 40:
+            j, n, b = kept.pop(int(rng.integers(40)))
+            assert b.shape == (n,)
+            assert np.all(b == j)
+        a = b = None
+
+
+def test_tracemalloc_sees_the_arrays_of_the_engine():
+    x = Variable(np.ones(100_000))
+    for n in (1000, 5000, 100_000):
+        small = Variable(x.data[:n])
+        small * 2.0
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            y = small * 2.0
+            assert 8 * n <= tracemalloc.get_traced_memory()[0] - before < 8 * n + 4000
+            del y
+            assert tracemalloc.get_traced_memory()[0] - before < 4000
+        finally:
+            tracemalloc.stop()
 
 
 # ---- callbacks and finalizers

@@ -400,3 +400,10 @@ def test_a_gradient_that_is_passed_on_is_never_written_to(dtype):
     assert a.grad is not b.grad
     a.grad.data = a.grad.data * 2
     assert np.array_equal(b.grad.data, gy)
+
+
+@pytest.mark.parametrize("call", [lambda x, p: F.clip(x, p, 1.0), lambda x, p: F.clip(x, 0.0, p), F.leaky_relu, F.elu])
+def test_a_parameter_that_is_a_variable_is_refused(call):
+    """It would silently get no gradient; pow alone becomes another operation, which gives it one."""
+    with pytest.raises(TypeError, match=r"parameter \d is a Variable, .*give its data"):
+        call(Variable(np.arange(3.0)), Variable(np.array(0.5)))

@@ -430,6 +430,9 @@ cdef class Elementwise(Function):
                 self.param[i] = float("-inf") if i == 0 else float("inf")
             elif type(p) is float or type(p) is int or type(p) is bool:
                 self.param[i] = p
+            elif isinstance(p, Variable):
+                raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
+                                "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
             else:
                 self.general_params = True
         return 0
