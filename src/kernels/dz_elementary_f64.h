@@ -169,9 +169,8 @@ DZ_INLINE double dz_sincos_core_f64(double x, int which)
 {
     const double t = x * 6.36619772367581382433e-01 + DZ_ROUND_F64;
     const double k = t - DZ_ROUND_F64;
-    /* k mod 4 without integer lanes: q = k - 4 * round(k / 4) in {-2, -1, 0, 1, 2} */
-    const double q0 = k + (double)which;
-    const double q = q0 - 4.0 * ((q0 * 0.25 + DZ_ROUND_F64) - DZ_ROUND_F64);
+    /* the low bits of t are those of k, the quadrant; for the cosine it is the next one */
+    const uint64_t quadrant = (uint64_t)dz_bits_f64(t) + (uint64_t)which;
     /* x - k * pi/2 as r + tail */
     const double a = x - k * 1.57079632673412561417e+00;
     const double w2 = k * 6.07710050630396597660e-11;
@@ -184,23 +183,20 @@ DZ_INLINE double dz_sincos_core_f64(double x, int which)
     const double z = r * r;
     /* sine of r + tail */
     const double v = z * r;
-    const double ps = 8.33333333332248946124e-03 +
-                      z * (-1.98412698298579493134e-04 +
-                           z * (2.75573137070700676789e-06 +
-                                z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
+    const double z2 = z * z;
+    const double ps = (8.33333333332248946124e-03 + z * -1.98412698298579493134e-04) +
+                      z2 * ((2.75573137070700676789e-06 + z * -2.50507602534068634195e-08) + z2 * 1.58969099521155010221e-10);
     const double s = r - ((z * (0.5 * tail - v * ps) - tail) - v * -1.66666666666666324348e-01);
     /* cosine of r + tail */
-    const double pc = z * (4.16666666666666019037e-02 +
-                           z * (-1.38888888888741095749e-03 +
-                                z * (2.48015872894767294178e-05 +
-                                     z * (-2.75573143513906633035e-07 +
-                                          z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)))));
+    const double pc = z * ((4.16666666666666019037e-02 + z * -1.38888888888741095749e-03) +
+                           z2 * ((2.48015872894767294178e-05 + z * -2.75573143513906633035e-07) +
+                                 z2 * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)));
     const double hz = 0.5 * z;
     const double w = 1.0 - hz;
     const double c = w + (((1.0 - w) - hz) + (z * pc - r * tail));
-    /* an odd quadrant takes the cosine; quadrants 2 and 3 (q = 2, -2, -1) change the sign */
-    const double odd = q * q == 1.0 ? c : s;
-    return (q == -1.0 || q * q == 4.0) ? -odd : odd;
+    /* an odd quadrant takes the cosine; quadrants 2 and 3 change the sign */
+    const uint64_t odd = UINT64_C(0) - (quadrant & 1), minus = (quadrant & 2) << 62;
+    return dz_from_bits_f64((int64_t)((((uint64_t)dz_bits_f64(c) & odd) | ((uint64_t)dz_bits_f64(s) & ~odd)) ^ minus));
 }
 
 DZ_INLINE double dz_sin_core_f64(double x) { return dz_sincos_core_f64(x, 0); }
