@@ -20,7 +20,7 @@ DEBUG = os.environ.get("DZ_DEBUG") == "1"
 # between the loops is compiled for size: all of a module that has no loops of its own, and what follows them in one
 # that has (dz_levels.h).
 FASTEST = {"_core", "_elementwise"}
-SMALL_GLUE = {"_conv", "_im2col", "_join", "_norm", "_pool"}
+SMALL_GLUE = {"_conv", "_im2col", "_join", "_norm", "_pool", "_recurrent", "_softmax"}
 SMALLEST = {"_einsum", "_linalg", "_simple"}
 GCC_LOOPS = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 
