@@ -316,6 +316,29 @@ def c_kernel(op, table, which, node, dtype):
 PLACES_ORDER = ("DZ_X0", "DZ_X1", "DZ_X2", "DZ_Y", "DZ_GY")
 
 
+def c_both(op, table, dtype):
+    """The C text of the kernel that writes the first gradients of both arguments in one loop, which reads gy but once; None
+    for an operation that has not two of them, or whose formulas are more than arithmetic."""
+    sfx, ctype, _ = dtype
+    if len(op.args) != 2 or op.params or None in op.backward:
+        return None
+    formulas = [CFormula(op, f"backward.{arg}", table, True, dtype) for arg in op.args]
+    texts = [formula.visit(node) for formula, node in zip(formulas, op.backward, strict=True)]
+    if any(formula.stages for formula in formulas):
+        return None
+    names = used_in(" ".join(texts), [*op.args, "y", "gy"])
+    name = f"dz_{op.name}_both_{sfx}"
+    out = [f"static void {name}(const dz_args *a)\n{{"]
+    out += [f"    const {ctype} *{x} = (const {ctype} *)a->in[{place(op, x)}];" for x in names]
+    out.append(f"    {ctype} *g0 = ({ctype} *)a->out, *g1 = ({ctype} *)a->in[DZ_GX1];\n    ptrdiff_t i;")
+    out.append("    DZ_IVDEP\n    for (i = 0; i < a->n; i++) {")
+    out += [f"        const {ctype} {x}_ = {x}[i];" for x in names]
+    out += [f"        const {ctype} e{k} = {text};" for k, text in enumerate(texts)]
+    out.append("        g0[i] = e0;\n        g1[i] = e1;\n    }\n}\n")
+    uses = sum(1 << list(PLACES_ORDER).index(place(op, x)) for x in names) | 1 << PLACES_ORDER.index("DZ_X2")
+    return name, "\n".join(out), uses
+
+
 def c_pass(op, stage, sfx, code, n, at, target, target_stride):
     _, function, source, _, exponent = stage
 
@@ -363,9 +386,12 @@ def c_source(table):
             # a C comparison with nan raises the invalid flag, where NumPy stays silent
             quiet = any(isinstance(n, ast.Compare) for n in ast.walk(node))
             checks.append(str(int(not quiet and ast.unparse(node) not in ("gy", "-gy"))))
+        pair = [c_both(op, table, dtype) or ("0", "", 0) for dtype in DTYPES]
+        out += [text for _, text, _ in pair if text]
         rows.append(f'    {{"{op.name}", {len(op.args)}, {len(op.params)}, {{{", ".join(fwd)}}},\n'
                     f"     {{{', '.join(bwd)}}},\n"
-                    f"     {{{', '.join(uses)}}}, {{{', '.join(passes)}}}, {{{', '.join(checks)}}}}},")
+                    f"     {{{', '.join(uses)}}}, {{{', '.join(passes)}}}, {{{', '.join(checks)}}},\n"
+                    f"     {{{', '.join(name for name, _, _ in pair)}}}, {pair[0][2]}}},")
     out.append("extern const dz_op DZ_OPS[];\nconst dz_op DZ_OPS[] = {\n" + "\n".join(rows) + "\n};")
     return "\n".join(out) + "\n"
 

@@ -14,6 +14,7 @@ cdef extern from "dz_kernels.h":
         DZ_Y
         DZ_GY
         DZ_NIN
+        DZ_GX1
         DZ_NFN
         DZ_SUM_OVER_ROWS
         DZ_SUM_OVER_COLS
@@ -38,6 +39,8 @@ cdef extern from "dz_kernels.h":
         unsigned char uses[3]
         unsigned char passes_gy[3]
         unsigned char checks[3]
+        dz_kernel both[2]
+        unsigned char uses_both
 
     ctypedef struct dz_np_table:
         int python
@@ -175,6 +178,7 @@ cdef int record(Function f, Variable y) except -1
 cdef int grad_view(Variable y, dz_view *w) except -1
 cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL
 cdef bint steal_grad(Variable x, Variable y)
+cdef char *new_grad(Variable x, const dz_view *xv) except NULL
 cdef int drop_grad(Variable x) except -1
 cdef object grad_variable(Variable v)
 cdef int add_grad(Variable x, object gx) except -1

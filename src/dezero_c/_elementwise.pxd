@@ -9,6 +9,7 @@ cdef class Elementwise(Function):
     cdef object vjp(self, int k, object gy, object y)
     cdef int set_params(self, tuple params) except -1
     cdef int check_arity(self, Py_ssize_t n) except -1
+    cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1
     cdef int vjp_scalar(self, Variable y) except -1
     cdef Variable value(self)
     cdef object gradient(self, int k, object gy, object y)

@@ -16,11 +16,11 @@ from cpython.object cimport PyObject
 from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST,
+    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST,
     K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_flat, dz_fpe_clear,
     dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar,
-    dz_stretch, dz_view, empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_value,
-    new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad, set_shown_grad,
+    dz_stretch, dz_view, drop_grad, empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_grad,
+    new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad, set_shown_grad,
     show, steal_grad, view, wrap)
 
 cnp.import_array()
@@ -385,16 +385,23 @@ cdef int sum_array(Variable x, const dz_view *xv, object full, const dz_view *fv
     return 0
 
 
-cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
-    """Gives x, which has no gradient, y's, which somebody has seen, where none can tell that it is the same array: it is
-    read-only, or x's gradient will be dropped."""
+cdef object passable(Variable x, Variable y, bint keep):
+    """y's gradient, which somebody has seen, where x, which has none, can have it too and none can tell that it is the same
+    array: it is read-only, or x's gradient will be dropped. Else None."""
     cdef object a
     if x.gstate != G_NONE or y.gstate != G_SHOWN or x is y:
-        return False
+        return None
     a = y._grad
     if isinstance(a, Variable):
         a = None if (<Variable> a).v.p != NULL else (<Variable> a)._data
     if not isinstance(a, np.ndarray) or (cnp.PyArray_ISWRITEABLE(a) and (keep or x._creator is None)):
+        return None
+    return a
+
+
+cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
+    cdef object a = passable(x, y, keep)
+    if a is None:
         return False
     set_shown_grad(x, a)
     return True
@@ -550,6 +557,35 @@ cdef class Elementwise(Function):
             flags_raised()
         return 1
 
+    cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1:
+        """The gradients of two inputs that have none yet, in one loop. False, having done nothing, where one of them can have
+        y's as it is. Everything is contiguous and of one shape."""
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef Variable x0 = self.in0, x1 = self.in1
+        cdef dz_view g
+        if x0 is x1 or x0.gstate != G_NONE or x1.gstate != G_NONE or (x0.kind | x1.kind) & K_CONST:
+            return False
+        if y.gstate == G_SHOWN:
+            if (op.passes_gy[0] and passable(x0, y, keep) is not None) or (op.passes_gy[1] and passable(x1, y, keep) is not None):
+                return False
+        elif op.passes_gy[1] and not keep:
+            return False
+        a.out = new_grad(x0, &w[0])
+        if not keep and steal_grad(x1, y):      # written over y's, which nobody reads after this
+            grad_view(x1, &g)
+            a.in_[DZ_GX1] = a.in_[DZ_GY] = g.p
+        else:
+            try:
+                a.in_[DZ_GX1] = new_grad(x1, &w[1])
+            except BaseException:
+                drop_grad(x0)
+                raise
+        a.st[DZ_GX1] = a.os
+        a.acc = 0
+        a.n = w[DZ_Y].size
+        dz_flat(op.both[w[DZ_Y].dt], &a, op.uses_both)
+        return True
+
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef const dz_op *op = &dz_ops[self.op]
         cdef dz_view w[DZ_NIN]
@@ -594,6 +630,10 @@ cdef class Elementwise(Function):
                     return 0
                 sts[i] = st[i]
         a.p = self.param
+        if op.both[dt] != NULL and flat and last == 1 and not stretched and self.both(y, w, a, keep):
+            if (op.checks[0] or op.checks[1]) and dz_fpe_test():
+                flags_raised()
+            return 1
         if stretched:       # first, so that the last of the others can take y's gradient over
             for k in range(n):
                 x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2

@@ -20,7 +20,7 @@
 #define DZ_F64 1
 
 /* The places of dz_args.in: the arguments of the operation, the value that it gave, the gradient of that value. */
-enum { DZ_X0, DZ_X1, DZ_X2, DZ_Y, DZ_GY, DZ_NIN };
+enum { DZ_X0, DZ_X1, DZ_X2, DZ_Y, DZ_GY, DZ_NIN, DZ_GX1 = DZ_X2 /* a `both` kernel writes x1's gradient there */ };
 
 typedef struct {
     ptrdiff_t n;              /* elements */
@@ -43,6 +43,8 @@ typedef struct {
     unsigned char uses[3];            /* places that bwd[k] reads, a bit each */
     unsigned char passes_gy[3];       /* bwd[k] is the identity: gx may be gy itself */
     unsigned char checks[3];          /* floating-point flags after bwd[k] mean what NumPy would warn of */
+    dz_kernel both[2];                /* bwd[0] and bwd[1] in one loop, all contiguous, acc 0; NULL where there is none */
+    unsigned char uses_both;
 } dz_op;
 
 /* Which axes dz_map_sum sums. */
