@@ -55,7 +55,7 @@ int posix_memalign(void **p, size_t a, size_t n)
 
 # What a child does, and what the parent makes of it. Arguments: the first failure to try, the step, "one" or "all".
 DRIVER = """
-    import copy, ctypes, faulthandler, gc, os, sys, warnings
+    import copy, ctypes, faulthandler, gc, math, os, sys, warnings
     import numpy as np
     import dezero_c
     import dezero_c.functions as F
@@ -77,7 +77,7 @@ DRIVER = """
     drawn = np.random.default_rng(0).standard_normal(1000)
 
     def some(*shape):
-        return drawn[:int(np.prod(shape))].reshape(shape)
+        return drawn[:math.prod(shape)].reshape(shape)
 
     WORKLOAD
 

@@ -7,6 +7,18 @@
 #ifndef DZ_LANES
 #define DZ_LANES 32
 #define DZ_SUM_BLOCK 2048
+
+/* What is done at each place j, for its lane k; four rounds at a time, since lanes that go to memory and back after every one
+ * take twice as long. Goes on from i as far as whole rounds go. */
+#define DZ_ROUND(r, ...) { const ptrdiff_t j = i + (r) * DZ_LANES + k; __VA_ARGS__ }
+#define DZ_ROUNDS(end, ...)                                                                                          \
+    for (; i + 4 * DZ_LANES <= (end); i += 4 * DZ_LANES)                                                             \
+        for (k = 0; k < DZ_LANES; k++) {                                                                             \
+            DZ_ROUND(0, __VA_ARGS__) DZ_ROUND(1, __VA_ARGS__) DZ_ROUND(2, __VA_ARGS__) DZ_ROUND(3, __VA_ARGS__)      \
+        }                                                                                                            \
+    for (; i + DZ_LANES <= (end); i += DZ_LANES)                                                                     \
+        for (k = 0; k < DZ_LANES; k++)                                                                               \
+            DZ_ROUND(0, __VA_ARGS__)
 #endif
 
 DZ_INLINE T DZ_NAME(dz_fold)(T *s)
@@ -27,9 +39,8 @@ DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
     if (n >= 2 * DZ_LANES) {
         for (k = 0; k < DZ_LANES; k++)
             m[k] = x[k];
-        for (i = DZ_LANES; i + DZ_LANES <= n; i += DZ_LANES)
-            for (k = 0; k < DZ_LANES; k++)
-                m[k] = x[i + k] > m[k] ? x[i + k] : m[k];
+        i = DZ_LANES;
+        DZ_ROUNDS(n, m[k] = x[j] > m[k] ? x[j] : m[k];)
         for (k = 0; k < DZ_LANES; k++)
             r = m[k] > r || r != r ? m[k] : r;
     }
@@ -48,9 +59,8 @@ DZ_INLINE double DZ_NAME(dz_row_total)(const T *x, ptrdiff_t n)
         for (k = 0; k < DZ_LANES; k++)
             s[k] = x[i + k];
         end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
-        for (i += DZ_LANES; i + DZ_LANES <= end; i += DZ_LANES)
-            for (k = 0; k < DZ_LANES; k++)
-                s[k] += x[i + k];
+        i += DZ_LANES;
+        DZ_ROUNDS(end, s[k] += x[j];)
         rest = DZ_NAME(dz_fold)(s);
     }
     for (; i < n; i++)
@@ -69,9 +79,7 @@ DZ_INLINE double DZ_NAME(dz_row_squares)(const T *x, ptrdiff_t n, T c)
     for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
         T s[DZ_LANES] = {0};
         end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
-        for (; i + DZ_LANES <= end; i += DZ_LANES)
-            for (k = 0; k < DZ_LANES; k++)
-                s[k] += (x[i + k] - c) * (x[i + k] - c);
+        DZ_ROUNDS(end, s[k] += (x[j] - c) * (x[j] - c);)
         rest = DZ_NAME(dz_fold)(s);
     }
     for (; i < n; i++)
@@ -89,12 +97,7 @@ DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c
         for (k = 0; k < DZ_LANES; k++)
             s[k] = q[k] = 0;
         end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
-        for (; i + DZ_LANES <= end; i += DZ_LANES)
-            for (k = 0; k < DZ_LANES; k++) {
-                const T a = x[i + k] - c;
-                s[k] += a;
-                q[k] += a * (y[i + k] - c2);
-            }
+        DZ_ROUNDS(end, const T a = x[j] - c; s[k] += a; q[k] += a * (y[j] - c2);)
         sums[0] += (double)DZ_NAME(dz_fold)(s);
         sums[1] += (double)DZ_NAME(dz_fold)(q);
     }
