@@ -3,6 +3,7 @@
 #define DZ_ELEMENTARY_F64_H
 
 #define DZ_ROUND_F64 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer, which is then in the low bits */
+#define DZ_2_PI_F64 6.36619772367581382433e-01
 #define DZ_LN2_HI_F64 6.93147180369123816490e-01 /* 32 bits: k * it is exact for |k| < 2^20 */
 #define DZ_LN2_LO_F64 1.90821492927058770002e-10
 
@@ -47,33 +48,41 @@ DZ_INLINE double dz_exp_q_f64(double z, double z2)
                            z4 * (0x1.28a99b9b8a387p-22 + z * 0x1.ad6e5cb9c0b6fp-26));
 }
 
-/* x = k ln 2 + r + tail; returns exp(r + tail) - 1 - r, and t as above. */
-DZ_INLINE double dz_exp_reduced_f64(double x, double *r, double *t)
+DZ_INLINE void dz_exp_open_f64(double x, double *t, double *z)
 {
     const double k = (*t = x * 1.44269504088896338700e+00 + DZ_ROUND_F64) - DZ_ROUND_F64;
-    const double hi = x - k * DZ_LN2_HI_F64;
-    const double lo = k * DZ_LN2_LO_F64;
-    const double z = *r = hi - lo;
-    const double z2 = z * z;
-    return z2 * dz_exp_q_f64(z, z2) + ((hi - z) - lo);
+    *z = (x - k * DZ_LN2_HI_F64) - k * DZ_LN2_LO_F64;
 }
 
-DZ_INLINE double dz_exp_core_f64(double x)
+DZ_INLINE double dz_exp_middle_f64(double x, double t, double z)
 {
-    const double t = x * 1.44269504088896338700e+00 + DZ_ROUND_F64, k = t - DZ_ROUND_F64;
-    const double z = (x - k * DZ_LN2_HI_F64) - k * DZ_LN2_LO_F64;
-    const double z2 = z * z;
-    const double y = 1.0 + (z + z2 * dz_exp_q_f64(z, z2));
+    (void)x, (void)t;
+    return dz_exp_q_f64(z, z * z);
+}
+
+DZ_INLINE double dz_exp_close_f64(double x, double t, double z, double q)
+{
+    const double y = 1.0 + (z + z * z * q);
+    (void)x;
     return dz_from_bits_f64((int64_t)((uint64_t)dz_bits_f64(y) + ((uint64_t)dz_bits_f64(t) << 52)));
+}
+
+/* x = k ln 2 + z + tail, with t and z of dz_exp_open; exp(z + tail) - 1 - z. */
+DZ_INLINE double dz_exp_rest_f64(double x, double t, double z)
+{
+    const double k = t - DZ_ROUND_F64;
+    const double z2 = z * z;
+    return z2 * dz_exp_q_f64(z, z2) + (((x - k * DZ_LN2_HI_F64) - z) - k * DZ_LN2_LO_F64);
 }
 
 /* ---- expm1: the same limits; 2^k exp(r) - 1 without the cancellation. */
 DZ_INLINE int64_t dz_expm1_beyond_f64(double x) { return dz_beyond_f64(x, DZ_EXP_LIMIT_F64); }
 
-DZ_INLINE double dz_expm1_core_f64(double x)
+DZ_INLINE void dz_expm1_open_f64(double x, double *t, double *r) { dz_exp_open_f64(x, t, r); }
+DZ_INLINE double dz_expm1_middle_f64(double x, double t, double r) { return dz_exp_rest_f64(x, t, r); }
+
+DZ_INLINE double dz_expm1_close_f64(double x, double t, double r, double rest)
 {
-    double r, t;
-    const double rest = dz_exp_reduced_f64(x, &r, &t);
     const double scale = dz_two_to_f64(t);
     const double y = r * scale + (scale - 1.0); /* scale is a power of two: one rounding each */
     const double small = scale - 1.0;
@@ -92,15 +101,24 @@ DZ_INLINE int64_t dz_log_beyond_f64(double x)
     return (int64_t)(((uint64_t)b - UINT64_C(0x0010000000000000)) | (UINT64_C(0x7fefffffffffffff) - (uint64_t)b));
 }
 
-/* log(x) + tail */
-DZ_INLINE double dz_log_with_f64(double x, double tail)
+DZ_INLINE void dz_log_open_f64(double x, double *k, double *f)
 {
     const int64_t b = dz_bits_f64(x);
     const int64_t above = b - INT64_C(0x3fe6a09e667f3bcd); /* from sqrt(1/2) on; its exponent is k */
     const int64_t exponent = (int64_t)((uint64_t)(above + INT64_C(0x4000000000000000)) >> 52); /* k + 1024 */
-    const double k = dz_from_bits_f64(exponent | INT64_C(0x4330000000000000)) - (4503599627370496.0 + 1024.0);
-    const double f = dz_from_bits_f64(b - (above & INT64_C(-0x10000000000000))) - 1.0;
-    const double s = f / (2.0 + f);
+    *k = dz_from_bits_f64(exponent | INT64_C(0x4330000000000000)) - (4503599627370496.0 + 1024.0);
+    *f = dz_from_bits_f64(b - (above & INT64_C(-0x10000000000000))) - 1.0;
+}
+
+DZ_INLINE double dz_log_middle_f64(double x, double k, double f)
+{
+    (void)x, (void)k;
+    return f / (2.0 + f);
+}
+
+/* log(x) + tail */
+DZ_INLINE double dz_log_with_f64(double k, double f, double s, double tail)
+{
     const double z = s * s;
     const double w = z * z;
     const double odd = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
@@ -110,16 +128,23 @@ DZ_INLINE double dz_log_with_f64(double x, double tail)
     return k * DZ_LN2_HI_F64 - ((half - (s * (half + (odd + even)) + (k * DZ_LN2_LO_F64 + tail))) - f);
 }
 
-DZ_INLINE double dz_log_core_f64(double x) { return dz_log_with_f64(x, 0.0); }
+DZ_INLINE double dz_log_close_f64(double x, double k, double f, double s)
+{
+    (void)x;
+    return dz_log_with_f64(k, f, s, 0.0);
+}
 
 /* ---- log1p: 1 + x is a positive normal number. What rounding it loses is c; log(u + c) = log(u) + c / u. */
 DZ_INLINE int64_t dz_log1p_beyond_f64(double x) { return dz_log_beyond_f64(1.0 + x); }
 
-DZ_INLINE double dz_log1p_core_f64(double x)
+DZ_INLINE void dz_log1p_open_f64(double x, double *k, double *f) { dz_log_open_f64(1.0 + x, k, f); }
+DZ_INLINE double dz_log1p_middle_f64(double x, double k, double f) { return dz_log_middle_f64(x, k, f); }
+
+DZ_INLINE double dz_log1p_close_f64(double x, double k, double f, double s)
 {
     const double u = 1.0 + x;
     const double c = fabs(x) < 1.0 ? x - (u - 1.0) : 1.0 - (u - x);
-    const double y = dz_log_with_f64(u, c / u);
+    const double y = dz_log_with_f64(k, f, s, c / u);
     return fabs(x) < 0x1p-53 ? x : y;
 }
 
@@ -130,12 +155,14 @@ DZ_INLINE double dz_log1p_core_f64(double x)
 #define DZ_TANH_LIMIT_F64 INT64_C(0x7fefffffffffffff)
 DZ_INLINE int64_t dz_tanh_beyond_f64(double x) { return dz_beyond_f64(x, DZ_TANH_LIMIT_F64); }
 
-DZ_INLINE double dz_tanh_core_f64(double x)
+DZ_INLINE double dz_tanh_exponent_f64(double x) { return 2.0 * (fabs(x) < 22.0 ? fabs(x) : 22.0); }
+DZ_INLINE void dz_tanh_open_f64(double x, double *t, double *r) { dz_exp_open_f64(dz_tanh_exponent_f64(x), t, r); }
+DZ_INLINE double dz_tanh_middle_f64(double x, double t, double r) { return dz_exp_rest_f64(dz_tanh_exponent_f64(x), t, r); }
+
+DZ_INLINE double dz_tanh_close_f64(double x, double t, double r, double rest)
 {
     const double a = fabs(x);
     const int small = a < 0.625;
-    double r, t;
-    const double rest = dz_exp_reduced_f64(2.0 * (a < 22.0 ? a : 22.0), &r, &t);
     const double scale = dz_two_to_f64(t);
     const double one_r = 1.0 + r;
     const double mantissa = one_r + rest;
@@ -164,30 +191,39 @@ DZ_INLINE double dz_tanh_core_f64(double x)
 DZ_INLINE int64_t dz_sin_beyond_f64(double x) { return dz_beyond_f64(x, DZ_SINCOS_LIMIT_F64); }
 DZ_INLINE int64_t dz_cos_beyond_f64(double x) { return dz_beyond_f64(x, DZ_SINCOS_LIMIT_F64); }
 
-/* which: 0 sine, 1 cosine */
-DZ_INLINE double dz_sincos_core_f64(double x, int which)
+/* x - k * pi/2 as r + tail */
+DZ_INLINE void dz_sin_open_f64(double x, double *r, double *tail)
 {
-    const double t = x * 6.36619772367581382433e-01 + DZ_ROUND_F64;
-    const double k = t - DZ_ROUND_F64;
-    /* the low bits of t are those of k, the quadrant; for the cosine it is the next one */
-    const uint64_t quadrant = (uint64_t)dz_bits_f64(t) + (uint64_t)which;
-    /* x - k * pi/2 as r + tail */
+    const double k = (x * DZ_2_PI_F64 + DZ_ROUND_F64) - DZ_ROUND_F64;
     const double a = x - k * 1.57079632673412561417e+00;
     const double w2 = k * 6.07710050630396597660e-11;
     const double b = a - w2;
     const double eb = (a - b) - w2;
     const double w3 = k * 2.02226624879595063154e-21;
     const double lost = w3 - eb;
-    const double r = b - lost; /* not b + -lost: sin(-0.0) is -0.0 */
-    const double tail = (b - r) - lost;
+    *r = b - lost; /* not b + -lost: sin(-0.0) is -0.0 */
+    *tail = (b - *r) - lost;
+}
+
+/* The sine of r + tail. */
+DZ_INLINE double dz_sin_middle_f64(double x, double r, double tail)
+{
     const double z = r * r;
-    /* sine of r + tail */
     const double v = z * r;
     const double z2 = z * z;
     const double ps = (8.33333333332248946124e-03 + z * -1.98412698298579493134e-04) +
                       z2 * ((2.75573137070700676789e-06 + z * -2.50507602534068634195e-08) + z2 * 1.58969099521155010221e-10);
-    const double s = r - ((z * (0.5 * tail - v * ps) - tail) - v * -1.66666666666666324348e-01);
-    /* cosine of r + tail */
+    (void)x;
+    return r - ((z * (0.5 * tail - v * ps) - tail) - v * -1.66666666666666324348e-01);
+}
+
+/* The cosine of r + tail, and the one of both that the quadrant takes. which: 0 sine, 1 cosine. */
+DZ_INLINE double dz_sincos_close_f64(double x, double r, double tail, double s, int which)
+{
+    /* the low bits are those of k, the quadrant; for the cosine it is the next one */
+    const uint64_t quadrant = (uint64_t)dz_bits_f64(x * DZ_2_PI_F64 + DZ_ROUND_F64) + (uint64_t)which;
+    const double z = r * r;
+    const double z2 = z * z;
     const double pc = z * ((4.16666666666666019037e-02 + z * -1.38888888888741095749e-03) +
                            z2 * ((2.48015872894767294178e-05 + z * -2.75573143513906633035e-07) +
                                  z2 * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)));
@@ -199,7 +235,10 @@ DZ_INLINE double dz_sincos_core_f64(double x, int which)
     return dz_from_bits_f64((int64_t)((((uint64_t)dz_bits_f64(c) & odd) | ((uint64_t)dz_bits_f64(s) & ~odd)) ^ minus));
 }
 
-DZ_INLINE double dz_sin_core_f64(double x) { return dz_sincos_core_f64(x, 0); }
-DZ_INLINE double dz_cos_core_f64(double x) { return dz_sincos_core_f64(x, 1); }
+DZ_INLINE double dz_sin_close_f64(double x, double r, double tail, double s) { return dz_sincos_close_f64(x, r, tail, s, 0); }
+
+DZ_INLINE void dz_cos_open_f64(double x, double *r, double *tail) { dz_sin_open_f64(x, r, tail); }
+DZ_INLINE double dz_cos_middle_f64(double x, double r, double tail) { return dz_sin_middle_f64(x, r, tail); }
+DZ_INLINE double dz_cos_close_f64(double x, double r, double tail, double s) { return dz_sincos_close_f64(x, r, tail, s, 1); }
 
 #endif

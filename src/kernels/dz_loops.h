@@ -27,7 +27,7 @@
 #endif
 
 /* Elements that one pass of a kernel with several stages takes: its temporaries stay in the first-level cache. */
-#define DZ_CHUNK 512
+#define DZ_CHUNK 256
 
 #define DZ_LD(T, p, i, s) (*(const T *)((p) + (i) * (s)))
 #define DZ_ST(T, p, i, s) (*(T *)((p) + (i) * (s)))
