@@ -2,7 +2,8 @@
  * DZ_BODY and includes this.
  *
  * The body sees T (float or double), DZ_NAME(name), which every function of it is named by, DZ_DT (DZ_F32 or DZ_F64), and
- * DZ_EXP, DZ_LOG and DZ_TANH(n, x, y) over n contiguous values. A caller takes DZ_PICK(name, dt), the function of that
+ * DZ_EXP, DZ_LOG and DZ_TANH(n, x, y) over n contiguous values; a body that has looked at the values itself (DZ_EXP_BEYOND, of
+ * type DZ_BITS, negative for none of them) takes DZ_EXP_CHUNK for up to DZ_CHUNK of them. A caller takes DZ_PICK(name, dt), the function of that
  * dtype and of the level in use. Levels have equal bits: a sum whose order matters is written out in the body, and
  * the compiler neither reorders nor contracts it.
  */
@@ -29,6 +30,9 @@
 #define T float
 #define DZ_DT DZ_F32
 #define DZ_EXP(n, x, y) dz_exp_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
+#define DZ_BITS int32_t
+#define DZ_EXP_BEYOND(x) dz_exp_beyond_f32(x)
+#define DZ_EXP_CHUNK(n, x, y) dz_exp_chunk_f32(n, x, y)
 #define DZ_TANH(n, x, y) dz_tanh_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_LOG(n, x, y) dz_log_f32(n, (const char *)(x), sizeof(float), (char *)(y), sizeof(float))
 #define DZ_SFX f32_base
@@ -43,6 +47,9 @@
 #undef T
 #undef DZ_DT
 #undef DZ_EXP
+#undef DZ_BITS
+#undef DZ_EXP_BEYOND
+#undef DZ_EXP_CHUNK
 #undef DZ_LOG
 #undef DZ_TANH
 #undef DZ_SFX
@@ -50,6 +57,9 @@
 #define T double
 #define DZ_DT DZ_F64
 #define DZ_EXP(n, x, y) dz_exp_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
+#define DZ_BITS int64_t
+#define DZ_EXP_BEYOND(x) dz_exp_beyond_f64(x)
+#define DZ_EXP_CHUNK(n, x, y) dz_exp_chunk_f64(n, x, y)
 #define DZ_TANH(n, x, y) dz_tanh_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
 #define DZ_LOG(n, x, y) dz_log_f64(n, (const char *)(x), sizeof(double), (char *)(y), sizeof(double))
 #define DZ_SFX f64_base
@@ -64,6 +74,9 @@
 #undef T
 #undef DZ_DT
 #undef DZ_EXP
+#undef DZ_BITS
+#undef DZ_EXP_BEYOND
+#undef DZ_EXP_CHUNK
 #undef DZ_LOG
 #undef DZ_TANH
 #undef DZ_SFX

@@ -34,15 +34,17 @@ DZ_INLINE T DZ_NAME(dz_fold)(T *s)
 DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
 {
     T m[DZ_LANES], r;
-    ptrdiff_t i = 0, k;
+    ptrdiff_t i = 0, h, k;
     r = x[0];
     if (n >= 2 * DZ_LANES) {
         for (k = 0; k < DZ_LANES; k++)
             m[k] = x[k];
         i = DZ_LANES;
         DZ_ROUNDS(n, m[k] = x[j] > m[k] ? x[j] : m[k];)
-        for (k = 0; k < DZ_LANES; k++)
-            r = m[k] > r || r != r ? m[k] : r;
+        for (h = DZ_LANES / 2; h > 0; h /= 2)
+            for (k = 0; k < h; k++)
+                m[k] = m[k + h] > m[k] || m[k] != m[k] ? m[k + h] : m[k];
+        r = m[0];
     }
     for (; i < n; i++)
         r = x[i] > r || r != r ? x[i] : r;

@@ -1,23 +1,31 @@
 /* The kernels of dz_softmax.h; see dz_levels.h for T and DZ_NAME. */
 #include "dz_rows.h"
 
-/* Rows in a block: about 16 KB of them. */
+/* Rows in a block: about 8 KB of them. */
 DZ_INLINE ptrdiff_t DZ_NAME(dz_block)(ptrdiff_t rows, ptrdiff_t n)
 {
-    const ptrdiff_t b = 16384 / (ptrdiff_t)sizeof(T) / (n ? n : 1);
+    const ptrdiff_t b = 8192 / (ptrdiff_t)sizeof(T) / (n ? n : 1);
     return b < 1 ? 1 : b < rows ? b : rows;
 }
 
 /* y = exp(x - max of the row). */
 DZ_INLINE void DZ_NAME(dz_exp_rows)(ptrdiff_t rows, ptrdiff_t n, const T *x, T *y)
 {
+    DZ_BITS beyond = 0;
     ptrdiff_t i, j;
     for (i = 0; i < rows; i++) {
         const T m = DZ_NAME(dz_row_max)(x + i * n, n);
-        for (j = 0; j < n; j++)
-            y[i * n + j] = x[i * n + j] - m;
+        for (j = 0; j < n; j++) {
+            const T d = x[i * n + j] - m;
+            beyond |= DZ_EXP_BEYOND(d);
+            y[i * n + j] = d;
+        }
     }
-    DZ_EXP(rows * n, y, y);
+    if (beyond < 0)
+        DZ_EXP(rows * n, y, y);
+    else
+        for (i = 0; i < rows * n; i += DZ_CHUNK)
+            DZ_EXP_CHUNK(rows * n - i < DZ_CHUNK ? rows * n - i : DZ_CHUNK, y + i, y + i);
 }
 
 static void DZ_NAME(dz_softmax)(ptrdiff_t rows, ptrdiff_t n, const char *xp, char *yp)
