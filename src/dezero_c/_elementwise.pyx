@@ -394,7 +394,7 @@ cdef object passable(Variable x, Variable y, bint keep):
     a = y._grad
     if isinstance(a, Variable):
         a = None if (<Variable> a).v.p != NULL else (<Variable> a)._data
-    if not isinstance(a, np.ndarray) or (cnp.PyArray_ISWRITEABLE(a) and (keep or x._creator is None)):
+    if a is None or not cnp.PyArray_Check(a) or (cnp.PyArray_ISWRITEABLE(a) and (keep or x._creator is None)):
         return None
     return a
 

@@ -57,7 +57,7 @@ cdef Variable wrap(object o, int dt, int era):
             return v
         v._data = np.array(o)
         return v
-    if isinstance(o, np.ndarray):
+    if cnp.PyArray_Check(o):
         v._data = o
         return v
     if isinstance(o, (np.generic, numbers.Number)):
