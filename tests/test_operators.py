@@ -687,3 +687,60 @@ def test_very_large_and_very_small_python_numbers():
         y = var([1.0], "f4") * 1e300
     assert y.dtype == np.float32
     assert np.isinf(y.data[0])
+
+
+TWO_GRADIENTS = {
+    "add": (lambda a, b: a + b, lambda a, b: (1 + 0 * a, 1 + 0 * b)),
+    "sub": (lambda a, b: a - b, lambda a, b: (1 + 0 * a, -1 + 0 * b)),
+    "mul": (lambda a, b: a * b, lambda a, b: (b, a)),
+    "div": (lambda a, b: a / b, lambda a, b: (1 / b, -a / b**2)),
+    "maximum": (F.maximum, lambda a, b: (1.0 * (a > b), 1.0 * (a < b))),
+    "minimum": (F.minimum, lambda a, b: (1.0 * (a < b), 1.0 * (a > b))),
+}
+
+
+@pytest.mark.parametrize("n", [1, 5, 64, 1000, 20000, 600000])
+@pytest.mark.parametrize("name", TWO_GRADIENTS)
+def test_both_gradients_at_once_are_those_one_at_a_time(name, n):
+    """Two inputs without a gradient get theirs in one loop; in all other cases each has its own. The bits are the same."""
+    function, derivatives = TWO_GRADIENTS[name]
+    rng = np.random.default_rng(n)
+    a, b, g = (rng.uniform(0.5, 2, n) for _ in range(3))
+    kept = g.copy()
+    results = []
+    for before in ((), (0,), (1,), (0, 1)):
+        for inner in (False, True):
+            leaves = x0, x1 = Variable(a), Variable(b)
+            for k in before:
+                leaves[k].grad = Variable(np.zeros(n))
+            y = function(x0 * 1.0, x1 * 1.0) if inner else function(x0, x1)
+            y.grad = Variable(g)
+            y.backward()
+            np.testing.assert_array_equal(g, kept)
+            gx0, gx1 = x0.grad.data, x1.grad.data
+            assert not np.shares_memory(gx0, gx1)
+            assert not np.shares_memory(gx0, g)
+            assert not np.shares_memory(gx1, g)
+            results.append((gx0, gx1))
+    for gx0, gx1 in results:
+        np.testing.assert_array_equal(gx0, results[0][0])
+        np.testing.assert_array_equal(gx1, results[0][1])
+    want = derivatives(a, b)
+    np.testing.assert_allclose(results[0][0], g * want[0], rtol=1e-14)
+    np.testing.assert_allclose(results[0][1], g * want[1], rtol=1e-14)
+
+
+def test_both_gradients_of_one_variable_and_with_retained_ones():
+    x = Variable(np.arange(1.0, 2000.0))
+    (x * x).backward()
+    np.testing.assert_array_equal(x.grad.data, 2 * x.data)
+    a, b = Variable(x.data * 2), Variable(x.data * 3)
+    p, q = a * 1.0, b * 1.0
+    y = p + q
+    z = y * y
+    z.backward(retain_grad=True)
+    np.testing.assert_array_equal(y.grad.data, 2 * y.data)
+    np.testing.assert_array_equal(p.grad.data, y.grad.data)
+    assert not np.shares_memory(p.grad.data, y.grad.data)
+    assert not np.shares_memory(p.grad.data, q.grad.data)
+    np.testing.assert_array_equal(a.grad.data, b.grad.data)

@@ -102,6 +102,27 @@ def test_logsumexp_of_infinities():
         assert F.logsumexp(np.array([np.inf, 0.0])).data == np.inf
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 2, 7, 31, 64, 65, 100, 200, 1100])
+def test_extremes_are_numpys(n, dtype):
+    a = RNG.normal(size=(3, n)).astype(dtype)
+    marked = a.copy()
+    for place, value in ((0, np.nan), (n // 2, np.inf), (n - 1, -np.inf)):
+        marked[1, place] = value
+    late = a.copy()
+    late[2, n - 1] = np.nan
+    with np.errstate(all="raise"):
+        for values in (a, -np.abs(a), marked, late, a.T, a[:, ::-1]):
+            for axis in (None, 0, 1, -1, (0, 1)):
+                for keepdims in (False, True):
+                    for ours, its in ((F.max, np.max), (F.min, np.min)):
+                        y = ours(values, axis=axis, keepdims=keepdims)
+                        want = its(values, axis=axis, keepdims=keepdims)
+                        np.testing.assert_array_equal(y.data, want)
+                        assert y.dtype == dtype
+                        assert y.shape == want.shape
+
+
 def test_argmax_has_no_graph():
     x = Variable(np.array([[3.0, 1.0], [2.0, 5.0]]))
     y = F.argmax(x, axis=1)

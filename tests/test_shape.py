@@ -154,20 +154,68 @@ def test_private_gradients_are_added_in_place_and_shown_ones_are_not():
     np.testing.assert_array_equal(g.data, once)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f8", "i8", "c16"])
+@pytest.mark.parametrize(
+    ("small", "large"),
+    [((), ()), ((), (3,)), ((1,), (4,)), ((3,), (2, 3)), ((2, 1), (2, 3)), ((1, 3), (2, 3)), ((1, 1), (40, 30)),
+     ((2, 1, 3), (2, 5, 3)), ((1, 5, 1), (4, 5, 3)), ((3, 1), (0, 3, 2)), ((0, 1), (0, 4)), ((1,) * 9, (2,) * 9)],
+)  # fmt: skip
+def test_broadcast_to_and_sum_to_are_numpys(small, large, dtype):
+    a = np.arange(1, 1 + np.prod(small, dtype=int)).reshape(small).astype(dtype)
+    y = F.broadcast_to(Variable(a), large).data
+    np.testing.assert_array_equal(y, np.broadcast_to(a, large))
+    assert y.dtype == a.dtype
+    if small != large:
+        assert not y.flags.writeable
+        assert y.size == 0 or np.shares_memory(y, a)
+    b = np.arange(np.prod(large, dtype=int)).reshape(large).astype(dtype)
+    axes = tuple(i for i in range(len(large)) if i < len(large) - len(small) or small[i - len(large)] != large[i])
+    z = F.sum_to(Variable(b), small).data
+    np.testing.assert_array_equal(z, b.sum(axis=axes, keepdims=True).reshape(small))
+    assert z.shape == small
+    if small != large and np.dtype(dtype).kind == "f" and 0 not in large:
+        for function, start, end in ((F.broadcast_to, a, large), (F.sum_to, b, small)):
+            x = Variable(start)
+            for times in (1, 2):        # the second time it is added
+                v = function(x, end)
+                v.grad = Variable(np.full(end, 0.5, dtype))
+                v.backward()
+                share = max(1, v.size // x.size)        # how often an element of x is in y
+                np.testing.assert_array_equal(x.grad.data, np.full(start.shape, 0.5 * times * share))
+
+
+def test_sums_of_what_lies_askew():
+    """Where the axes that are summed have no one stride, NumPy sums."""
+    a = np.arange(120.0).reshape(2, 3, 4, 5)
+    x = Variable(a.transpose(0, 2, 1, 3)[:, ::2])
+    np.testing.assert_array_equal(F.sum_to(x, (1, 2, 1, 5)).data, x.data.sum(axis=(0, 2), keepdims=True))
+    w = Variable(np.ones((1, 2, 1, 5)))
+    y = F.broadcast_to(w, x.shape)
+    y.grad = x
+    y.backward()
+    np.testing.assert_array_equal(w.grad.data, x.data.sum(axis=(0, 2), keepdims=True))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
         (lambda x: x.reshape(5, 5), ValueError, ["reshape", "(2, 3)", "(5, 5)", "6 elements"]),
         (lambda x: x.transpose(0, 0), ValueError, ["transpose", "(0, 0)", "(2, 3)"]),
         (lambda x: F.broadcast_to(x, (2, 4)), ValueError, ["broadcast_to", "(2, 3)", "(2, 4)"]),
+        (lambda x: F.broadcast_to(x, (3,)), ValueError, ["broadcast_to", "(2, 3)", "(3,)"]),
+        (lambda x: F.broadcast_to(x[:, :1], (2, -1)), ValueError, ["broadcast_to", "(2, 1)", "(2, -1)"]),
+        (lambda x: F.broadcast_to(x, (2**31, 2**31, 2, 3)), ValueError, ["broadcast_to", "(2, 3)", "2147483648"]),
+        (lambda x: F.broadcast_to(x, (2**30, 2**30, 2, 3)), ValueError, ["broadcast_to", "(2, 3)", "1073741824"]),
         (lambda x: F.sum_to(x, (2, 4)), ValueError, ["sum_to", "(2, 3)", "(2, 4)"]),
+        (lambda x: F.sum_to(x, (1, 2, 3)), ValueError, ["sum_to", "(2, 3)", "(1, 2, 3)"]),
+        (lambda x: F.sum_to(x, (2, -1)), ValueError, ["sum_to", "(2, 3)", "(2, -1)"]),
         (lambda x: F.sum(x, axis=2), ValueError, ["axis 2"]),
         (lambda x: x @ x, ValueError, ["matmul", "(2, 3)"]),
         (lambda x: x @ 2.0, ValueError, ["matmul", "(2, 3)", "()"]),
         (lambda x: F.sum(Variable(None)), TypeError, ["sum", "no data"]),
         (lambda x: F.matmul(x, Variable(None)), TypeError, ["matmul", "no data"]),
     ],
-    ids=range(9),
+    ids=range(15),
 )
 def test_errors_name_operation_and_shapes(call, error, words):
     with pytest.raises(error) as info:

@@ -36,6 +36,30 @@ def test_values_and_both_ways_backwards(shape, axis, dtype):
         assert np.allclose(*gradients, **tolerance)
 
 
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
+def test_gradients_are_added_and_shown_ones_stay(function):
+    a, gy = RNG.normal(size=(2, 4, 5))
+    x = Variable(a)
+    y = function(x)
+    y.grad = Variable(gy)
+    y.backward()
+    first = x.grad
+    once = first.data.copy()
+    z = function(x) + function(x[:, ::-1])[:, ::-1]
+    z.grad = Variable(gy)
+    z.backward()
+    np.testing.assert_allclose(x.grad.data, 3 * once, rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(first.data, once)
+
+
+@pytest.mark.parametrize("axis", [1.0, None, (0, 1), True, "rows"])
+def test_an_axis_is_one_int(axis):
+    for function in (F.softmax, F.log_softmax):
+        with pytest.raises(TypeError, match=function.__name__):
+            function(np.ones((2, 3)), axis)
+        assert function(np.ones((2, 3)), np.int64(1)).shape == (2, 3)
+
+
 def test_the_last_axis_is_summed_as_numpy_does():
     """Apart from the exponentials, a unit in the last place at most, and the factor 1 / sum, half of one."""
     for n in (1, 5, 8, 9, 16, 33, 129, 1000, 5000):

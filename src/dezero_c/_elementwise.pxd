@@ -16,6 +16,7 @@ cdef class Elementwise(Function):
     cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) noexcept
     cdef int summed(self, int k, Variable x, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) except -1
 
+cdef int summed_axes(const dz_view *x, const dz_view *y, int *lead) noexcept
 cdef object apply1(int op, object a)
 cdef object apply2(int op, object a, object b)
 cdef object apply3(int op, object a, object b, object c)

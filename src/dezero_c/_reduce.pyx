@@ -26,6 +26,10 @@ cdef extern from "dz_reduce.h":
     dz_kernel dz_scale_grad(int) noexcept
     dz_kernel dz_extreme_grad(int) noexcept
     dz_kernel dz_quotient_grad(int) noexcept
+    void dz_max_rows(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+    void dz_max_cols(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+    void dz_min_rows(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
+    void dz_min_cols(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
 
 cdef extern from "generated/dz_enum.h":
     enum:
@@ -177,49 +181,88 @@ cdef class Sum(Reduction):
         return dz_ops[DZ_OP_ADD].bwd[0][dt]
 
 
-cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
-    """The sum over all elements, or over the first or the last axis, or the mean; None for other axes, for an array without
-    elements, and where no kernel takes them. In NumPy's order, the mean as in mean_array."""
-    cdef dz_view w
-    cdef cnp.npy_intp shape[DZ_MAXDIM]
-    cdef ptrdiff_t k, n, rest
-    cdef double share
-    cdef char *p
-    cdef int i, nd = 0
-    cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
-    if not view(v, &w) or w.strides != NULL or w.size == 0:
-        return None
-    n = w.size
+cdef enum:
+    LARGE = 65536       # elements from which on NumPy's overhead no longer matters
+
+
+cdef struct Along:
+    # All elements, or the first or the last axis, of a contiguous value: n of them make one of `rest`.
+    ptrdiff_t n, rest
+    bint last                   # the n lie side by side
+    int nd                      # the result's shape
+    cnp.npy_intp shape[DZ_MAXDIM]
+
+
+cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *a):
+    """False for other axes, for an array without elements, and where no kernel takes them."""
+    cdef Py_ssize_t k
+    cdef int i
+    if not view(v, w) or w.strides != NULL or w.size == 0:
+        return False
+    a.n = w.size
+    a.nd = 0
     k = w.nd - 1
     if axis is not None:
         if type(axis) is not int or not -w.nd <= axis < w.nd:
-            return None
+            return False
         k = axis
         if k < 0:
             k += w.nd
         if k != 0 and k != w.nd - 1:
-            return None
-        n = w.shape[k]
+            return False
+        a.n = w.shape[k]
     for i in range(w.nd):
         if axis is not None and i != k:
-            shape[nd] = w.shape[i]
-            nd += 1
+            a.shape[a.nd] = w.shape[i]
+            a.nd += 1
         elif keepdims:
-            shape[nd] = 1
-            nd += 1
-    rest = w.size // n
-    p = new_value(y, w.dt, nd, shape, rest)
-    if k == w.nd - 1:
-        dz_sum_cols(w.dt, w.p, rest, n, p, 0)
+            a.shape[a.nd] = 1
+            a.nd += 1
+    a.rest = w.size // a.n
+    a.last = k == w.nd - 1
+    return True
+
+
+cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
+    """The sum, or the mean; None where lies_along says no. In NumPy's order, the mean as in mean_array."""
+    cdef dz_view w
+    cdef Along a
+    cdef Py_ssize_t k
+    cdef double share
+    cdef char *p
+    cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
+    if not lies_along(v, &w, axis, keepdims, &a):
+        return None
+    p = new_value(y, w.dt, a.nd, a.shape, a.rest)
+    if a.last:
+        dz_sum_cols(w.dt, w.p, a.rest, a.n, p, 0)
     else:
-        dz_sum_rows(w.dt, w.p, n, rest, p, 0)
+        dz_sum_rows(w.dt, w.p, a.n, a.rest, p, 0)
     if divided:
-        share = 1.0 / n
-        for k in range(rest):
+        share = 1.0 / a.n
+        for k in range(a.rest):
             if w.dt == DZ_F64:
                 (<double *> p)[k] *= share
             else:
                 (<float *> p)[k] *= <float> share
+    return y
+
+
+cdef Variable extreme(Variable v, object axis, bint keepdims, bint largest):
+    """The largest or smallest value; None where lies_along says no, and where NumPy's loop is faster."""
+    cdef dz_view w
+    cdef Along a
+    cdef char *p
+    cdef Variable y = new_variable(v.era)   # before the view, as above
+    if not lies_along(v, &w, axis, keepdims, &a) or (a.last and w.size >= LARGE):
+        return None
+    p = new_value(y, w.dt, a.nd, a.shape, a.rest)
+    if a.last:
+        (dz_max_cols if largest else dz_min_cols)(w.dt, a.rest, a.n, w.p, p)
+    else:
+        (dz_max_rows if largest else dz_min_rows)(w.dt, a.n, a.rest, w.p, p)
+    if dz_fpe_test():       # comparing with nan, of which NumPy says nothing
+        dz_fpe_clear()
     return y
 
 
@@ -336,8 +379,9 @@ def max(x, axis=None, keepdims=False):
     nothing to choose from, AxisError for an axis that x does not have.
     """
     cdef Variable v = argument(x, "max")
+    cdef Variable y = extreme(v, axis, keepdims, True)
     cdef Max f = Max(axis, keepdims)
-    return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max"))
+    return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max") if y is None else y)
 
 
 def min(x, axis=None, keepdims=False):
@@ -347,8 +391,9 @@ def min(x, axis=None, keepdims=False):
     nothing to choose from, AxisError for an axis that x does not have.
     """
     cdef Variable v = argument(x, "min")
+    cdef Variable y = extreme(v, axis, keepdims, False)
     cdef Min f = Min(axis, keepdims)
-    return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min"))
+    return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min") if y is None else y)
 
 
 cdef class Prod(Reduction):

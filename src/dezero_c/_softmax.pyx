@@ -13,8 +13,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded, run
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_cols, dz_sum_rows,
-    dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
+    DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
+    dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import clip, exp, log
@@ -34,7 +34,6 @@ cdef extern from "dz_softmax.h":
 
 
 ctypedef void (*forward_kernel)(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
-ctypedef void (*gradient_kernel)(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
 
 cdef enum:
     SIDE_BY_SIDE = 16       # columns from which on a kernel is faster along them than moving the axis to the end
@@ -58,11 +57,17 @@ cdef class AlongAxis(ArrayFunction):
             return <Variable> self.out0
         return run(type(self)(self.axis), (self.in0,))
 
-    cdef int extents(self, tuple shape, Py_ssize_t *outer, Py_ssize_t *n, Py_ssize_t *inner) except -1:
+    cdef void gradient(self, int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *y, const char *gy,
+                       char *gx) noexcept:
+        """The kernel of the gradient."""
+
+    cdef int extents(self, int nd, const cnp.npy_intp *shape, Py_ssize_t *outer, Py_ssize_t *n, Py_ssize_t *inner) except -1:
         """What lies before, along and after the axis; True if the axis must be moved to the end first."""
-        cdef int k, at = self.axis if self.axis >= 0 else self.axis + len(shape)
+        cdef int k, at = self.axis
+        if at < 0:
+            at += nd
         outer[0] = inner[0] = 1
-        for k in range(len(shape)):
+        for k in range(nd):
             if k < at:
                 outer[0] *= shape[k]
             elif k == at:
@@ -82,13 +87,36 @@ cdef class AlongAxis(ArrayFunction):
         cdef bint moved
         if dt < 0 or x.size == 0:
             return None
-        moved = self.extents(x.shape, &outer, &n, &inner)
+        moved = self.extents(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), &outer, &n, &inner)
         x = carray(np.moveaxis(x, self.axis, -1) if moved else x, dt)
         y = new_array(x.shape, dt)
         kernel(dt, outer, n, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y))
         return np.ascontiguousarray(np.moveaxis(y, -1, self.axis)) if moved else y
 
-    cdef object gradient_along_axis(self, object gy, gradient_kernel kernel):
+    cdef Variable in_node(self, Variable v, forward_kernel kernel):
+        """What the kernel gives where v's value lies; None where along_axis has more to do."""
+        cdef dz_view w
+        cdef Py_ssize_t outer, n, inner
+        cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
+        if not view(v, &w) or w.strides != NULL or w.size == 0 or self.extents(w.nd, w.shape, &outer, &n, &inner):
+            return None
+        kernel(w.dt, outer, n, inner, w.p, new_value(y, w.dt, w.nd, w.shape, w.size))
+        return y
+
+    cdef int vjp_raw(self, Variable y, bint keep) except -1:
+        cdef dz_view xv, yv, gv
+        cdef Py_ssize_t outer, n, inner
+        cdef Variable x = self.in0
+        if x.gstate != G_NONE or not view(x, &xv) or not view(y, &yv) or not grad_view(y, &gv) or xv.dt != yv.dt \
+                or gv.dt != yv.dt or yv.strides != NULL or gv.strides != NULL or not dz_same_shape(&xv, &yv) \
+                or not dz_same_shape(&gv, &yv) or yv.size == 0 or self.extents(yv.nd, yv.shape, &outer, &n, &inner):
+            return ArrayFunction.vjp_raw(self, y, keep)
+        self.gradient(yv.dt, outer, n, inner, yv.p, gv.p, new_grad(x, &xv))
+        if dz_fpe_test():
+            dz_fpe_clear()
+        return 1
+
+    cdef object gradients(self, object gy):
         cdef object y = data_of(self.value())
         cdef int dt = kernel_dtype(y)
         cdef Py_ssize_t outer, n, inner
@@ -97,17 +125,20 @@ cdef class AlongAxis(ArrayFunction):
             return None
         if gy.size == 0:
             return (new_array(gy.shape, dt),)
-        moved = self.extents(gy.shape, &outer, &n, &inner)
+        moved = self.extents(cnp.PyArray_NDIM(gy), cnp.PyArray_DIMS(gy), &outer, &n, &inner)
         y = carray(np.moveaxis(y, self.axis, -1) if moved else y, dt)
         gy = carray(np.moveaxis(gy, self.axis, -1) if moved else gy, dt)
         gx = new_array(y.shape, dt)
-        kernel(dt, outer, n, inner, cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx))
+        self.gradient(dt, outer, n, inner, cnp.PyArray_BYTES(y), cnp.PyArray_BYTES(gy), cnp.PyArray_BYTES(gx))
         return (np.ascontiguousarray(np.moveaxis(gx, -1, self.axis)) if moved else gx,)
 
 
 cdef Variable along(object x, object axis, str op):
     """The argument of a function along one axis."""
     cdef Variable v = argument(x, op)
+    cdef dz_view w
+    if type(axis) is int and view(v, &w) and -w.nd <= axis < w.nd:
+        return v
     if isinstance(axis, (tuple, list)) or axis is None:
         raise TypeError(f"{op}: axis {axis!r} must be one int; reshape the axes into one first")
     normal_axes(axis, v.shape, op)
@@ -132,8 +163,9 @@ cdef class Softmax(AlongAxis):
         gx = y * gy
         return gx - y * sum(gx, self.axis, True)
 
-    cdef object gradients(self, object gy):
-        return self.gradient_along_axis(gy, dz_softmax_grad)
+    cdef void gradient(self, int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *y, const char *gy,
+                       char *gx) noexcept:
+        dz_softmax_grad(dt, outer, n, inner, y, gy, gx)
 
 
 def softmax(x, axis=1):
@@ -141,7 +173,10 @@ def softmax(x, axis=1):
 
     x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
     """
-    return run(Softmax(axis), (along(x, axis, "softmax"),))
+    cdef Variable v = along(x, axis, "softmax")
+    cdef Softmax f = Softmax(axis)
+    cdef Variable y = f.in_node(v, dz_softmax)
+    return run(f, (v,)) if y is None else recorded(f, 1, v, None, None, y)
 
 
 def softmax_simple(x, axis=1):
@@ -166,8 +201,9 @@ cdef class LogSoftmax(AlongAxis):
     def backward(self, gy):
         return gy - exp(self.value()) * sum(gy, self.axis, True)
 
-    cdef object gradients(self, object gy):
-        return self.gradient_along_axis(gy, dz_log_softmax_grad)
+    cdef void gradient(self, int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *y, const char *gy,
+                       char *gx) noexcept:
+        dz_log_softmax_grad(dt, outer, n, inner, y, gy, gx)
 
 
 def log_softmax(x, axis=1):
@@ -175,7 +211,10 @@ def log_softmax(x, axis=1):
 
     x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
     """
-    return run(LogSoftmax(axis), (along(x, axis, "log_softmax"),))
+    cdef Variable v = along(x, axis, "log_softmax")
+    cdef LogSoftmax f = LogSoftmax(axis)
+    cdef Variable y = f.in_node(v, dz_log_softmax)
+    return run(f, (v,)) if y is None else recorded(f, 1, v, None, None, y)
 
 
 cdef object labels(object t, object x, str op):

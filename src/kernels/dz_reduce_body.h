@@ -1,6 +1,8 @@
 /* The kernels of dz_reduce.h; see dz_levels.h for T and DZ_NAME. Each loop has the two strides that come in practice written
  * out, so that it is vectorised: all contiguous, and y and gy one value for the whole row. */
 
+#include "dz_rows.h"
+
 #define DZ_SPREAD(name, E)                                                                                           \
     DZ_INLINE void DZ_NAME(name##_loop)(const dz_args *a, ptrdiff_t sx, ptrdiff_t sy, ptrdiff_t sg, ptrdiff_t so,    \
                                         int acc)                                                                     \
@@ -42,3 +44,50 @@ DZ_SPREAD(dz_extreme_grad, DZ_LD(T, xp, i, sx) == DZ_LD(T, yp, i, sy) ? gy : (T)
 DZ_SPREAD(dz_quotient_grad, gy *DZ_LD(T, yp, i, sy) / DZ_LD(T, xp, i, sx))
 
 #undef DZ_SPREAD
+
+/* BETTER(a, b): whether a takes b's place; nan does, and stays, since nothing compares with it. */
+#define DZ_EXTREMES(name, BETTER)                                                                                    \
+    static void DZ_NAME(name##_rows)(ptrdiff_t rows, ptrdiff_t cols, const char *xp, char *yp)                       \
+    {                                                                                                                \
+        const T *x = (const T *)xp;                                                                                  \
+        T *y = (T *)yp;                                                                                              \
+        ptrdiff_t i, j, j0;                                                                                          \
+        for (j0 = 0; j0 < cols; j0 += 1024) { /* as many as stay in the cache */                                     \
+            const ptrdiff_t m = cols - j0 < 1024 ? cols - j0 : 1024;                                                 \
+            memcpy(y + j0, x + j0, sizeof(T) * (size_t)m);                                                           \
+            for (i = 1; i < rows; i++) {                                                                             \
+                const T *p = x + i * cols + j0;                                                                      \
+                DZ_IVDEP                                                                                             \
+                for (j = 0; j < m; j++)                                                                              \
+                    y[j0 + j] = BETTER(p[j], y[j0 + j]) ? p[j] : y[j0 + j];                                          \
+            }                                                                                                        \
+        }                                                                                                            \
+    }                                                                                                                \
+    static void DZ_NAME(name##_cols)(ptrdiff_t rows, ptrdiff_t cols, const char *xp, char *yp)                       \
+    {                                                                                                                \
+        T *y = (T *)yp, m[DZ_LANES];                                                                                 \
+        ptrdiff_t r, i, k;                                                                                           \
+        for (r = 0; r < rows; r++) {                                                                                 \
+            const T *x = (const T *)xp + r * cols;                                                                   \
+            T best = x[0];                                                                                           \
+            i = 0;                                                                                                   \
+            if (cols >= 2 * DZ_LANES) {                                                                              \
+                memcpy(m, x, sizeof(m));                                                                             \
+                i = DZ_LANES;                                                                                        \
+                DZ_ROUNDS(cols, m[k] = BETTER(x[j], m[k]) ? x[j] : m[k];)                                            \
+                for (k = 0; k < DZ_LANES; k++)                                                                       \
+                    best = BETTER(m[k], best) ? m[k] : best;                                                         \
+            }                                                                                                        \
+            for (; i < cols; i++)                                                                                    \
+                best = BETTER(x[i], best) ? x[i] : best;                                                             \
+            y[r] = best;                                                                                             \
+        }                                                                                                            \
+    }
+
+#define DZ_ABOVE(a, b) (((a) > (b)) | ((a) != (a)))
+#define DZ_BELOW(a, b) (((a) < (b)) | ((a) != (a)))
+DZ_EXTREMES(dz_max, DZ_ABOVE)
+DZ_EXTREMES(dz_min, DZ_BELOW)
+#undef DZ_EXTREMES
+#undef DZ_ABOVE
+#undef DZ_BELOW

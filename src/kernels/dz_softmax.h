@@ -9,7 +9,7 @@
 #include "dz_levels.h"
 
 /* Values that a block of rows takes, at most. */
-static inline ptrdiff_t dz_softmax_room(ptrdiff_t n) { return n > 4096 ? n : 4096; }
+static inline ptrdiff_t dz_softmax_room(ptrdiff_t n) { return n > 2048 ? n : 2048; }
 
 /* y = softmax(x); y may not be x. */
 static inline void dz_softmax(int dt, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, const char *x, char *y)
