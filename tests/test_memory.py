@@ -959,8 +959,10 @@ def test_flags_that_others_left_are_not_ours():
     "y.data.resize(5, refcheck=False)",
 ])
 def test_changes_between_forward_and_backward_end_in_numbers_or_an_error(change):
-    """Never in a crash, and never in a value from outside an array."""
+    """Never in a crash, and never in a value from outside an array. What is a view of an array that is then resized without a
+    look at references to it points to freed memory, in NumPy as well; such operations are left out there."""
     out = alone(f"""
+        views = ("reshape", "transpose", "index", "broadcast", "matmul") if "a.resize" in {change!r} else ()
         ops = {{
             "sin": F.sin, "exp": F.exp, "double": lambda v: v * 2.0, "square": lambda v: v * v, "sum": F.sum,
             "reshape": lambda v: F.reshape(v, (2, -1)), "sum_to": lambda v: F.sum_to(v, (1,)), "transpose": F.transpose,
@@ -968,7 +970,7 @@ def test_changes_between_forward_and_backward_end_in_numbers_or_an_error(change)
             "matmul": lambda v: F.matmul(F.reshape(v, (10, 100)), np.ones((100, 2))),
         }}
         for name, op in ops.items():
-            for last in (lambda v: v, F.sin, F.sum):
+            for last in (lambda v: v, F.sin, F.sum) if name not in views else ():
                 a = np.ones(1000)
                 x = Variable(a)
                 y = op(x)

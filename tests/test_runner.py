@@ -122,7 +122,9 @@ def test_exit_codes_and_tracebacks_are_those_of_plain_python(run):
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_keyboard_interrupt_ends_as_in_plain_python(run):
-    files = {"stop.py": "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n"}
+    # the handler is set anew, since a process that was started in the background may ignore the signal
+    stop = "import os, signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    files = {"stop.py": stop + "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(5)\n"}
     done = run("stop.py", files=files)
     assert done.returncode == -signal.SIGINT
     assert done.stderr.startswith("Traceback")
@@ -192,7 +194,8 @@ def test_real_dezero_already_imported_is_refused(run):
         "early/dezero/__init__.py": "",
         "script.py": "print('not reached')\n",
     }
-    done = run("script.py", files=files, status=1, PYTHONPATH="early")
+    path = os.pathsep.join(filter(None, ("early", os.environ.get("PYTHONPATH"))))
+    done = run("script.py", files=files, status=1, PYTHONPATH=path)
     assert done.stdout == ""
     assert "already imported" in done.stderr
     assert "Traceback" not in done.stderr
