@@ -1,5 +1,5 @@
-/* exp, log, tanh and others, written so that a compiler vectorises them: NumPy's own take six to nineteen nanoseconds an
- * element in float64, two to four in float32. A function is its core, valid between limits and free of branches, and libm
+/* exp, log, tanh and others, written so that a compiler vectorises them: NumPy's own take four to thirteen nanoseconds
+ * an element in float64, two to three in float32. A function is its core, valid between limits and free of branches, and libm
  * outside of them.
  *
  * No fused multiply-add is used (-ffp-contract=off), so every SIMD level, a loop's body and its tail, and a scalar give
