@@ -69,7 +69,7 @@ def _idx(file: gzip.GzipFile | BufferedReader, ndim: int) -> NDArray[np.uint8]:
         raise _Wrong("it ends within its header")
     shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
     count = math.prod(shape)
-    if count > _LIMIT:
+    if math.prod(n or 1 for n in shape) > _LIMIT:       # NumPy has no array of (0, 2**32, 2**32) either
         raise _Wrong(f"it claims to hold an array of shape {shape}")
     content = bytearray()
     while len(content) < count:     # in pieces: read(count) would take what the header claims before there is any of it

@@ -244,6 +244,7 @@ ZIPPED = compressed(WHOLE)
     (compressed(WHOLE + b"x"), "something follows its 9408 bytes"),
     (compressed(idx(LABELS["train"])), "1 dimension; have two files been swapped"),
     (compressed(struct.pack(">4I", 2051, 2**32 - 1, 2**32 - 1, 2**32 - 1)), "claims to hold"),
+    (compressed(struct.pack(">4I", 2051, 0, 2**32 - 1, 2**32 - 1)), "claims to hold"),
     (compressed(b"\0\0\x0d" + WHOLE[3:]), "begins with"),
 ])
 def test_broken_images(mnist, content, why):

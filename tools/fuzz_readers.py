@@ -143,7 +143,8 @@ class Idx(Reader):
         for shape in ((2, 3, 3), (0, 3, 3), (1, 1, 1)):
             yield b"\0\0\x08\x03" + np.array(shape, ">u4").tobytes() + bytes(range(int(np.prod(shape))))
         yield b"\0\0\x08\x01" + np.array([4], ">u4").tobytes() + b"\1\2\3\4"
-        yield b"\0\0\x08\x03" + np.array([1 << 31, 1 << 31, 1 << 31], ">u4").tobytes()
+        for shape in ((1 << 31, 1 << 31, 1 << 31), (0, 0xffffffff, 0xffffffff)):
+            yield b"\0\0\x08\x03" + np.array(shape, ">u4").tobytes()
         yield b""
 
     def check(self):
