@@ -42,6 +42,19 @@ def test_a_fault_of_a_reader_is_found(tmp_path, monkeypatch, capsys):
     assert "Idx: KeyError" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("opcode", [b"r" + (1 << 24).to_bytes(4, "little"), b"p16777216\n"], ids=["binary", "text"])
+def test_a_number_in_a_pickle_takes_no_memory(tmp_path, opcode):
+    """Pickles number their objects; the unpickler in C makes a table up to the largest number."""
+    path = tmp_path / "cifar.tar"
+    path.write_bytes(tool().tar_of({"test_batch": b"\x80\x02}" + opcode + b"(U\x01aK\x01u."}))
+    tracemalloc.start()
+    try:
+        assert _formats.read_archive(path, ["test_batch"]) == [{"a": 1}]
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_header_alone_takes_no_memory(tmp_path, pack):
     """A file of some bytes may claim two gigabytes: they are not set aside for it."""

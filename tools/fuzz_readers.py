@@ -169,6 +169,7 @@ class Cifar(Reader):
         yield pickle.dumps({"data": np.asfortranarray(batch[b"data"]), "labels": [np.int64(1), np.int64(2)]}, 2)
         yield pickle.dumps({b"data": Called(), b"labels": [1]}, 2)
         yield pickle.dumps([1, 2, 3], 2)
+        yield b"\x80\x02}r\0\0\0\x01(U\x04dataK\x01u."
         yield tar_of({"test_batch": pickle.dumps(batch, 2)})
 
     def check(self):
