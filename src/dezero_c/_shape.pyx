@@ -52,11 +52,14 @@ cdef int copy_into(Variable x, const dz_view *xv, const char *p, const cnp.npy_i
 
 cdef bint add_sums(const dz_view *source, const dz_view *target, char *out, bint acc):
     """The sum of what `source` sees over the axes along which `target`'s shape would be stretched to it, written or added to
-    `out`. False, having done nothing, where no kernel sums over these axes."""
+    `out`. False, having done nothing, where it would not, and where no kernel sums over these axes."""
     cdef dz_args a
     cdef cnp.npy_intp st[DZ_MAXDIM]
     cdef const cnp.npy_intp *sts[DZ_NIN]
-    cdef int lead, how = summed_axes(target, source, &lead)
+    cdef int lead, how
+    if not dz_stretch(target, source.nd, source.shape, st):     # data may have changed since forward
+        return False
+    how = summed_axes(target, source, &lead)
     if how < 0 or not dz_stretch(source, source.nd, source.shape, st):
         return False
     sts[DZ_GY] = st
@@ -325,12 +328,10 @@ cdef Variable sums(Variable v, tuple shape):
     t.shape = lengths
     t.strides = NULL
     t.size = 1
-    for k in range(t.nd):
-        if lengths[k] <= 0:
-            return None
-        t.size *= lengths[k]
-    if not dz_stretch(&t, w.nd, w.shape, st):
+    if not dz_stretch(&t, w.nd, w.shape, st):   # before their product, which is w.size at most then
         return None
+    for k in range(t.nd):
+        t.size *= lengths[k]
     if not add_sums(&w, &t, new_value(y, t.dt, t.nd, t.shape, t.size), False):
         return None
     if dz_fpe_test():
