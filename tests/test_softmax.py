@@ -52,6 +52,17 @@ def test_gradients_are_added_and_shown_ones_stay(function):
     np.testing.assert_array_equal(first.data, once)
 
 
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
+def test_data_with_fewer_axes_than_at_forward(function):
+    x = Variable(RNG.normal(size=(3, 4)))
+    y = function(x)
+    x.data = y.data = np.ones(5)
+    y.grad = Variable(np.ones(5))
+    with pytest.raises(ValueError, match="axis 1 is not one of the 1 axes that the data has now"):
+        y.backward()
+    assert x.grad is None
+
+
 @pytest.mark.parametrize("axis", [1.0, None, (0, 1), True, "rows"])
 def test_an_axis_is_one_int(axis):
     for function in (F.softmax, F.log_softmax):

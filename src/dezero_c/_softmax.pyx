@@ -66,6 +66,9 @@ cdef class AlongAxis(ArrayFunction):
         cdef int k, at = self.axis
         if at < 0:
             at += nd
+        if not 0 <= at < nd:
+            raise ValueError(f"{type(self).__name__}: axis {self.axis} is not one of the {nd} axes that the data has now; it was "
+                             "given another shape after forward")
         outer[0] = inner[0] = 1
         for k in range(nd):
             if k < at:

@@ -125,7 +125,8 @@ def remember(dict attributes, tuple inputs, outputs):
 cdef object state_of(dict states, object key, object data):
     """The parameter's array in `states`; zeros the first time, and when its data has got another shape or dtype."""
     cdef object a = states.get(key)
-    if a is None or a.shape != data.shape or a.dtype != data.dtype:
+    if a is None or not cnp.PyArray_Check(a) or not cnp.PyArray_SAMESHAPE(a, data) \
+            or (cnp.PyArray_DESCR(a) is not cnp.PyArray_DESCR(data) and a.dtype != data.dtype):
         a = states[key] = np.zeros_like(data, order="C", subok=False)
     return a
 
@@ -170,7 +171,7 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
         if x.gstate == G_NONE:
             continue
         data = data_of(x)
-        if not isinstance(data, np.ndarray):
+        if data is None or not cnp.PyArray_Check(data):
             raise ValueError(f"update: parameter {param.name!r} has a gradient and no data")
         s0 = s1 = None
         if nstate:
