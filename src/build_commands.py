@@ -20,8 +20,8 @@ DEBUG = os.environ.get("DZ_DEBUG") == "1"
 # between the loops is compiled for size: all of a module that has no loops of its own, and what follows them in one
 # that has (dz_levels.h).
 FASTEST = {"_core", "_elementwise"}
-SMALL_GLUE = {"_conv", "_im2col", "_join", "_norm", "_pool", "_recurrent", "_softmax"}
-SMALLEST = {"_einsum", "_linalg", "_simple"}
+SMALL_GLUE = {"_conv", "_im2col", "_index", "_join", "_norm", "_pool", "_recurrent", "_reduce", "_softmax"}
+SMALLEST = {"_einsum", "_linalg", "_shape", "_simple"}
 GCC_LOOPS = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 
 
@@ -40,7 +40,7 @@ def optimisation(kind, module):
     if kind == "clang":
         # Its -O2 vectorises all that it can; unrolling, on top, made a fifth of all code and no row of tools/compare_speed.py
         # faster by more than its noise.
-        return ["-O3" if module in FASTEST else "-O2", "-fno-unroll-loops"]
+        return ["-O3" if module in FASTEST else "-Os" if module in SMALLEST else "-O2", "-fno-unroll-loops"]
     if module in FASTEST or kind == "unknown":
         return ["-O3"]
     if module in SMALLEST:

@@ -24,7 +24,7 @@
         dz_##F##_open_##SFX(x, &u, &v);                                                                              \
         return dz_##F##_close_##SFX(x, u, v, dz_##F##_middle_##SFX(x, u, v));                                        \
     }                                                                                                                \
-    DZ_INLINE void dz_##F##_chunk_##SFX(ptrdiff_t n, const T *x, T *y) /* n <= DZ_CHUNK; y may be x */               \
+    DZ_SHARED void dz_##F##_chunk_##SFX(ptrdiff_t n, const T *x, T *y) /* n <= DZ_CHUNK; y may be x */               \
     {                                                                                                                \
         T u[DZ_CHUNK], v[DZ_CHUNK], w[DZ_CHUNK];                                                                     \
         ptrdiff_t i;                                                                                                 \

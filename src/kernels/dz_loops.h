@@ -26,6 +26,16 @@
 #define DZ_IVDEP
 #endif
 
+/* A function that is called from many places: one of its own where a file has one SIMD level and says so (DZ_ONE_LEVEL);
+ * elsewhere inlined into functions of either level. */
+#if defined(DZ_ONE_LEVEL) && defined(__GNUC__)
+#define DZ_SHARED static __attribute__((noinline, unused))
+#elif defined(DZ_ONE_LEVEL)
+#define DZ_SHARED static
+#else
+#define DZ_SHARED DZ_INLINE
+#endif
+
 /* Elements that one pass of a kernel with several stages takes: its temporaries stay in the first-level cache. */
 #define DZ_CHUNK 256
 

@@ -5,6 +5,7 @@
 #ifdef DZ_HAVE_AVX2
 #include "dz_avx2_begin.h"
 #define DZ_OPS dz_ops_avx2
+#define DZ_ONE_LEVEL
 #include "dz_loops.h"
 #include "generated/dz_ops.inc"
 #include "dz_avx2_end.h"
