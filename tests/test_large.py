@@ -45,6 +45,19 @@ def test_the_bits_of_one_thread(arrays, threads):
             np.testing.assert_array_equal(ours, expected)
 
 
+def test_the_gradient_of_a_sum(arrays):
+    def gradients():
+        x, z = Variable(arrays[0]), Variable(arrays[1])
+        F.sum(x / (z * z + 1.0)).backward()
+        F.mean(F.tanh(x)).backward()
+        return x.grad.data, z.grad.data
+
+    alone = gradients()
+    set_num_threads(3)
+    for ours, expected in zip(gradients(), alone, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
 def test_operands_that_are_stretched(arrays):
     a, b, _ = arrays
     rows, row = a[:-1].reshape(-1, 100), b[:100]

@@ -83,6 +83,67 @@ def test_operations_before_a_large_sum_read_the_view():
         assert np.allclose(first[1], w.grad.data, rtol=1e-12)
 
 
+BEFORE_A_MEAN = {
+    "add": lambda x, w: x + w, "sub": lambda x, w: x - w, "mul": lambda x, w: x * w, "div": lambda x, w: x / w,
+    "maximum": F.maximum, "square": lambda x, w: x * x, "power": lambda x, w: x**3.0,
+    "where": lambda x, w: F.where(w.data > 1, x, w),
+    "sin": lambda x, w: F.sin(x), "exp": lambda x, w: F.exp(x), "tanh": lambda x, w: F.tanh(w), "relu": lambda x, w: F.relu(x),
+    "log": lambda x, w: F.log(w), "clip": lambda x, w: F.clip(x, 0.8, 1.2), "times a number": lambda x, w: 2.5 * x,
+    "row": lambda x, w: x * w[:1], "column": lambda x, w: x[:, :1] / w, "number": lambda x, w: x * w[0, 0],
+    "transposed": lambda x, w: x.T * 2.0, "neither": lambda x, w: x.T / w.T, "kept": lambda x, w: (x + w) * 1.0 + (x + w),
+    "reshape": lambda x, w: F.reshape(x * w, (-1,)), "matmul": lambda x, w: x @ w.T, "softmax": lambda x, w: F.softmax(x),
+    "item": lambda x, w: (x * w)[1:], "layer_norm": lambda x, w: F.layer_norm(x, w[0], w[1]), "alone": lambda x, w: x,
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (3, 400), (40, 41), (3, 9000)])
+@pytest.mark.parametrize("name", BEFORE_A_MEAN)
+def test_one_number_as_the_gradient_of_a_whole_array_gives_the_bits_of_an_array(name, shape, dtype):
+    """The gradient of a mean reaches what lies before it as a number, whatever holds it: a node, a view of strides 0."""
+    a, b = RNG.uniform(0.5, 1.5, (2, *shape)).astype(dtype)
+
+    def gradients(backward):
+        x, w = Variable(a), Variable(b)
+        y = BEFORE_A_MEAN[name](x, w)
+        for _ in range(2):      # the second is added to the first
+            backward(y)
+        return [v.grad.data for v in (x, w) if v.grad is not None]
+
+    def by_mean(y):
+        F.mean(y).backward()
+
+    def by_array(y):
+        if y.creator is not None:
+            y.cleargrad()
+            y.grad = Variable(np.full(y.shape, dtype(1) * dtype(1 / y.size)))
+            y.backward()
+            y.cleargrad()
+        else:
+            y.grad = Variable(np.full(y.shape, dtype(2) * dtype(1 / y.size)))
+
+    got, want = gradients(by_mean), gradients(by_array)
+    assert len(got) == len(want) >= 1
+    for g, h in zip(got, want, strict=True):
+        assert g.dtype == dtype
+        np.testing.assert_array_equal(g, h)
+
+
+@pytest.mark.parametrize("n", [600, 2000, 20000])
+def test_what_shares_the_gradient_of_a_sum_keeps_its_own(n):
+    a, b = Variable(np.ones(n)), Variable(np.ones(n))
+    y = a + b
+    F.sum(y).backward(retain_grad=True)
+    (3.0 * a).backward()        # is added to a's alone
+    assert a.grad.data.tolist() == [4.0] * n
+    assert b.grad.data.tolist() == y.grad.data.tolist() == [1.0] * n
+    b.cleargrad()
+    F.sum(b + b).backward()
+    F.sum(b).backward()
+    assert b.grad.data.tolist() == [3.0] * n
+    assert y.grad.data.tolist() == [1.0] * n
+
+
 @pytest.mark.parametrize("function", [F.max, F.prod, F.logsumexp, F.softmax, F.log_softmax])
 def test_an_output_that_is_gone_is_computed_again(function):
     x = Variable(RNG.uniform(0.5, 1.5, (3, 4)))

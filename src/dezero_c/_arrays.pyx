@@ -11,8 +11,8 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_MAXDIM, G_ARRAY, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
-    empty_array, grad_variable, kernels, record, recording, set_private_grad)
+    DZ_F32, DZ_F64, DZ_MAXDIM, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
+    empty_array, grad_array, kernels, record, recording, set_private_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -31,12 +31,7 @@ cdef class ArrayFunction(Function):
         cdef object gy, gxs, gx, x_data, y_data = data_of(y)
         cdef Variable x
         cdef int k
-        if y.gstate == G_ARRAY:
-            gy = y._grad
-        else:
-            gy = grad_variable(y)
-            if isinstance(gy, Variable):
-                gy = data_of(<Variable> gy)
+        gy = grad_array(y)
         if type(gy) is not cnp.ndarray or type(y_data) is not cnp.ndarray or gy.dtype != y_data.dtype \
                 or not cnp.PyArray_SAMESHAPE(gy, y_data):
             return 0

@@ -51,6 +51,7 @@ cdef extern from "dz_kernels.h":
     void dz_map(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *,
                 const ptrdiff_t *) noexcept nogil
     void dz_flat(dz_kernel, dz_args *, unsigned) noexcept nogil
+    void dz_even(dz_kernel, dz_args *, unsigned) noexcept nogil
     int dz_map_sum(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
                    char *, int) noexcept nogil
     void dz_sum_rows(int, const char *, ptrdiff_t, ptrdiff_t, char *, int) noexcept nogil
@@ -93,6 +94,7 @@ cdef extern from "_raw.h":
     void dz_view_raw(const dz_raw *, dz_view *) noexcept nogil
     int dz_view_object(PyObject *, dz_view *) noexcept
     int dz_same_shape(const dz_view *, const dz_view *) noexcept nogil
+    int dz_is_even(const dz_view *) noexcept nogil
     int dz_stretch(const dz_view *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
     int dz_broadcast(int, const cnp.npy_intp *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
     int dz_raw_new(dz_pool *, dz_raw *, int, int, const cnp.npy_intp *, Py_ssize_t) noexcept
@@ -102,13 +104,14 @@ cdef extern from "_raw.h":
     const char *dz_scalar(const dz_raw *, PyObject *, int *) noexcept
     char *dz_raw_scalar(dz_raw *, int) noexcept nogil
     int dz_odd(const char *, int) noexcept nogil
-    void dz_fill_ones(char *, int, Py_ssize_t) noexcept nogil
+    void dz_fill(char *, int, Py_ssize_t, double) noexcept nogil
 
 # How a Variable's gradient is held (Variable.gstate).
 cdef enum:
     G_NONE      # there is none
     G_RAW       # in g; nobody else has seen it
     G_ARRAY     # an ndarray of ours in _grad; nobody else has seen it
+    G_EVEN      # an ndarray in _grad that is one number, by strides of 0: unseen, but perhaps not x's alone, so never changed
     G_SHOWN     # what the user gave, or was given: _grad is it, and is never changed in place
 
 # The eras of the book (Variable.era, Function.era).
@@ -176,6 +179,8 @@ cdef int set_data_array(Variable v, object a) except -1
 cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL
 cdef int record(Function f, Variable y) except -1
 cdef int grad_view(Variable y, dz_view *w) except -1
+cdef int grad_view_even(Variable y, dz_view *w) except -1
+cdef object grad_array(Variable y)
 cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL
 cdef bint steal_grad(Variable x, Variable y)
 cdef char *new_grad(Variable x, const dz_view *xv) except NULL
@@ -186,6 +191,7 @@ cdef object function_call(Function f, tuple inputs)
 cdef object call_native(Function f, tuple xs, object value)
 cdef int set_private_grad(Variable x, object a) except -1
 cdef int set_shown_grad(Variable x, object a) except -1
+cdef int set_even_grad(Variable x, object a) except -1
 
 cdef inline bint view(Variable v, dz_view *w):
     """Whether kernels can read v's value; w then shows it for as long as v is not written to."""

@@ -16,12 +16,12 @@ from cpython.object cimport PyObject
 from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_flat, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw_scalar, dz_same_shape, dz_scalar,
-    dz_stretch, dz_view, drop_grad, empty_array, function_call, grad_target, grad_view, hooks, kernels, methods, new_grad,
-    new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad, set_shown_grad,
-    show, steal_grad, view, wrap)
+    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_EVEN, G_NONE, G_RAW, K_CONST,
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_even,
+    dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops,
+    dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_view, drop_grad, empty_array, function_call, grad_target,
+    grad_view, grad_view_even, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record,
+    recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -386,10 +386,10 @@ cdef int sum_array(Variable x, const dz_view *xv, object full, const dz_view *fv
 
 
 cdef object passable(Variable x, Variable y, bint keep):
-    """y's gradient, which somebody has seen, where x, which has none, can have it too and none can tell that it is the same
-    array: it is read-only, or x's gradient will be dropped. Else None."""
+    """y's gradient, which is even or has been seen, where x, which has none, can have it too and none can tell that it is the
+    same array: it is read-only, or x's gradient will be dropped. Else None."""
     cdef object a
-    if x.gstate != G_NONE or y.gstate != G_SHOWN or x is y:
+    if x.gstate != G_NONE or y.gstate < G_EVEN or x is y:
         return None
     a = y._grad
     if isinstance(a, Variable):
@@ -403,8 +403,19 @@ cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
     cdef object a = passable(x, y, keep)
     if a is None:
         return False
-    set_shown_grad(x, a)
+    if y.gstate == G_EVEN:
+        set_even_grad(x, a)
+    else:
+        set_shown_grad(x, a)
     return True
+
+
+cdef inline void flat_backward(dz_kernel kernel, dz_args *a, unsigned uses, const dz_view *w) noexcept:
+    """Everything is contiguous, but for a gradient of y that is one value for all elements, which is what a sum passes on."""
+    if w[DZ_GY].strides == NULL:
+        dz_flat(kernel, a, uses)
+    else:
+        dz_even(kernel, a, uses)
 
 
 cdef int flags_raised() except -1:
@@ -559,13 +570,13 @@ cdef class Elementwise(Function):
 
     cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1:
         """The gradients of two inputs that have none yet, in one loop. False, having done nothing, where one of them can have
-        y's as it is. Everything is contiguous and of one shape."""
+        y's as it is. Everything is flat and of one shape."""
         cdef const dz_op *op = &dz_ops[self.op]
         cdef Variable x0 = self.in0, x1 = self.in1
         cdef dz_view g
         if x0 is x1 or x0.gstate != G_NONE or x1.gstate != G_NONE or (x0.kind | x1.kind) & K_CONST:
             return False
-        if y.gstate == G_SHOWN:
+        if y.gstate >= G_EVEN:
             if (op.passes_gy[0] and passable(x0, y, keep) is not None) or (op.passes_gy[1] and passable(x1, y, keep) is not None):
                 return False
         elif op.passes_gy[1] and not keep:
@@ -583,7 +594,7 @@ cdef class Elementwise(Function):
         a.st[DZ_GX1] = a.os
         a.acc = 0
         a.n = w[DZ_Y].size
-        dz_flat(op.both[w[DZ_Y].dt], &a, op.uses_both)
+        flat_backward(op.both[w[DZ_Y].dt], &a, op.uses_both, w)
         return True
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
@@ -597,12 +608,13 @@ cdef class Elementwise(Function):
         cdef bint flat, stretched = False, same, acc, checks = False
         if y.gstate == G_RAW and y.g.nd == 0 and self.vjp_scalar(y):
             return 1
-        if self.general_params or not grad_view(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
+        if self.general_params or not grad_view_even(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
             return 0
         dt = w[DZ_Y].dt
         if w[DZ_GY].dt != dt:
             return 0
-        flat = w[DZ_Y].strides == NULL and w[DZ_GY].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y])
+        flat = w[DZ_Y].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \
+            and (w[DZ_GY].strides == NULL or dz_is_even(&w[DZ_GY]))
         a.in_[DZ_Y] = w[DZ_Y].p
         a.in_[DZ_GY] = w[DZ_GY].p
         a.st[DZ_Y] = a.st[DZ_GY] = a.os = dz_itemsize(dt)
@@ -624,6 +636,9 @@ cdef class Elementwise(Function):
                     last = i
                 else:
                     stretched = True
+        if not flat and not stretched and y.gstate == G_EVEN:   # loops over any strides are faster where one is not 0
+            grad_view(y, &w[DZ_GY])
+            a.in_[DZ_GY] = w[DZ_GY].p
         if stretched or not flat:
             for i in range(DZ_NIN):
                 if (i < n or i >= DZ_Y) and not dz_stretch(&w[i], w[DZ_Y].nd, w[DZ_Y].shape, st[i]):
@@ -645,7 +660,7 @@ cdef class Elementwise(Function):
             if op.bwd[k][dt] == NULL or x.kind & K_CONST or not dz_same_shape(&w[k], &w[DZ_Y]):
                 continue
             checks = checks or op.checks[k]
-            if op.passes_gy[k] and y.gstate == G_SHOWN and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) and pass_grad(x, y, keep):
+            if op.passes_gy[k] and y.gstate >= G_EVEN and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) and pass_grad(x, y, keep):
                 continue
             if k == last and not keep and flat and steal_grad(x, y):
                 # nobody reads y's gradient after this: x's takes its place, written over it
@@ -672,7 +687,7 @@ cdef class Elementwise(Function):
         cdef int i
         if flat:
             a.n = y.size
-            dz_flat(op.bwd[k][y.dt], &a, op.uses[k])
+            flat_backward(op.bwd[k][y.dt], &a, op.uses[k], w)
             return
         for i in range(y.nd - 1, -1, -1):
             so[i] = step

@@ -29,13 +29,43 @@ cdef object grad_variable(Variable v):
 
 
 cdef int grad_view(Variable y, dz_view *w) except -1:
-    """1 when kernels can read y's gradient."""
+    """1 when kernels can read y's gradient. Written out first where it is one number for all elements."""
+    if y.gstate == G_EVEN:
+        write_out(y)
+    return grad_view_even(y, w)
+
+
+cdef int grad_view_even(Variable y, dz_view *w) except -1:
+    """1 when kernels can read y's gradient; it may be dz_is_even."""
     if y.gstate == G_RAW:
         dz_view_raw(&y.g, w)
         return 1
     if y.gstate == G_SHOWN and isinstance(y._grad, Variable):
         return view(<Variable> y._grad, w)
     return y.gstate != G_NONE and dz_view_object(<PyObject *> y._grad, w) != 0
+
+
+cdef object grad_array(Variable y):
+    """y's gradient, which it has, as NumPy reads it; not to be kept."""
+    cdef object g
+    if y.gstate == G_EVEN:
+        write_out(y)
+    if y.gstate == G_ARRAY:
+        return y._grad
+    g = grad_variable(y)
+    return data_of(<Variable> g) if isinstance(g, Variable) else g
+
+
+cdef int write_out(Variable x) except -1:
+    """From G_EVEN to G_ARRAY."""
+    cdef dz_view w
+    cdef object old = x._grad
+    if not dz_view_object(<PyObject *> old, &w):
+        raise AssertionError("an even gradient is an ndarray of a kernel's dtype")
+    x._grad = empty_array(w.nd, w.shape, w.dt)
+    x.gstate = G_ARRAY
+    dz_fill(cnp.PyArray_BYTES(x._grad), w.dt, w.size, (<double *> w.p)[0] if w.dt == DZ_F64 else (<float *> w.p)[0])
+    return 0
 
 
 cdef char *new_grad(Variable x, const dz_view *xv) except NULL:
@@ -70,6 +100,8 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     if x.gstate == G_NONE:
         return new_grad(x, xv)
     acc[0] = True
+    if x.gstate == G_EVEN:
+        write_out(x)
     if x.gstate == G_ARRAY and cnp.PyArray_SIZE(x._grad) == xv.size and cnp.PyArray_TYPE(x._grad) == dz_typenum(xv.dt):
         return cnp.PyArray_BYTES(x._grad)
     grad_variable(x)
@@ -99,7 +131,7 @@ cdef int set_private_grad(Variable x, object a) except -1:
         old = raw_array(x)
         np.add(old, a, out=old)
         return 0
-    if x.gstate == G_SHOWN:
+    if x.gstate >= G_EVEN:
         old = x._grad
         a = np.add(plain(old), a)
         replaced.append(old)
@@ -118,6 +150,13 @@ cdef int set_shown_grad(Variable x, object a) except -1:
         a = g
     x._grad = a
     x.gstate = G_SHOWN
+    return 0
+
+
+cdef int set_even_grad(Variable x, object a) except -1:
+    """Gives x, which has no gradient, the ndarray `a` in the dtype and shape of its value, with strides of 0."""
+    x._grad = a
+    x.gstate = G_EVEN
     return 0
 
 

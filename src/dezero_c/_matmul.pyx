@@ -13,9 +13,9 @@ from cpython.object cimport PyObject
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, G_ARRAY, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
+    DZ_GY, DZ_MAXDIM, DZ_NIN, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
     dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target,
-    grad_variable, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
+    grad_array, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, sum_to, transpose
@@ -242,9 +242,7 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
             p = grad_target(W, &wv, &acc)
             product_into(gv.dt, xv.p, x1, x0, gv.p, n * item, item, p, k, m, n, acc)
         return True
-    gy = y._grad if y.gstate == G_ARRAY else grad_variable(y)
-    if isinstance(gy, Variable):
-        gy = data_of(<Variable> gy)
+    gy = grad_array(y)
     if not x.kind & K_CONST:
         set_private_grad(x, cnp.PyArray_MatrixProduct(gy, flipped(data_of(W))))
     if not W.kind & K_CONST:

@@ -85,6 +85,16 @@ static inline int dz_same_shape(const dz_view *a, const dz_view *b)
     return 1;
 }
 
+/* Whether strides of 0 make all elements one value. */
+static inline int dz_is_even(const dz_view *w)
+{
+    int i;
+    for (i = 0; w->strides != NULL && i < w->nd; i++)
+        if (w->shape[i] > 1 && w->strides[i] != 0)
+            return 0;
+    return w->strides != NULL;
+}
+
 /* Byte strides of a view stretched over `nd` axes of `shape`; 0 when it does not broadcast to that shape. */
 static inline int dz_stretch(const dz_view *w, int nd, const npy_intp *shape, npy_intp *st)
 {
@@ -238,15 +248,15 @@ static inline int dz_raw_fits(int dt, int nd, Py_ssize_t size)
     return nd <= DZ_RAWDIM && size * dz_itemsize(dt) <= DZ_RAW_BYTES;
 }
 
-static inline void dz_fill_ones(char *p, int dt, Py_ssize_t n)
+static inline void dz_fill(char *p, int dt, Py_ssize_t n, double value)
 {
     Py_ssize_t i;
     if (dt == DZ_F64)
         for (i = 0; i < n; i++)
-            ((double *)p)[i] = 1.0;
+            ((double *)p)[i] = value;
     else
         for (i = 0; i < n; i++)
-            ((float *)p)[i] = 1.0f;
+            ((float *)p)[i] = (float)value;
 }
 
 #endif

@@ -12,8 +12,9 @@ cimport numpy as cnp
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
     DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind,
-    dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_stretch, dz_sum_cols, dz_sum_rows, dz_typenum, dz_view,
-    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_shown_grad, view)
+    dz_even, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
+    dz_typenum, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_even_grad,
+    set_shown_grad, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, sqrt, where
@@ -85,7 +86,7 @@ cdef class Reduction(Function):
         cdef cnp.npy_intp so[DZ_MAXDIM]
         cdef const cnp.npy_intp *sts[DZ_NIN]
         cdef tuple shape = None
-        cdef Py_ssize_t n = 1, step
+        cdef Py_ssize_t n = 1, step, item
         cdef double p = 0
         cdef bint acc, reads = False
         cdef int k
@@ -108,8 +109,9 @@ cdef class Reduction(Function):
         if not dz_stretch(&gv, xv.nd, xv.shape, sg) or not dz_stretch(&yv, xv.nd, xv.shape, sy) \
                 or not dz_stretch(&xv, xv.nd, xv.shape, sx):
             return 0
-        step = dz_itemsize(xv.dt)
-        if not reads and x.gstate == G_NONE and xv.size * step >= SPREAD_BYTES:
+        step = item = dz_itemsize(xv.dt)
+        if not reads and x.gstate == G_NONE \
+                and (xv.size * step >= SPREAD_BYTES or gv.size == 1 and not dz_raw_fits(xv.dt, xv.nd, xv.size)):
             spread(x, &xv, &gv, kernel, &p)
             return 1
         for k in range(xv.nd - 1, -1, -1):
@@ -121,6 +123,11 @@ cdef class Reduction(Function):
         a.in_[DZ_X0] = xv.p
         a.in_[DZ_Y] = yv.p
         a.in_[DZ_GY] = gv.p
+        if gv.size == 1 and not reads:
+            a.n = xv.size
+            a.os = a.st[DZ_X0] = a.st[DZ_Y] = item
+            dz_even(kernel, &a, 1 << DZ_GY)
+            return 1
         sts[DZ_X0] = sx
         sts[DZ_Y] = sy
         sts[DZ_GY] = sg
@@ -130,7 +137,8 @@ cdef class Reduction(Function):
 
 
 # From this size on the gradient of a sum or a mean is a view of y's, with strides of 0, as in DeZero: writing it out would
-# take longer than all the rest, and what reads it next reads less memory.
+# take longer than all the rest, and what reads it next reads less memory. A single number is stretched to any array that a
+# node does not hold itself (G_EVEN); elementwise operations take it from there by dz_even.
 cdef enum:
     SPREAD_BYTES = 65536
 
@@ -153,7 +161,10 @@ cdef int spread(Variable x, const dz_view *xv, const dz_view *gv, dz_kernel kern
     dz_stretch(&bv, xv.nd, xv.shape, st)
     a = cnp.PyArray_New(np.ndarray, xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), st, args.out, 0, 0, None)
     cnp.set_array_base(a, base)
-    set_shown_grad(x, a)
+    if gv.size == 1:
+        set_even_grad(x, a)
+    else:
+        set_shown_grad(x, a)
     return 0
 
 

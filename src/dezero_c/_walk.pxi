@@ -248,7 +248,7 @@ cdef int seed(Variable root, bint keep) except -1:
     if root.gstate == G_NONE:
         if view(root, &w):
             p = grad_target(root, &w, &acc)
-            dz_fill_ones(p, w.dt, w.size)
+            dz_fill(p, w.dt, w.size, 1)
         else:
             g = np.ones_like(data_of(root))
             root._grad = g if root.era != ERA_CORE else as_variable(g)

@@ -297,7 +297,7 @@ extern const dz_op dz_ops_avx2[];
 #endif
 
 static const char *level = "base";
-dz_api dz_table = {dz_ops_base, dz_large, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
+dz_api dz_table = {dz_ops_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
 #ifdef DZ_HAVE_AVX2
 #include <cpuid.h>

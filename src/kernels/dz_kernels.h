@@ -59,6 +59,8 @@ void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *sha
 
 /* Runs a kernel over one axis by as many threads as are set (dz_large.c); `used` as in dz_map. */
 void dz_large(dz_kernel k, dz_args *a, unsigned used);
+/* The same for a backward kernel where all else is contiguous and y's gradient is one value for all elements, as under a sum. */
+void dz_even(dz_kernel k, dz_args *a, unsigned used);
 /* Threads that a long loop is shared out to, the calling one included; what is possible is returned. */
 int dz_set_threads(int n);
 int dz_get_threads(void);
@@ -112,6 +114,7 @@ const char *dz_level_name(int i);
 typedef struct {
     const dz_op *ops;
     void (*large)(dz_kernel, dz_args *, unsigned);
+    void (*even)(dz_kernel, dz_args *, unsigned);
     void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
     int (*map_sum)(dz_kernel, const dz_args *, unsigned, int, int, const ptrdiff_t *, const ptrdiff_t *const *, int, int,
                    char *, int);
@@ -129,6 +132,7 @@ static const dz_api *dz_client;
 #define dz_bind(api) (dz_client = (const dz_api *)(api))
 #define dz_ops (dz_client->ops)
 #define dz_large (dz_client->large)
+#define dz_even (dz_client->even)
 #define dz_map (dz_client->map)
 #define dz_map_sum (dz_client->map_sum)
 #define dz_sum_rows (dz_client->sum_rows)
@@ -138,8 +142,9 @@ static const dz_api *dz_client;
 extern dz_api dz_table; /* its ops are those of the level in use */
 #endif
 
-/* dz_large, but for outputs that are not worth it. */
 #define DZ_LONG 2097152 /* bytes of output; below, waking a thread costs more than it does */
+
+/* dz_large, but for outputs that are not worth it. */
 static inline void dz_flat(dz_kernel k, dz_args *a, unsigned used)
 {
     if (a->n * a->os < DZ_LONG)

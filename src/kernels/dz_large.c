@@ -13,19 +13,15 @@
 #endif
 
 #define PIECE (1 << 18)       /* bytes of output */
+#define EVEN 512              /* elements */
 
 typedef struct {
     dz_kernel k;
     const dz_args *a;
     unsigned used;
     ptrdiff_t each; /* elements of a piece */
+    int even;       /* as dz_even */
 } dz_job;
-
-/* ---- the pool --------------------------------------------------------------------------------------------------------- */
-
-#ifdef DZ_THREADS
-
-#define MAX_THREADS 64
 
 /* Moves the operands by n elements. */
 static void step(dz_args *a, unsigned used, ptrdiff_t n)
@@ -37,13 +33,47 @@ static void step(dz_args *a, unsigned used, ptrdiff_t n)
     a->out += n * a->os;
 }
 
+/* `even`: the kernel finds y's gradient written out in a buffer that stays in the cache, and needs no loop for one value. */
+static void run_even(dz_kernel k, const dz_args *args, unsigned used)
+{
+    dz_args a = *args;
+    double buffer[EVEN];
+    ptrdiff_t left, i;
+    if (a.os == sizeof(float))
+        for (i = 0; i < EVEN && i < a.n; i++)
+            ((float *)buffer)[i] = *(const float *)args->in[DZ_GY];
+    else
+        for (i = 0; i < EVEN && i < a.n; i++)
+            buffer[i] = *(const double *)args->in[DZ_GY];
+    for (left = args->n; left > 0; left -= EVEN) {
+        a.n = left < EVEN ? left : EVEN;
+        a.in[DZ_GY] = (const char *)buffer;
+        k(&a);
+        step(&a, used, a.n);
+    }
+}
+
+static void run(const dz_job *job, const dz_args *a)
+{
+    if (job->even)
+        run_even(job->k, a, job->used);
+    else
+        job->k(a);
+}
+
+/* ---- the pool --------------------------------------------------------------------------------------------------------- */
+
+#ifdef DZ_THREADS
+
+#define MAX_THREADS 64
+
 static void do_piece(const dz_job *job, ptrdiff_t piece)
 {
     dz_args a = *job->a;
     const ptrdiff_t at = piece * job->each;
     step(&a, job->used, at);
     a.n = a.n - at < job->each ? a.n - at : job->each;
-    job->k(&a);
+    run(job, &a);
 }
 
 static struct {
@@ -179,13 +209,22 @@ int dz_get_threads(void) { return 1; }
 
 #endif
 
-void dz_large(dz_kernel k, dz_args *a, unsigned used)
+static void large(dz_kernel k, dz_args *a, unsigned used, int even)
 {
     dz_job job;
     job.k = k;
     job.a = a;
     job.used = used;
+    job.even = even;
     job.each = PIECE / a->os;
-    if (!shared_out(&job, (a->n + job.each - 1) / job.each))
-        k(a);
+    if (a->n * a->os < DZ_LONG || !shared_out(&job, (a->n + job.each - 1) / job.each))
+        run(&job, a);
+}
+
+void dz_large(dz_kernel k, dz_args *a, unsigned used) { large(k, a, used, 0); }
+
+void dz_even(dz_kernel k, dz_args *a, unsigned used)
+{
+    a->st[DZ_GY] = a->os; /* in the buffer */
+    large(k, a, used & ~(1u << DZ_GY), 1);
 }
