@@ -22,6 +22,7 @@ dz_bind(kernels())
 
 cdef extern from "dz_norm.h":
     void dz_channel_stats(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *, char *) noexcept
+    void dz_batch_moves(int, ptrdiff_t, const char *, const char *, double, double, double, char *, char *, char *) noexcept
     void dz_batch_norm(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *,
                        const char *, char *) noexcept
     void dz_batch_norm_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *,
@@ -41,6 +42,11 @@ cdef object floating(object a):
 cdef object as_dtype(object a, int dt):
     """Statistics, which may be kept in another floating dtype, for a kernel."""
     return carray(a if kernel_dtype(a) == dt else a.astype(new_array((0,), dt).dtype), dt)
+
+
+cdef bint is_kernels(object a, int dt):
+    """Whether a kernel can write to `a`, an ndarray that may be written to, as it lies."""
+    return kernel_dtype(a) == dt and cnp.PyArray_ISBEHAVED(a) and cnp.PyArray_IS_C_CONTIGUOUS(a)
 
 
 cdef int common_dtype(object a, object b, object c) noexcept:
@@ -95,16 +101,12 @@ cdef class BatchNorm(ArrayFunction):
                 raise ValueError(f"batch_norm: x of shape {x.shape} is empty: it has no mean; leave out empty batches, or use "
                                  "test_mode")
             center, var = self.statistics(x, dt)
-            m = outer * inner
-            # in place, as DeZero does: a layer holds these very arrays
-            self.avg_mean *= self.decay
-            self.avg_mean += (1 - self.decay) * center
-            self.avg_var *= self.decay
-            self.avg_var += (1 - self.decay) * (float(m) / max(m - 1, 1)) * var
+            self.center = center
+            self.inv_std = self.moved(center, var, outer * inner, dt)
         else:
-            center, var = self.avg_mean, self.avg_var
-        self.center = center
-        self.inv_std = 1 / np.sqrt(var + self.eps)
+            self.center = self.avg_mean
+            self.inv_std = 1 / np.sqrt(self.avg_var + self.eps)
+        center = self.center
         if dt >= 0:
             center = as_dtype(center, dt)
             inv = as_dtype(self.inv_std, dt)
@@ -116,6 +118,21 @@ cdef class BatchNorm(ArrayFunction):
             return y
         shape = (c,) + (1,) * (x.ndim - 2)
         return gamma.reshape(shape) * ((x - center.reshape(shape)) * self.inv_std.reshape(shape)) + beta.reshape(shape)
+
+    cdef object moved(self, object center, object var, Py_ssize_t m, int dt):
+        """1 / sqrt(var + eps). The running averages are changed in place, as DeZero does: a layer holds these very arrays."""
+        cdef object decay = self.decay, eps = self.eps, mean = self.avg_mean, variance = self.avg_var, inv
+        cdef double unbiased = <double> m / max(m - 1, 1)
+        if dt >= 0 and type(decay) is float and type(eps) is float and is_kernels(mean, dt) and is_kernels(variance, dt):
+            inv = new_array(center.shape, dt)
+            dz_batch_moves(dt, center.size, cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(var), decay, unbiased, eps,
+                           cnp.PyArray_BYTES(mean), cnp.PyArray_BYTES(variance), cnp.PyArray_BYTES(inv))
+            return inv
+        self.avg_mean *= decay
+        self.avg_mean += (1 - decay) * center
+        self.avg_var *= decay
+        self.avg_var += (1 - decay) * unbiased * var
+        return 1 / np.sqrt(var + eps)
 
     cdef tuple fixed(self):
         """What the last call in test mode used; the running statistics where a subclass has a forward of its own."""
@@ -181,9 +198,20 @@ cdef class BatchNorm(ArrayFunction):
         return gx, ggamma, gbeta
 
 
+cdef bint fits_channels(tuple shape, object average, Py_ssize_t c):
+    """Whether these are c values each in one axis, `average` a writable array of floats: as layers make them."""
+    cdef cnp.ndarray a
+    if type(average) is not cnp.ndarray or len(shape) != 1 or shape[0] != c:
+        return False
+    a = average
+    return a.ndim == 1 and a.shape[0] == c and cnp.PyArray_ISFLOAT(a) and cnp.PyArray_ISWRITEABLE(a)
+
+
 cdef int check_batch_norm(tuple shape, tuple gamma, tuple beta, object avg_mean, object avg_var) except -1:
     if len(shape) < 2:
         raise ValueError(f"batch_norm: x of shape {shape} must be (N, C) or (N, C, ...): samples first, then channels")
+    if fits_channels(gamma, avg_mean, shape[1]) and fits_channels(beta, avg_var, shape[1]):
+        return 0
     for name, s in (("gamma", gamma), ("beta", beta), ("mean", np.shape(avg_mean)), ("var", np.shape(avg_var))):
         n = 1
         for k in s:

@@ -13,6 +13,14 @@ static inline void dz_channel_stats(int dt, ptrdiff_t outer, ptrdiff_t c, ptrdif
     DZ_PICK(dz_channel_stats, dt)(outer, c, inner, x, mean, var);
 }
 
+/* The running averages move on by the batch's statistics, the variance times `unbiased`; inv = 1 / sqrt(var + eps). Rounded as
+ * NumPy rounds each step. */
+static inline void dz_batch_moves(int dt, ptrdiff_t c, const char *mean, const char *var, double decay, double unbiased, double eps,
+                                  char *avg_mean, char *avg_var, char *inv)
+{
+    DZ_PICK(dz_batch_moves, dt)(c, mean, var, decay, unbiased, eps, avg_mean, avg_var, inv);
+}
+
 /* y = gamma * ((x - mean) * inv) + beta. */
 static inline void dz_batch_norm(int dt, ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *x, const char *mean,
                                  const char *inv, const char *gamma, const char *beta, char *y)

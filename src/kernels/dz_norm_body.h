@@ -45,6 +45,21 @@ static void DZ_NAME(dz_channel_stats)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t in
     }
 }
 
+static void DZ_NAME(dz_batch_moves)(ptrdiff_t c, const char *meanp, const char *varp, double decay, double unbiased, double eps,
+                                    char *avg_meanp, char *avg_varp, char *invp)
+{
+    const T *mean = (const T *)meanp, *var = (const T *)varp, d = (T)decay, a = (T)(1 - decay), e = (T)eps;
+    const T b = (T)((1 - decay) * unbiased);
+    T *avg_mean = (T *)avg_meanp, *avg_var = (T *)avg_varp, *inv = (T *)invp;
+    ptrdiff_t j;
+    DZ_IVDEP
+    for (j = 0; j < c; j++) {
+        avg_mean[j] = avg_mean[j] * d + a * mean[j];
+        avg_var[j] = avg_var[j] * d + b * var[j];
+        inv[j] = 1 / (T)sqrt((double)(var[j] + e));
+    }
+}
+
 static void DZ_NAME(dz_batch_norm)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, const char *meanp,
                                    const char *invp, const char *gammap, const char *betap, char *yp)
 {

@@ -79,8 +79,11 @@ DZ_INLINE double DZ_NAME(dz_row_squares)(const T *x, ptrdiff_t n, T c)
     ptrdiff_t i = 0, end, k;
     T rest = 0;
     for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
-        T s[DZ_LANES] = {0};
+        T s[DZ_LANES];
+        for (k = 0; k < DZ_LANES; k++)
+            s[k] = (x[i + k] - c) * (x[i + k] - c);
         end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
+        i += DZ_LANES;
         DZ_ROUNDS(end, s[k] += (x[j] - c) * (x[j] - c);)
         rest = DZ_NAME(dz_fold)(s);
     }
@@ -96,9 +99,12 @@ DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c
     T rest = 0, product = 0;
     while (n - i >= DZ_LANES) {
         T s[DZ_LANES], q[DZ_LANES];
-        for (k = 0; k < DZ_LANES; k++)
-            s[k] = q[k] = 0;
+        for (k = 0; k < DZ_LANES; k++) {
+            s[k] = x[i + k] - c;
+            q[k] = s[k] * (y[i + k] - c2);
+        }
         end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
+        i += DZ_LANES;
         DZ_ROUNDS(end, const T a = x[j] - c; s[k] += a; q[k] += a * (y[j] - c2);)
         sums[0] += (double)DZ_NAME(dz_fold)(s);
         sums[1] += (double)DZ_NAME(dz_fold)(q);
