@@ -70,6 +70,9 @@ def compile_flags(kind, module):
         # Cython's: tables of Python's structs filled in part, functions cast to PyCFunction, Py_ssize_t against size_t.
         "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Wno-sign-compare",
     ]
+    if module not in FASTEST:
+        # Calls of Python's methods without a way of Cython's own for each: up to a tenth less code.
+        flags.append("-DCYTHON_UNPACK_METHODS=0")
     if sys.platform.startswith("linux") and not DEBUG:
         # Nothing is thrown through these frames, and a thread that ends in one is ended without tables. Debuggers
         # want them: DZ_DEBUG=1.
