@@ -194,15 +194,16 @@ def test_reference_counts_of_gradients_and_values_in_hand():
     x = var([1.0, 2.0])
     y = F.sin(x)
     y.backward()
-    g, data = x.grad, y.data
-    assert sys.getrefcount(g) == 3          # g, x, and the argument
-    assert sys.getrefcount(data) == 3
+    g, data, alone = x.grad, y.data, [0.0]
+    only_here = sys.getrefcount(alone)      # 2, and 1 where a local variable lends its reference (CPython 3.14)
+    assert sys.getrefcount(g) == only_here + 1      # x's
+    assert sys.getrefcount(data) == only_here + 1
     assert x.grad is g
     assert y.data is data
     x.cleargrad()
-    assert sys.getrefcount(g) == 2
+    assert sys.getrefcount(g) == only_here
     del y
-    assert sys.getrefcount(data) == 2
+    assert sys.getrefcount(data) == only_here
     assert np.array_equal(data, np.sin(x.data))
 
 
