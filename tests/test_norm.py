@@ -109,6 +109,38 @@ def test_bad_input_changes_nothing(change, match):
     assert all(np.array_equal(args[k], before[k]) for k in args)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_running_averages_move_whatever_holds_them(dtype):
+    x, gamma, beta = RNG.normal(size=(7, 5)).astype(dtype), np.ones(5, dtype), np.zeros(5, dtype)
+    m, v = RNG.normal(size=5).astype(dtype), RNG.uniform(1, 2, 5).astype(dtype)
+    mean, var = np.zeros(5, dtype), np.zeros(5, dtype)
+    F.batch_norm(x, gamma, beta, mean, var, 0.0)     # the batch's own
+    want_m, want_v = 0.9 * m + 0.1 * mean, 0.9 * v + 0.1 * var
+    for shape in ((5,), (1, 5), (5, 1), (1, 5, 1, 1)):
+        for decay in (0.9, np.float64(0.9)):
+            moved_m, moved_v = m.reshape(shape).copy(), v.reshape(shape).copy()
+            F.batch_norm(x, gamma, beta, moved_m, moved_v, decay)
+            assert np.allclose(moved_m.ravel(), want_m, rtol=1e-6)
+            assert np.allclose(moved_v.ravel(), want_v, rtol=1e-6)
+    both = np.ones(5, dtype)
+    F.batch_norm(x, gamma, beta, both, both, 0.5)
+    assert np.allclose(both, (0.5 + 0.5 * mean) * 0.5 + 0.5 * var, rtol=1e-6)
+    masked = np.ma.array(m.copy(), mask=[True] + 4 * [False])
+    F.batch_norm(x, gamma, beta, masked, v.copy())
+    assert masked.data[0] == m[0]
+
+
+def test_floating_point_errors_are_reported():
+    x, one, zero = np.ones((4, 3)), np.ones(3), np.zeros(3)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        F.batch_norm(x, one, zero, zero.copy(), one.copy(), 0.9, 0.0)
+    with np.errstate(all="raise"):
+        for eps, decay, start in ((0.0, 0.9, 1.0), (-1.0, 0.9, 1.0), (1e-5, 2.0, 1.5e308)):
+            with pytest.raises(FloatingPointError):
+                F.batch_norm(x, one, zero, np.full(3, start), np.full(3, start), decay, eps)
+        F.batch_norm(x, one, zero, zero.copy(), one.copy())
+
+
 def test_one_sample_has_no_variance():
     y = F.batch_norm(np.array([[3.0, 4.0]]), np.ones(2), np.ones(2), np.zeros(2), np.ones(2))
     assert y.data.tolist() == [[1.0, 1.0]]

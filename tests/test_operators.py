@@ -27,6 +27,27 @@ def var(value, dtype=None):
     return Variable(np.array(value, dtype))
 
 
+# ---- stretched operands
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("cols", [1, 31, 63, 64, 65, 2047, 2048, 2049, 2079, 2111, 2112, 4095, 4096, 4097, 6150])
+@pytest.mark.parametrize("rows", [1, 2, 3, 40])
+def test_gradients_are_summed_at_every_width(rows, cols, dtype):
+    gy = np.random.default_rng(0).integers(-8, 8, (rows, cols)).astype(dtype)   # their sums are exact
+    for shape, axis in (((cols,), 0), ((1, cols), 0), ((rows, 1), 1), ((), None), ((1, 1), None)):
+        want = gy.sum(axis=axis).reshape(shape)
+        x, b = Variable(np.full((rows, cols), 2.0, dtype)), Variable(np.ones(shape, dtype))
+        for function in (operator.add, operator.mul, lambda x, b: 1.0 * F.broadcast_to(b, x.shape)):
+            b.cleargrad()
+            for times in (1, 2):        # the second time it is added
+                y = function(x, b)
+                y.grad = Variable(gy)
+                y.backward()
+                np.testing.assert_array_equal(b.grad.data, times * want * (2 if function is operator.mul else 1))
+        np.testing.assert_array_equal(F.sum_to(Variable(gy), shape).data, want)
+
+
 # ---- other operands
 
 

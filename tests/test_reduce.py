@@ -2,6 +2,8 @@
 gone.
 """
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,53 @@ def test_what_shares_the_gradient_of_a_sum_keeps_its_own(n):
     F.sum(b).backward()
     assert b.grad.data.tolist() == [3.0] * n
     assert y.grad.data.tolist() == [1.0] * n
+
+
+def test_what_shares_the_gradient_of_a_sum_has_an_array_of_its_own():
+    a, b = Variable(np.ones(2000)), Variable(np.ones(2000))
+    F.sum(a + b).backward(retain_grad=True)
+    a.grad.data.shape = (40, 50)
+    assert b.grad.shape == (2000,)
+    F.sum(b * 2.0).backward()
+    assert b.grad.data.tolist() == [3.0] * 2000
+    c, d = Variable(np.ones(20000)), Variable(np.ones(20000))
+    y = c + d
+    F.sum(y).backward(retain_grad=True)
+    assert y.grad.data is not c.grad.data
+    assert c.grad.data is not d.grad.data
+
+
+def test_code_that_runs_when_an_array_is_let_go_finds_no_kernel_half_way():
+    n = 2000
+    a, b, w = Variable(np.ones(n)), Variable(np.full(n, 2.0)), Variable(np.full(n, 3.0))
+    F.sum(a + b).backward()
+    junk = []
+
+    def changes_data(_):
+        w.data = np.zeros(1)
+        b.data = np.zeros(1)
+        junk.extend(np.full(n, 1e300) for _ in range(200))
+
+    watch = weakref.ref(b.grad.data, changes_data)
+    F.sum(b * w * Variable(np.full(n, 5.0))).backward()
+    assert watch() is None
+    assert len(junk) == 200
+    assert set(b.grad.data.tolist()) == {16.0}
+    assert set(w.grad.data.tolist()) == {10.0}
+
+
+@pytest.mark.parametrize("n", [6, 600, 2000, 20000])
+def test_a_gradient_of_another_shape_is_not_added_to(n):
+    x = Variable(np.ones(n))
+    F.sum(x * 2.0).backward()
+    x.data = np.ones((n, 1))
+    with pytest.raises(ValueError, match=rf"shape \({n}, 1\).*shape \({n},\); call cleargrad"):
+        F.sum(x * 2.0).backward()
+    y = Variable(np.ones(n))
+    F.sum(y).backward()
+    y.data = np.ones((n, 1))
+    with pytest.raises(ValueError, match="call cleargrad"):
+        F.sum(y).backward()
 
 
 @pytest.mark.parametrize("function", [F.max, F.prod, F.logsumexp, F.softmax, F.log_softmax])

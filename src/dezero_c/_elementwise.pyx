@@ -406,7 +406,7 @@ cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
     if y.gstate == G_EVEN:
         set_even_grad(x, a)
     else:
-        set_shown_grad(x, a)
+        set_shown_grad(x, a.view())     # an ndarray of its own: its shape can be set
     return True
 
 

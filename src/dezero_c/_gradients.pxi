@@ -21,6 +21,8 @@ cdef object grad_variable(Variable v):
         g = new_variable(ERA_CORE)
         if v.gstate == G_RAW:
             dz_raw_move(&g.v, &v.g)
+        elif v.gstate == G_EVEN:    # an ndarray of its own: its shape can be set
+            g._data = v._grad.view()
         else:
             g._data = v._grad
         v._grad = g if v.era == ERA_CORE else data_of(g)
@@ -64,6 +66,7 @@ cdef int write_out(Variable x) except -1:
         raise AssertionError("an even gradient is an ndarray of a kernel's dtype")
     x._grad = empty_array(w.nd, w.shape, w.dt)
     x.gstate = G_ARRAY
+    replaced.append(old)
     dz_fill(cnp.PyArray_BYTES(x._grad), w.dt, w.size, (<double *> w.p)[0] if w.dt == DZ_F64 else (<float *> w.p)[0])
     return 0
 
@@ -93,17 +96,19 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     cdef object old, array
     cdef dz_view gv
     cdef char *p
-    if x.gstate == G_RAW and x.g.size == xv.size and x.g.dt == xv.dt:
-        acc[0] = True
-        return x.g.p
+    if x.gstate == G_RAW and x.g.dt == xv.dt:
+        dz_view_raw(&x.g, &gv)
+        if dz_same_shape(&gv, xv):
+            acc[0] = True
+            return x.g.p
     acc[0] = False
     if x.gstate == G_NONE:
         return new_grad(x, xv)
     acc[0] = True
     if x.gstate == G_EVEN:
         write_out(x)
-    if x.gstate == G_ARRAY and cnp.PyArray_SIZE(x._grad) == xv.size and cnp.PyArray_TYPE(x._grad) == dz_typenum(xv.dt):
-        return cnp.PyArray_BYTES(x._grad)
+    if x.gstate == G_ARRAY and dz_view_object(<PyObject *> x._grad, &gv) and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+        return <char *> gv.p
     grad_variable(x)
     old = x._grad
     if grad_view(x, &gv) and gv.strides == NULL and gv.dt == xv.dt and dz_same_shape(&gv, xv):

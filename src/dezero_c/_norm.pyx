@@ -10,7 +10,8 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
-from dezero_c._core cimport K_CONST, Variable, as_operand, data_of, dz_bind, kernels, ptrdiff_t
+from dezero_c._core cimport (
+    K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t)
 
 from dezero_c import _core
 from dezero_c._core import Config
@@ -46,7 +47,7 @@ cdef object as_dtype(object a, int dt):
 
 cdef bint is_kernels(object a, int dt):
     """Whether a kernel can write to `a`, an ndarray that may be written to, as it lies."""
-    return kernel_dtype(a) == dt and cnp.PyArray_ISBEHAVED(a) and cnp.PyArray_IS_C_CONTIGUOUS(a)
+    return type(a) is cnp.ndarray and kernel_dtype(a) == dt and cnp.PyArray_ISBEHAVED(a) and cnp.PyArray_IS_C_CONTIGUOUS(a)
 
 
 cdef int common_dtype(object a, object b, object c) noexcept:
@@ -123,15 +124,23 @@ cdef class BatchNorm(ArrayFunction):
         """1 / sqrt(var + eps). The running averages are changed in place, as DeZero does: a layer holds these very arrays."""
         cdef object decay = self.decay, eps = self.eps, mean = self.avg_mean, variance = self.avg_var, inv
         cdef double unbiased = <double> m / max(m - 1, 1)
+        cdef int flags
         if dt >= 0 and type(decay) is float and type(eps) is float and is_kernels(mean, dt) and is_kernels(variance, dt):
             inv = new_array(center.shape, dt)
+            dz_fpe_clear()
             dz_batch_moves(dt, center.size, cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(var), decay, unbiased, eps,
                            cnp.PyArray_BYTES(mean), cnp.PyArray_BYTES(variance), cnp.PyArray_BYTES(inv))
-            return inv
-        self.avg_mean *= decay
-        self.avg_mean += (1 - decay) * center
-        self.avg_var *= decay
-        self.avg_var += (1 - decay) * unbiased * var
+            flags = dz_fpe_test()
+            if not flags:
+                return inv
+            dz_fpe_clear()
+            if flags & 8:       # of the averages: NumPy's warning, or its error, as np.errstate says
+                np.multiply(np.full(1, 1e300), 1e300)
+            return 1 / np.sqrt(var + eps)
+        mean *= decay
+        mean += (1 - decay) * center.reshape(mean.shape)
+        variance *= decay
+        variance += (1 - decay) * unbiased * var.reshape(variance.shape)
         return 1 / np.sqrt(var + eps)
 
     cdef tuple fixed(self):
@@ -198,12 +207,12 @@ cdef class BatchNorm(ArrayFunction):
         return gx, ggamma, gbeta
 
 
-cdef bint fits_channels(tuple shape, object average, Py_ssize_t c):
-    """Whether these are c values each in one axis, `average` a writable array of floats: as layers make them."""
+cdef bint fits_channels(tuple shape, object moving, Py_ssize_t c):
+    """Whether these are c values each in one axis, `moving` a writable array of floats: as layers make them."""
     cdef cnp.ndarray a
-    if type(average) is not cnp.ndarray or len(shape) != 1 or shape[0] != c:
+    if type(moving) is not cnp.ndarray or len(shape) != 1 or shape[0] != c:
         return False
-    a = average
+    a = moving
     return a.ndim == 1 and a.shape[0] == c and cnp.PyArray_ISFLOAT(a) and cnp.PyArray_ISWRITEABLE(a)
 
 

@@ -246,7 +246,7 @@ static int as_matrix(dz_matrix *m, unsigned used, int nd, const ptrdiff_t *shape
             move(m, &a, 0, j0);                                                                                      \
             a.n = n;                                                                                                 \
             a.out = (char *)sums;                                                                                    \
-            if (n >= 64 || !m->flat) { /* row upon row, by the kernel itself */                                      \
+            if (n >= 64 || n < m->cols || !m->flat) { /* row upon row, by the kernel itself */                       \
                 for (i = 0; i < m->rows; i++, move(m, &a, 1, 0)) {                                                   \
                     a.acc = i > 0;                                                                                   \
                     m->k(&a);                                                                                        \

@@ -37,17 +37,20 @@ static void step(dz_args *a, unsigned used, ptrdiff_t n)
 static void run_even(dz_kernel k, const dz_args *args, unsigned used)
 {
     dz_args a = *args;
-    double buffer[EVEN];
+    union {
+        float f32[EVEN];
+        double f64[EVEN];
+    } buffer;
     ptrdiff_t left, i;
     if (a.os == sizeof(float))
         for (i = 0; i < EVEN && i < a.n; i++)
-            ((float *)buffer)[i] = *(const float *)args->in[DZ_GY];
+            buffer.f32[i] = *(const float *)args->in[DZ_GY];
     else
         for (i = 0; i < EVEN && i < a.n; i++)
-            buffer[i] = *(const double *)args->in[DZ_GY];
+            buffer.f64[i] = *(const double *)args->in[DZ_GY];
     for (left = args->n; left > 0; left -= EVEN) {
         a.n = left < EVEN ? left : EVEN;
-        a.in[DZ_GY] = (const char *)buffer;
+        a.in[DZ_GY] = (const char *)&buffer;
         k(&a);
         step(&a, used, a.n);
     }

@@ -52,12 +52,13 @@ static void DZ_NAME(dz_batch_moves)(ptrdiff_t c, const char *meanp, const char *
     const T b = (T)((1 - decay) * unbiased);
     T *avg_mean = (T *)avg_meanp, *avg_var = (T *)avg_varp, *inv = (T *)invp;
     ptrdiff_t j;
-    DZ_IVDEP
-    for (j = 0; j < c; j++) {
+    for (j = 0; j < c; j++) /* the averages may be one array */
         avg_mean[j] = avg_mean[j] * d + a * mean[j];
+    for (j = 0; j < c; j++)
         avg_var[j] = avg_var[j] * d + b * var[j];
+    DZ_IVDEP
+    for (j = 0; j < c; j++)
         inv[j] = 1 / (T)sqrt((double)(var[j] + e));
-    }
 }
 
 static void DZ_NAME(dz_batch_norm)(ptrdiff_t outer, ptrdiff_t c, ptrdiff_t inner, const char *xp, const char *meanp,
