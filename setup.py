@@ -15,6 +15,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+import levels
 from build_commands import DEBUG, BuildExt, Sdist
 from codegen import generate
 
@@ -22,9 +23,8 @@ generate()
 
 macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
-KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_large.c", "src/kernels/dz_ops_base.c", "src/kernels/dz_ops_avx2.c"]
-HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), "src/kernels/generated/dz_ops.inc",
-           "src/kernels/generated/dz_enum.h"]
+KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_large.c", *levels.sources(levels.load())]
+HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), *glob("src/kernels/generated/*.[hi]*")]
 
 
 # An sdist and metadata want the list of extensions, not their C.

@@ -291,57 +291,56 @@ int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, 
     return 1;
 }
 
+#define DZ_OPS_OF(name, leaf7, state) extern const dz_op dz_ops_##name[];
 extern const dz_op dz_ops_base[];
-#ifdef DZ_HAVE_AVX2
-extern const dz_op dz_ops_avx2[];
+DZ_LEVELS(DZ_OPS_OF)
+
+#ifdef DZ_HAVE_LEVELS
+#include <cpuid.h>
 #endif
 
-static const char *level = "base";
+#define DZ_ROW(name, leaf7, state) {#name, dz_ops_##name, leaf7, state},
+static const struct {
+    const char *name;
+    const dz_op *ops;
+    unsigned leaf7, state;
+} levels[] = {{"base", dz_ops_base, 0, 0}, DZ_LEVELS(DZ_ROW)};
+
 dz_api dz_table = {dz_ops_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
-#ifdef DZ_HAVE_AVX2
-#include <cpuid.h>
 /* Not __builtin_cpu_supports, which reads a variable of the compiler's run-time library: zig's never fills it. */
-static int has_avx2(void)
+static int has(int i)
 {
+#ifdef DZ_HAVE_LEVELS
     unsigned a, b, c, d, low, high;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
-        return 0;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    if ((low & 6) != 6) /* the system does not save the wide registers */
-        return 0;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
-}
-#else
-static int has_avx2(void) { return 0; }
+    if (i > 0) {
+        if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+            return 0;
+        __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+        if ((low & levels[i].state) != levels[i].state)
+            return 0;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & levels[i].leaf7) == levels[i].leaf7;
+    }
 #endif
+    return i == 0;
+}
 
 const char *dz_level_name(int i)
 {
-    if (i == 0)
-        return "base";
-    if (i == 1 && has_avx2())
-        return "avx2";
-    return NULL;
+    return i < (int)(sizeof(levels) / sizeof(levels[0])) && has(i) ? levels[i].name : NULL;
 }
 
 int dz_select(const char *name)
 {
-    if (strcmp(name, "base") == 0) {
-        dz_table.ops = dz_ops_base;
-        dz_table.avx2 = 0;
-        level = "base";
-        return 0;
-    }
-#ifdef DZ_HAVE_AVX2
-    if (strcmp(name, "avx2") == 0 && has_avx2()) {
-        dz_table.ops = dz_ops_avx2;
-        dz_table.avx2 = 1;
-        level = "avx2";
-        return 0;
-    }
-#endif
+    const char *each;
+    int i;
+    for (i = 0; (each = dz_level_name(i)) != NULL; i++)
+        if (strcmp(name, each) == 0) {
+            dz_table.ops = levels[i].ops;
+            dz_table.level = i;
+            return 0;
+        }
     return -1;
 }
 
-const char *dz_level(void) { return level; }
+const char *dz_level(void) { return levels[dz_table.level].name; }

@@ -8,12 +8,7 @@
 #define DZ_KERNELS_H
 
 #include <stddef.h>
-
-/* Whether this build holds the AVX2 level too. Not on Windows, whose stack gcc aligns to 16 bytes only (gcc's bug 54412) and
- * whose own compiler has no targets within a file. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)
-#define DZ_HAVE_AVX2 1
-#endif
+#include "generated/dz_simd.h"
 
 #define DZ_MAXDIM 64 /* NumPy's own limit */
 #define DZ_F32 0
@@ -121,7 +116,7 @@ typedef struct {
     void (*sum_rows)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     void (*sum_cols)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     const dz_np_table *np;
-    int avx2; /* the level in use is avx2 */
+    int level; /* the number of the SIMD level in use: 0 for base, above it those of src/simd.toml in their order */
 } dz_api;
 
 #ifdef DZ_CLIENT
