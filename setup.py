@@ -23,7 +23,7 @@ generate()
 
 macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
-KERNELS = ["src/kernels/dz_core.c", "src/kernels/dz_large.c", *levels.sources(levels.load())]
+KERNELS = [*sorted(glob("src/kernels/*.c")), *levels.sources(levels.load())]
 HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), *glob("src/kernels/generated/*.[hi]*")]
 
 

@@ -104,6 +104,24 @@ def test_warnings_are_numpys(n):
             value(name, np.array([-np.inf, -1e3, -750.0]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_warning_comes_from_what_the_core_is_not_made_for(dtype):
+    """A chunk that holds values beyond the core's limits: it must not be run on them, not even for nothing."""
+    top = np.finfo(dtype).max
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, far in (("sin", [top, -top, top / 1e9]), ("cos", [top, top / 1e9]), ("log", [5e-324, 1e-45]),
+                          ("log1p", [1e-30]), ("exp", [-top, -800]), ("expm1", [-top, -800]), ("sigmoid", [top, -top]),
+                          ("tanh", [top, -top])):
+            for n in (2, 3, 9, 300):
+                x = Variable(np.resize(np.array([0.5, *far], dtype), n))
+                if name == "log" and dtype == np.float32:
+                    x.data[x.data == 0] = 1e-45
+                y = getattr(F, name)(x)
+                if name not in ("log", "exp", "expm1"):     # whose own derivatives do overflow there
+                    F.sum(y).backward()
+
+
 def test_sigmoid_far_out():
     """Where tanh(x / 2) / 2 + 1/2 is 0 or a multiple of 2^-53, the value is still right, and its logarithm finite."""
     x = np.array([-40.0, -100.0, -700.0])

@@ -1,6 +1,6 @@
 /* exp, log, tanh and others, written so that a compiler vectorises them: NumPy's own take four to thirteen nanoseconds
- * an element in float64, two to three in float32. A function is its core, valid between limits and free of branches, and libm
- * outside of them.
+ * an element in float64, two to three in float32. A function is its core, valid between limits and free of branches, and outside
+ * of them libm, or for sin and cos dz_reduction.c.
  *
  * No fused multiply-add is used (-ffp-contract=off), so every SIMD level, a loop's body and its tail, and a scalar give
  * the same bits. The distance to the true value stays below 1.1 units in the last place in float64, 1.6 in float32
@@ -37,16 +37,16 @@
             y[i] = dz_##F##_close_##SFX(x[i], u[i], v[i], w[i]);                                                     \
     }
 
-/* The passes. Chunks that hold a value beyond the core's limits get one within in its place, and libm's result after. */
-#define DZ_DEFINE_PASS(F, LIBM, INSIDE, T, SFX, BITS)                                                                \
+/* The passes. Chunks that hold a value beyond the core's limits get one within in its place, and BEYOND's result after. */
+#define DZ_DEFINE_PASS(F, BEYOND, INSIDE, T, SFX, BITS)                                                                \
     DZ_DEFINE_CORE(F, T, SFX)                                                                                        \
     DZ_INLINE void dz_##F##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                   \
     {                                                                                                                \
-        T keep[DZ_CHUNK];                                                                                            \
+        T keep[DZ_CHUNK], inside[DZ_CHUNK];                                                                          \
         ptrdiff_t i0, i;                                                                                             \
         if (n == 1) { /* scalars are most of all calls */                                                            \
             const T v = *(const T *)x;                                                                               \
-            *(T *)y = dz_##F##_beyond_##SFX(v) >= 0 ? dz_##F##_core_##SFX(v) : LIBM(v);                              \
+            *(T *)y = dz_##F##_beyond_##SFX(v) >= 0 ? dz_##F##_core_##SFX(v) : BEYOND(v);                              \
             return;                                                                                                  \
         }                                                                                                            \
         for (i0 = 0; i0 < n; i0 += DZ_CHUNK) {                                                                       \
@@ -66,12 +66,16 @@
             }                                                                                                        \
             for (i = 0; i < m; i++) /* y may be x: read all before the first write */                                \
                 keep[i] = DZ_LD(T, px, i, sx);                                                                       \
+            /* through memory: in one loop, compilers run the core on both values, with flags for what overflows */  \
             for (i = 0; i < m; i++)                                                                                  \
-                DZ_ST(T, py, i, sy) = dz_##F##_core_##SFX(dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE);\
+                inside[i] = dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE;                               \
+            dz_##F##_chunk_##SFX(m, inside, inside);                                                                 \
+            for (i = 0; i < m; i++)                                                                                  \
+                DZ_ST(T, py, i, sy) = inside[i];                                                                     \
             if (beyond < 0)                                                                                          \
                 for (i = 0; i < m; i++)                                                                              \
                     if (dz_##F##_beyond_##SFX(keep[i]) < 0)                                                          \
-                        DZ_ST(T, py, i, sy) = LIBM(keep[i]);                                                         \
+                        DZ_ST(T, py, i, sy) = BEYOND(keep[i]);                                                       \
         }                                                                                                            \
     }
 
@@ -101,13 +105,16 @@ DZ_DEFINE_PASS(expm1, expm1, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(log, log, 1, double, f64, int64_t)
 DZ_DEFINE_PASS(log1p, log1p, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(tanh, tanh, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(sin, sin, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(cos, cos, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(exp, expf, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(log, logf, 1, float, f32, int32_t)
 DZ_DEFINE_PASS(log1p, log1pf, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(tanh, tanhf, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(sin, sinf, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(cos, cosf, 0, float, f32, int32_t)
+
+#ifndef DZ_CLIENT
+DZ_DEFINE_PASS(sin, dz_far_sin, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(cos, dz_far_cos, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sin, dz_far_sinf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
+#endif
 
 #endif

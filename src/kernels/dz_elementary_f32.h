@@ -121,7 +121,7 @@ DZ_INLINE float dz_tanh_close_f32(float x, float t, float r, float e)
     return dz_from_bits_f32(dz_bits_f32(y) | (dz_bits_f32(x) & INT32_MIN));
 }
 
-/* ---- sin and cos: |x| <= 8192.
+/* ---- sin and cos: |x| <= 8192; beyond, in float64.
  *
  * pi/2 in four parts, the first three of 11 bits: products with k < 2^13 are exact, and so are the differences until the last,
  * whose rounding is carried along as a tail. The polynomials are Cephes' (Moshier, sinf.c; error below 2^-26). */

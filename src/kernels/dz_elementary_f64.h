@@ -181,7 +181,7 @@ DZ_INLINE double dz_tanh_close_f64(double x, double t, double r, double rest)
     return dz_from_bits_f64(dz_bits_f64(y) | (dz_bits_f64(x) & INT64_MIN));
 }
 
-/* ---- sin and cos: |x| <= 10^6.
+/* ---- sin and cos: |x| <= 10^6; beyond, dz_reduction.c.
  *
  * The quadrant is k = round(x * 2/pi); pi/2 is subtracted k times in three parts of which the first two have 33 bits,
  * so that k * part is exact for |k| < 2^20 (Cody and Waite); what rounding loses of the difference is carried along as
@@ -217,11 +217,9 @@ DZ_INLINE double dz_sin_middle_f64(double x, double r, double tail)
     return r - ((z * (0.5 * tail - v * ps) - tail) - v * -1.66666666666666324348e-01);
 }
 
-/* The cosine of r + tail, and the one of both that the quadrant takes. which: 0 sine, 1 cosine. */
-DZ_INLINE double dz_sincos_close_f64(double x, double r, double tail, double s, int which)
+/* The cosine of r + tail, or its sine s, as the quadrant demands (modulo 4). */
+DZ_INLINE double dz_quadrant_f64(uint64_t quadrant, double r, double tail, double s)
 {
-    /* the low bits are those of k, the quadrant; for the cosine it is the next one */
-    const uint64_t quadrant = (uint64_t)dz_bits_f64(x * DZ_2_PI_F64 + DZ_ROUND_F64) + (uint64_t)which;
     const double z = r * r;
     const double z2 = z * z;
     const double pc = z * ((4.16666666666666019037e-02 + z * -1.38888888888741095749e-03) +
@@ -233,6 +231,12 @@ DZ_INLINE double dz_sincos_close_f64(double x, double r, double tail, double s, 
     /* an odd quadrant takes the cosine; quadrants 2 and 3 change the sign */
     const uint64_t odd = UINT64_C(0) - (quadrant & 1), minus = (quadrant & 2) << 62;
     return dz_from_bits_f64((int64_t)((((uint64_t)dz_bits_f64(c) & odd) | ((uint64_t)dz_bits_f64(s) & ~odd)) ^ minus));
+}
+
+/* which: 0 sine, 1 cosine, whose quadrant is the next one; the low bits of the sum are those of k */
+DZ_INLINE double dz_sincos_close_f64(double x, double r, double tail, double s, int which)
+{
+    return dz_quadrant_f64((uint64_t)dz_bits_f64(x * DZ_2_PI_F64 + DZ_ROUND_F64) + (uint64_t)which, r, tail, s);
 }
 
 DZ_INLINE double dz_sin_close_f64(double x, double r, double tail, double s) { return dz_sincos_close_f64(x, r, tail, s, 0); }

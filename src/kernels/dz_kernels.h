@@ -88,6 +88,14 @@ typedef struct {
 
 extern dz_np_table dz_np;
 
+/* Of numbers so large that their remainder modulo pi/2 must be taken exactly (dz_reduction.c); at least 1/1024. */
+double dz_far_sin(double x);
+double dz_far_cos(double x);
+double dz_far_tan(double x);
+float dz_far_sinf(float x);
+float dz_far_cosf(float x);
+float dz_far_tanf(float x);
+
 /* Sum of n values with stride st, in NumPy's pairwise order. */
 double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st);
 float dz_sum_f32(const char *x, ptrdiff_t n, ptrdiff_t st);

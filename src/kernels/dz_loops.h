@@ -128,4 +128,28 @@ DZ_DEFINE_ERF(float, f32)
 DZ_DEFINE_ARITH(double, f64, fabs, sqrt)
 DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf)
 
+/* NumPy's tan, which is as inexact far from zero as its sin. */
+#define DZ_DEFINE_TAN(FAR, T, SFX, BITS, DT)                                                                         \
+    DZ_INLINE void dz_tan_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                     \
+    {                                                                                                                \
+        T keep[DZ_CHUNK];                                                                                            \
+        ptrdiff_t i0, i;                                                                                             \
+        for (i0 = 0; i0 < n; i0 += DZ_CHUNK) {                                                                       \
+            const ptrdiff_t m = n - i0 < DZ_CHUNK ? n - i0 : DZ_CHUNK;                                               \
+            BITS beyond = 0;                                                                                         \
+            for (i = 0; i < m; i++) /* y may be x */                                                                 \
+                beyond |= dz_sin_beyond_##SFX(keep[i] = DZ_LD(T, x, i0 + i, sx));                                    \
+            dz_np1_##SFX(DZ_FN_TAN, DT, m, x + i0 * sx, sx, y + i0 * sy, sy);                                        \
+            if (beyond < 0)                                                                                          \
+                for (i = 0; i < m; i++)                                                                              \
+                    if (dz_sin_beyond_##SFX(keep[i]) < 0)                                                            \
+                        DZ_ST(T, y, i0 + i, sy) = FAR(keep[i]);                                                      \
+        }                                                                                                            \
+    }
+
+#ifndef DZ_CLIENT
+DZ_DEFINE_TAN(dz_far_tan, double, f64, int64_t, DZ_F64)
+DZ_DEFINE_TAN(dz_far_tanf, float, f32, int32_t, DZ_F32)
+#endif
+
 #endif
