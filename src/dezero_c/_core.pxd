@@ -110,7 +110,7 @@ cdef extern from "_raw.h":
 cdef enum:
     G_NONE      # there is none
     G_RAW       # in g; nobody else has seen it
-    G_ARRAY     # an ndarray of ours in _grad; nobody else has seen it
+    G_ARRAY     # an ndarray of ours in _grad, unseen; other Variables' _grad may be it, or a view of it (share_grad)
     G_EVEN      # an ndarray in _grad that is one number, by strides of 0: unseen, but perhaps not x's alone, so never changed
     G_SHOWN     # what the user gave, or was given: _grad is it, and is never changed in place
 
@@ -183,6 +183,7 @@ cdef int grad_view_even(Variable y, dz_view *w) except -1
 cdef object grad_array(Variable y)
 cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL
 cdef bint steal_grad(Variable x, Variable y)
+cdef bint share_grad(Variable x, Variable y, const dz_view *xv) except -1
 cdef char *new_grad(Variable x, const dz_view *xv) except NULL
 cdef int drop_grad(Variable x) except -1
 cdef object grad_variable(Variable v)

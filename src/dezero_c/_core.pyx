@@ -69,6 +69,9 @@ cdef extern from *:
     PyObject *dz_released
     int dz_releasing
 
+cdef extern from "_raw.h":
+    PyObject *dz_array_base(PyObject *) noexcept
+
 cdef extern from "Python.h":
     void Py_CLEAR(PyObject *)
     Py_ssize_t Py_REFCNT(PyObject *)

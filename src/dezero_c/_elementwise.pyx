@@ -16,12 +16,13 @@ from cpython.object cimport PyObject
 from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_EVEN, G_NONE, G_RAW, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_even,
+    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE, G_RAW,
+    K_CONST, K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_even,
     dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops,
     dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_view, drop_grad, empty_array, function_call, grad_target,
     grad_view, grad_view_even, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record,
-    recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, show, steal_grad, view, wrap)
+    recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad,
+    view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -579,7 +580,7 @@ cdef class Elementwise(Function):
         if y.gstate >= G_EVEN:
             if (op.passes_gy[0] and passable(x0, y, keep) is not None) or (op.passes_gy[1] and passable(x1, y, keep) is not None):
                 return False
-        elif op.passes_gy[1] and not keep:
+        elif y.gstate == G_ARRAY and (op.passes_gy[0] or op.passes_gy[1]) or op.passes_gy[1] and not keep:
             return False
         a.out = new_grad(x0, &w[0])
         if not keep and steal_grad(x1, y):      # written over y's, which nobody reads after this
@@ -660,7 +661,8 @@ cdef class Elementwise(Function):
             if op.bwd[k][dt] == NULL or x.kind & K_CONST or not dz_same_shape(&w[k], &w[DZ_Y]):
                 continue
             checks = checks or op.checks[k]
-            if op.passes_gy[k] and y.gstate >= G_EVEN and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) and pass_grad(x, y, keep):
+            if op.passes_gy[k] and y.gstate >= G_ARRAY and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \
+                    and (share_grad(x, y, &w[k]) if y.gstate == G_ARRAY else pass_grad(x, y, keep)):
                 continue
             if k == last and not keep and flat and steal_grad(x, y):
                 # nobody reads y's gradient after this: x's takes its place, written over it

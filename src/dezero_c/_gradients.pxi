@@ -12,12 +12,41 @@ cdef int drop_grad(Variable x) except -1:
     return 0
 
 
+cdef inline bint shares_grad(Variable x) noexcept:
+    """Whether x's gradient is another Variable's too, and must be copied before it is written to or shown: the references are
+    counted, to the array, and to the one that it is a view of."""
+    cdef PyObject *a = <PyObject *> x._grad     # not an object, which would be a reference more
+    cdef PyObject *base
+    if x.gstate != G_ARRAY:
+        return False
+    base = dz_array_base(a)
+    return Py_REFCNT(a) > 1 or (base != NULL and Py_REFCNT(base) > 1)
+
+
+cdef object copied(object a):
+    """A copy of a C-contiguous array of a kernel's dtype, in memory of ours."""
+    cdef object b = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a),
+                                DZ_F64 if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE else DZ_F32)
+    memcpy(cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(a), cnp.PyArray_NBYTES(a))
+    return b
+
+
+cdef int own_grad(Variable x) except -1:
+    """Whoever writes to a gradient, or shows it, calls this first: then no other Variable's lies there."""
+    cdef object old
+    if shares_grad(x):
+        old = copied(x._grad)
+        x._grad = old       # the other owners keep the array
+    return 0
+
+
 cdef object grad_variable(Variable v):
     """The gradient as Python sees it, from now on never changed in place."""
     cdef Variable g
     if v.gstate == G_NONE:
         return None
     if v.gstate != G_SHOWN:
+        own_grad(v)
         g = new_variable(ERA_CORE)
         if v.gstate == G_RAW:
             dz_raw_move(&g.v, &v.g)
@@ -107,6 +136,7 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     acc[0] = True
     if x.gstate == G_EVEN:
         write_out(x)
+    own_grad(x)
     if x.gstate == G_ARRAY and dz_view_object(<PyObject *> x._grad, &gv) and gv.dt == xv.dt and dz_same_shape(&gv, xv):
         return <char *> gv.p
     grad_variable(x)
@@ -132,11 +162,14 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
 cdef int set_private_grad(Variable x, object a) except -1:
     """Adds `a`, a C-contiguous ndarray that nobody else holds, in the dtype and shape of x's value, to x's gradient."""
     cdef object old
-    if x.gstate == G_RAW or x.gstate == G_ARRAY:
+    if x.gstate == G_RAW or x.gstate == G_ARRAY and not shares_grad(x):
         old = raw_array(x)
         np.add(old, a, out=old)
         return 0
-    if x.gstate >= G_EVEN:
+    if x.gstate == G_ARRAY:
+        old = x._grad
+        np.add(old, a, out=a)
+    elif x.gstate >= G_EVEN:
         old = x._grad
         a = np.add(plain(old), a)
         replaced.append(old)
@@ -172,9 +205,30 @@ cdef object raw_array(Variable x):
     return cnp.PyArray_SimpleNewFromData(x.g.nd, dz_raw_shape(&x.g), dz_typenum(x.g.dt), x.g.p)
 
 
+cdef bint share_grad(Variable x, Variable y, const dz_view *xv) except -1:
+    """Gives x, which has no gradient, y's large one that nobody has seen, in x's shape: both have it until one of them is
+    written to, or seen. The caller knows that dtype and number of elements agree."""
+    cdef dz_view gv
+    cdef object a
+    cdef cnp.PyArray_Dims dims
+    if x.gstate != G_NONE or y.gstate != G_ARRAY or x is y:
+        return False
+    a = y._grad
+    if not dz_view_object(<PyObject *> a, &gv):
+        return False
+    if not dz_same_shape(&gv, xv):
+        dims.ptr = <cnp.npy_intp *> xv.shape
+        dims.len = xv.nd
+        a = cnp.PyArray_Newshape(a, &dims, cnp.NPY_CORDER)
+    x._grad = a
+    x.gstate = G_ARRAY
+    return True
+
+
 cdef bint steal_grad(Variable x, Variable y):
-    """Moves y's gradient to x, which has none, if nobody has seen it. The caller knows that shapes and dtypes agree."""
-    if x.gstate != G_NONE or x is y:
+    """Moves y's gradient to x, which has none and may write over it, if nobody else has or has seen it. The caller knows that
+    shapes and dtypes agree."""
+    if x.gstate != G_NONE or x is y or shares_grad(y):
         return False
     if y.gstate == G_RAW:
         dz_raw_move(&x.g, &y.g)

@@ -45,6 +45,9 @@ static inline void dz_view_raw(const dz_raw *r, dz_view *w)
     w->nd = r->nd;
 }
 
+/* What an ndarray is a view of, or NULL. */
+static inline PyObject *dz_array_base(PyObject *a) { return PyArray_BASE((PyArrayObject *)a); }
+
 /* 1 when `o` is something that kernels can read where it lies: an exact ndarray, aligned and in native byte order, or a
  * NumPy scalar, of float32 or float64. */
 static inline int dz_view_object(PyObject *o, dz_view *w)

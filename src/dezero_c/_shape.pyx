@@ -17,7 +17,8 @@ from dezero_c._arrays cimport argument
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, Function, Variable, call_native, data_of, drop_grad, dz_args, dz_bind, dz_fpe_clear,
     dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_ops, dz_same_shape, dz_stretch, dz_typenum, dz_view, dz_view_object,
-    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view)
+    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, share_grad,
+    view)
 from dezero_c._elementwise cimport summed_axes
 
 from dezero_c import _core
@@ -110,6 +111,8 @@ cdef class Reshape(Function):
         cdef bint acc
         if not views_agree(self.in0, y, &xv, &gv) or gv.strides != NULL or gv.size != xv.size:
             return 0
+        if share_grad(self.in0, y, &xv):
+            return 1
         a.out = grad_target(self.in0, &xv, &acc)
         a.acc = acc
         a.n = xv.size
