@@ -74,26 +74,16 @@ def describe_core(package):
 
 
 def describe_machine():
+    info = importlib.import_module("dezero_c._info")
     return {
-        "cpu": cpu_name(),
+        "cpu": info.processor(),
+        "blas": info.blas_kernels(),
         "cpus": os.cpu_count(),
         "system": platform.platform(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
     }
-
-
-def cpu_name():
-    """The processor's name; on Linux `platform.processor()` is empty or only the architecture."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def version(package):

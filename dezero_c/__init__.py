@@ -54,7 +54,7 @@ from dezero_c import (
     optimizers,
     utils,
 )
-from dezero_c._core import get_num_threads, set_num_threads
+from dezero_c._core import get_flush_denormal, get_num_threads, set_flush_denormal, set_num_threads
 from dezero_c.core import (
     Config,
     Function,
@@ -103,8 +103,8 @@ is_simple_core = False      # True in the package that install(simple_core=True)
 
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader", "Variable",
-    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "get_num_threads",
-    "history", "install", "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers",
-    "progress", "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension",
-    "using_config", "utils",
+    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "get_flush_denormal",
+    "get_num_threads", "history", "install", "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad",
+    "optimizers", "progress", "set_flush_denormal", "set_num_threads", "setup_variable", "test_mode", "transforms",
+    "uninstall", "unload_ipython_extension", "using_config", "utils",
 ]

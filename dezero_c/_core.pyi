@@ -242,6 +242,22 @@ def set_num_threads(n: SupportsIndex) -> None:
 def get_num_threads() -> int:
     """The number of threads that set_num_threads has set."""
 
+def set_flush_denormal(mode: object) -> bool:
+    """Whether this thread takes denormal numbers, those nearer to 0 than 2.3e-308 (float64) or 1.2e-38 (float32), as 0, and
+    gives 0 where a result would be one: off to begin with. Processors take up to a hundred times as long for denormal numbers
+    as for others, and gradients of long trainings get there.
+
+    It holds for all arithmetic of the thread: kernels, whatever set_num_threads says, NumPy's, products of matrices by BLAS.
+    BLAS's own threads (OPENBLAS_NUM_THREADS above 1) keep the mode that they were started with. A thread that is started
+    later begins with the mode of the one that starts it.
+
+    mode: True or False. Returns whether the processor can: False on one that has no such mode, where nothing changes. The name
+    is PyTorch's.
+    """
+
+def get_flush_denormal() -> bool:
+    """Whether this thread takes denormal numbers as 0; see set_flush_denormal."""
+
 def keep_memory(megabytes: float) -> None:
     """How much memory of large arrays is kept for the next ones (DEZERO_C_CACHE in the environment; else a
     sixteenth of the machine's, at most 512). What is kept now is given back.

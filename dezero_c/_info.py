@@ -6,6 +6,7 @@ source does not give is an error if the source is ours, and is named as not stat
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import sys
@@ -46,6 +47,8 @@ def rows() -> list[tuple[str, str]]:
         ("Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})"),
         ("NumPy", f"{np.__version__} ({os.path.dirname(np.__file__)})"),
         ("BLAS of NumPy", _blas() + (", which adds products to gradients" if build["blas_adds"] else "")),
+        ("kernels of BLAS", blas_kernels()),
+        ("processor", processor()),
         ("CPUs", _cpus()),
         ("threads", f"dezero_c={_core.get_num_threads()}, "
                     + ", ".join(f"{name}={os.environ.get(name, 'unset')}" for name in THREAD_VARIABLES)),
@@ -64,6 +67,37 @@ def _blas() -> str:
     blas = config.get("Build Dependencies", {}).get("blas", {})
     parts = [blas.get(key) for key in ("name", "version", "openblas configuration")]
     return " ".join(part for part in parts if part and part != "unknown") or "not stated by NumPy"
+
+
+# What OpenBLAS's function is called in NumPy's wheels, and in builds of others.
+CORENAMES = ("scipy_openblas_get_corename64_", "scipy_openblas_get_corename", "openblas_get_corename64_", "openblas_get_corename")
+
+
+def blas_kernels() -> str:
+    """The processor whose kernels OpenBLAS chose when it was loaded. Its build, which NumPy names, is another thing."""
+    linalg = sys.modules["numpy.linalg._umath_linalg"].__file__
+    try:
+        library = ctypes.CDLL(linalg)   # loaded already; its symbols and those of what it was linked with are found
+    except (OSError, TypeError):
+        return "not known: the library cannot be asked"
+    for name in CORENAMES:
+        function = getattr(library, name, None)
+        if function is not None:
+            function.restype = ctypes.c_char_p
+            return str(function().decode())
+    return "not known: this BLAS has no function that tells"
+
+
+def processor() -> str:
+    """The processor's name; on Linux `platform.processor()` is empty or only the architecture."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def _cpus() -> str:

@@ -4,6 +4,7 @@ wrong gradient.
 No figure is judged here; machines differ. That is for `python -m bench --check`.
 """
 
+import copy
 import fnmatch
 import importlib
 import importlib.machinery
@@ -417,16 +418,49 @@ def test_every_line_of_the_table_has_rows_with_goals():
 
 def test_results_are_written_and_notes_kept(document, tmp_path, monkeypatch):
     results = load("results")
-    monkeypatch.setattr(results, "PAGE", tmp_path / "RESULTS.md")
-    monkeypatch.setattr(results, "PICTURE", tmp_path / "sizes.png")
-    (tmp_path / "one.json").write_text(json.dumps(document), encoding="utf-8")
-    results.main([tmp_path / "one.json"])
-    page = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    path = tmp_path / "RESULTS.md"
+    monkeypatch.setattr(results, "PAGE", path)
+
+    def write(cpu="", simd=""):
+        made = copy.deepcopy(document)
+        made["machine"]["cpu"] = cpu or made["machine"]["cpu"]
+        made["core"]["build_info"]["simd"] = simd or made["core"]["build_info"]["simd"]
+        (tmp_path / "one.json").write_text(json.dumps(made), encoding="utf-8")
+        results.main([tmp_path / "one.json"])
+        return path.read_text(encoding="utf-8")
+
+    page = write("Some 9000", "base")
     assert "`chain-scalar`" in page
     assert document["machine"]["python"] in page
-    (tmp_path / "RESULTS.md").write_text(page + "because of this\n", encoding="utf-8")
-    results.main([tmp_path / "one.json"])
-    assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == page + "because of this\n"
+    assert "kernels for base (the processor has" in page
+    assert document["machine"]["blas"] in page
+    path.write_text(page + "because of this\n", encoding="utf-8")
+    assert write("Some 9000", "base") == page + "because of this\n"
+
+    # another processor, or another level of the same one: a section of its own, the first one as it was
+    both = write("Other 1", "base")
+    assert both.startswith(page + "because of this\n")
+    assert list(results.sections(both)) == ["Some 9000, base", "Other 1, base"]
+    path.write_text(both + "and of that\n", encoding="utf-8")
+    assert write("Some 9000", "base") == both + "and of that\n"
+    assert list(results.sections(write("Other 1", "wide"))) == ["Some 9000, base", "Other 1, base", "Other 1, wide"]
+
+
+def test_results_of_two_processors_do_not_mix(document):
+    results = load("results")
+    other = copy.deepcopy(document)
+    other["machine"]["cpu"] = "Another"
+    with pytest.raises(results.Mixed, match=r"measured on .*Another.* one by one"):
+        results.page("", [document, other])
+
+
+def test_the_page_that_is_kept_has_sections():
+    results = load("results")
+    text = results.PAGE.read_text(encoding="utf-8")
+    assert text.startswith(results.HEAD)
+    assert "AMD EPYC, avx2" in results.sections(text)
+    for where in results.sections(text):
+        assert results.picture(where).exists()
 
 
 def test_instructions_are_judged_for_the_same_versions_only():

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from dezero_c import _info
+
 SEED = Path(__file__).resolve().parent.parent / "examples" / "chapter1.ipynb"
 
 
@@ -417,5 +419,7 @@ def test_info_states_what_runs_here(run):
     assert "OPENBLAS_NUM_THREADS=1" in page["threads"]
     assert re.match(r"\d+", page["CPUs"])
     assert page["BLAS of NumPy"]
+    assert page["kernels of BLAS"]
+    assert page["processor"] == _info.processor() != ""
     assert page["platform"]
     assert done.stderr == ""

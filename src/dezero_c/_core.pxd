@@ -65,6 +65,8 @@ cdef extern from "dz_kernels.h":
     const char *dz_level_name(int) noexcept
     int dz_fpe_test() noexcept nogil
     void dz_fpe_clear() noexcept nogil
+    int dz_flushes() noexcept nogil
+    int dz_set_flush(int) noexcept nogil
 
 cdef extern from "_raw.h":
     enum:

@@ -24,5 +24,6 @@ cdef object power_any(type cls, object x, object c)
 cdef object powm1(object x, object c)
 cdef object mask(int sign, object a, object b)
 cdef object libm_erf(object x)
+cdef object libm_erfc(object x)
 cdef object zeros_like(object x)
 cdef int register(int op, type cls) except -1

@@ -132,6 +132,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
             if dz_odd(a.out, dt) and dz_fpe_test():
                 dz_fpe_clear()
                 by_numpy(f, n, x0, x1, x2)
+                dz_fpe_clear()      # NumPy leaves its own
             return y
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
@@ -193,6 +194,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
         # NumPy decides whether that is worth a warning, or an error (np.errstate); the value stays ours
         dz_fpe_clear()
         by_numpy(f, n, x0, x1, x2)
+        dz_fpe_clear()
     return y
 
 
@@ -293,11 +295,16 @@ cdef object run(Elementwise f, tuple inputs):
 
 
 cdef object erf_values = np.frompyfunc(math.erf, 1, 1)
+cdef object erfc_values = np.frompyfunc(math.erfc, 1, 1)
 
 
 cdef object libm_erf(object x):
     """erf in the dtype that np.exp would give, element by element; kernels do without it."""
     return np.asarray(erf_values(x), np.exp(np.zeros((), np.asarray(x).dtype)).dtype)
+
+
+cdef object libm_erfc(object x):
+    return np.asarray(erfc_values(x), np.exp(np.zeros((), np.asarray(x).dtype)).dtype)
 
 
 # ---- what graph rules name --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #define DZ_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "generated/dz_simd.h"
 
 #define DZ_MAXDIM 64 /* NumPy's own limit */
@@ -175,6 +176,38 @@ static inline void dz_fpe_raise(int flags)
 {
     feraiseexcept((flags & 1 ? FE_INVALID : 0) | (flags & 4 ? FE_DIVBYZERO : 0) | (flags & 8 ? FE_OVERFLOW : 0));
 }
+#endif
+
+/* Whether this thread's arithmetic takes numbers below the smallest normal one, and gives results there, as 0. Setting it
+ * returns 0 where the processor has no such mode that is known here. */
+#if defined(__x86_64__) || defined(_M_X64)
+#define DZ_FLUSH 0x8040u /* denormals are zero, flush to zero */
+static inline int dz_flushes(void) { return (_mm_getcsr() & DZ_FLUSH) == DZ_FLUSH; }
+static inline int dz_set_flush(int on)
+{
+    const unsigned csr = _mm_getcsr();
+    _mm_setcsr(on ? csr | DZ_FLUSH : csr & ~DZ_FLUSH);
+    return 1;
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+#define DZ_FLUSH (UINT64_C(1) << 24)
+static inline int dz_flushes(void)
+{
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return (fpcr & DZ_FLUSH) != 0;
+}
+static inline int dz_set_flush(int on)
+{
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    fpcr = on ? fpcr | DZ_FLUSH : fpcr & ~DZ_FLUSH;
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr));
+    return 1;
+}
+#else
+static inline int dz_flushes(void) { return 0; }
+static inline int dz_set_flush(int on) { return !on; }
 #endif
 
 #endif

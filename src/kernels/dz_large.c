@@ -4,7 +4,6 @@
  * that called may hold the interpreter's lock, so nothing is shared out while one of NumPy's loops is reached through Python.
  */
 #include "dz_kernels.h"
-#include <stdint.h>
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(_WIN32)
@@ -21,6 +20,7 @@ typedef struct {
     unsigned used;
     ptrdiff_t each; /* elements of a piece */
     int even;       /* as dz_even */
+    int flush;      /* the mode of the thread that calls is everybody's (dz_set_flush) */
 } dz_job;
 
 /* Moves the operands by n elements. */
@@ -113,6 +113,7 @@ static void *worker(void *index)
             const ptrdiff_t pieces = pool.pieces;
             pthread_mutex_unlock(&pool.lock);
             dz_fpe_clear();
+            dz_set_flush(job->flush);
             take_pieces(job, pieces);
             pthread_mutex_lock(&pool.lock);
         }
@@ -219,6 +220,7 @@ static void large(dz_kernel k, dz_args *a, unsigned used, int even)
     job.a = a;
     job.used = used;
     job.even = even;
+    job.flush = dz_flushes();
     job.each = PIECE / a->os;
     if (a->n * a->os < DZ_LONG || !shared_out(&job, (a->n + job.each - 1) / job.each))
         run(&job, a);

@@ -114,16 +114,18 @@
             dz_power_##SFX(dt, n, x, sx, (const char *)&m, 0, y, sy);                                                \
     }
 
-#define DZ_DEFINE_ERF(T, SFX)                                                                                        \
-    DZ_INLINE void dz_erf_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                     \
+#define DZ_DEFINE_ERF(F, T, SFX)                                                                                     \
+    DZ_INLINE void dz_##F##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                   \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
         for (i = 0; i < n; i++)                                                                                      \
-            DZ_ST(T, y, i, sy) = (T)erf((double)DZ_LD(T, x, i, sx));                                                 \
+            DZ_ST(T, y, i, sy) = (T)F((double)DZ_LD(T, x, i, sx));                                                   \
     }
 
-DZ_DEFINE_ERF(double, f64)
-DZ_DEFINE_ERF(float, f32)
+DZ_DEFINE_ERF(erf, double, f64)
+DZ_DEFINE_ERF(erf, float, f32)
+DZ_DEFINE_ERF(erfc, double, f64)
+DZ_DEFINE_ERF(erfc, float, f32)
 
 DZ_DEFINE_ARITH(double, f64, fabs, sqrt)
 DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf)

@@ -1,0 +1,59 @@
+"""True values of the table's operations: their NumPy expressions, evaluated with mpmath's numbers in NumPy's place.
+
+NumPy's own last bits differ from processor to processor: its loops for AVX-512 are other functions than those for AVX2, and serve
+contiguous arrays alone. What is not plain arithmetic is therefore compared with the true value, in units of its last place.
+"""
+
+import mpmath
+import numpy as np
+
+from dezero_c import _ops
+
+OPS = {op["name"]: op for op in _ops.TABLE}
+
+
+class Exact:
+    """What the expressions call of NumPy, for one element."""
+
+    exp, log, sin, cos, tan = mpmath.exp, mpmath.log, mpmath.sin, mpmath.cos, mpmath.tan
+    sinh, cosh, tanh = mpmath.sinh, mpmath.cosh, mpmath.tanh
+    arcsin, arccos, arctan = mpmath.asin, mpmath.acos, mpmath.atan
+    log1p, expm1, sqrt, power = mpmath.log1p, mpmath.expm1, mpmath.sqrt, mpmath.power
+    absolute, maximum, minimum = staticmethod(abs), staticmethod(max), staticmethod(min)
+
+    @staticmethod
+    def where(condition, a, b):
+        return a if condition else b
+
+    @staticmethod
+    def zeros(shape, dtype):
+        return mpmath.mpf(0)
+
+
+NAMES = {"np": Exact, "libm_erf": mpmath.erf, "libm_erfc": mpmath.erfc}
+CODE = {name: compile(op["numpy"], name, "eval") for name, op in OPS.items()}
+
+
+def true_value(name, params, *xs):
+    """Of numbers; with enough digits for whatever cancels."""
+    op = OPS[name]
+    names = dict(zip([*op["args"], *op["params"]], [*[mpmath.mpf(float(x)) for x in xs], *params], strict=True))
+    return mpmath.mpf(eval(CODE[name], NAMES, names))
+
+
+def units(y, name, params, *xs):
+    """The largest distance of y's finite elements from the true values, in units of their last place; xs broadcast to y."""
+    worst = 0.0
+    with mpmath.workprec(200):
+        for got, *point in zip(y.flat, *[np.broadcast_to(x, y.shape).flat for x in xs], strict=True):
+            if np.isfinite(got):
+                true = true_value(name, params, *point)
+                place = mpmath.mpf(float(np.spacing(np.abs(y.dtype.type(float(true))))))
+                worst = max(worst, float(abs(mpmath.mpf(float(got)) - true) / place))
+    return worst
+
+
+def assert_true(y, name, params, *xs):
+    """y, an ndarray, is within what the table promises."""
+    found = units(y, name, params, *xs)
+    assert found <= OPS[name]["ulp"], f"{name}: {found:.2f} units in the last place"
