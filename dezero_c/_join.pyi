@@ -46,8 +46,9 @@ class CumSum(ArrayFunction):
 def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Variable:
     """x with axes of length 1 put in, a view.
 
-    axis: where they are in the result, an int or a tuple of ints; negative ones count from the result's end. Raises AxisError
-    (a ValueError) for an axis that the result does not have.
+    axis: where they are in the result, an int or a tuple of ints; negative ones count from the result's end. One that
+    the result does not have becomes the last or the first, as in DeZero, with a UserWarning; in a tuple it raises AxisError (a
+    ValueError).
     """
 
 def flatten(x: Operand) -> Variable:

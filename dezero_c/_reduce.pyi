@@ -82,7 +82,7 @@ def var(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) 
     """
 
 def std(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
-    """Standard deviation over the axes given, the root of `var`. Its gradient where all values are equal is nan (0 / 0).
+    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is.
 
     axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
     length 1. Raises ValueError when ddof leaves nothing to divide by.

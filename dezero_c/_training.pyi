@@ -8,8 +8,8 @@ RULES: dict[str, int]
 def parameters(layer: Any) -> list[Parameter]:
     """The Parameters of a Layer and of the layers in it."""
 
-def set_base_params(params: Callable[..., Any]) -> None:
-    """Tells which function `Layer.params` is; for dezero_c.layers."""
+def set_base(cls: type[Any]) -> None:
+    """Tells which class `Layer` is; for dezero_c.layers."""
 
 def remember(attributes: dict[str, Any], inputs: tuple[Any, ...], outputs: Any) -> None:
     """Sets a Layer's `inputs` and `outputs` to references to what a call was given and gave."""

@@ -149,11 +149,13 @@ def _spelt(known: Known) -> str:
     return "(" + ", ".join("any" if n is None else str(n) for n in known) + ("," if len(known) == 1 else "") + ")"
 
 
-def load(path: Path, flat: Mapping[str, Parameter], shapes: Mapping[str, Known | None], owner: str) -> None:
+def load(path: Path, flat: Mapping[str, Parameter], shapes: Mapping[str, Known | None], dtypes: Mapping[str, Any],
+         owner: str) -> None:
     """Puts a file's arrays into {name: Parameter}, all or none.
 
     shapes: {name: what is known of the shape of a parameter without data}, a tuple with None for what is not; it takes what the
-    file has, and may be missing from a file that was written before its size was known. path: also a file open for reading.
+    file has, and may be missing from a file that was written before its size was known. dtypes: {name: dtype that the parameter
+    has, or will}, None for the file's. path: also a file open for reading.
     """
     with _opened(path) as file:
         with _readable(path):
@@ -170,6 +172,8 @@ def load(path: Path, flat: Mapping[str, Parameter], shapes: Mapping[str, Known |
             shape, dtype = headers[name]
             if dtype.kind not in "fiubc":
                 problems.append(f"{name} holds {dtype}, which is no number")
+            elif dtype.kind == "c" and dtypes.get(name) is not None and np.dtype(dtypes[name]).kind != "c":
+                problems.append(f"{name} holds {dtype}, and real numbers here")
             elif known is not None and not _fits(shape, known):
                 problems.append(f"{name} is of shape {shape} in the file and {_spelt(known)} here")
         if problems:
@@ -180,4 +184,4 @@ def load(path: Path, flat: Mapping[str, Parameter], shapes: Mapping[str, Known |
         with _readable(path):
             arrays = {name: source.array(name) for name in headers}
     for name, array in arrays.items():
-        flat[name].data = array
+        flat[name].data = array if dtypes.get(name) is None else array.astype(dtypes[name], copy=False)

@@ -1,11 +1,12 @@
 """Batches of a data set, one after the other.
 
-A loader is its own iterator, as DeZero's: after the last batch it shuffles anew and can be iterated again; a loop that
-was left goes on where it stopped, unless `reset` is called.
+Each loop over a loader is a pass of its own from the first batch on, whatever other loops do; after the last one the loader
+shuffles anew. `next(loader)` is there as in DeZero, whose loader is its own iterator, and so is the order of random numbers.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 import threading
@@ -118,6 +119,34 @@ class _Ahead:
                     return
 
 
+class _Pass:
+    """A pass over a loader's batches, in the order that the loader had when it began."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader, self.own = loader, copy.copy(loader)
+        self.own._ahead, loader._ahead = loader._ahead, None
+        loader._passes += 1
+        loader._passed = True
+        self.number = loader._passes
+        self.over = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        if self.over or self.own.iteration >= self.own.max_iter:
+            if not self.over:
+                self.over = True
+                self.own._forget()
+                if self.number == self.loader._passes:
+                    self.loader.reset()
+            raise StopIteration
+        batch = self.own.__next__()
+        if self.number == self.loader._passes:      # no other pass has begun since
+            self.loader.iteration = self.own.iteration
+        return batch
+
+
 class DataLoader:
     """Batches (x, t) of a data set: arrays of batch_size examples and of their labels, the last ones fewer.
 
@@ -146,6 +175,7 @@ class DataLoader:
         self.gpu = False
         self.prefetch = _number(prefetch, "prefetch", 0, who)
         self._ahead: _Ahead | None = None
+        self._passes = 0
         if gpu:
             self.to_gpu()
         self.reset()
@@ -154,6 +184,7 @@ class DataLoader:
         """Begins anew, in another order if it shuffles."""
         self._forget()
         self.iteration = 0
+        self._passed = False    # whether a loop has begun a pass since
         self.index = np.random.permutation(self.data_size) if self.shuffle else np.arange(self.data_size)
 
     def _forget(self) -> None:
@@ -166,8 +197,16 @@ class DataLoader:
         start = iteration * self.batch_size
         return self.index[start:start + self.batch_size]
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Iterator[Batch]:
+        if type(self).__next__ not in (DataLoader.__next__, SeqDataLoader.__next__):
+            return self     # a subclass that says itself what comes next
+        if self.iteration and self._passed:
+            self.reset()    # a pass was left, or is still under way somewhere; what next(loader) began is gone on with
+        return _Pass(self)
+
+    def __len__(self) -> int:
+        """The number of batches of a pass."""
+        return self.max_iter
 
     def __next__(self) -> Batch:
         """The next batch."""

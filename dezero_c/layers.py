@@ -18,7 +18,7 @@ from dezero_c.functions_conv import conv2d, deconv2d, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, ClassVar
+    from typing import Any, ClassVar, Self
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -41,12 +41,33 @@ class _Names(dict[str, None]):
 
     remove = dict.__delitem__
 
+    def __ior__(self, names: Any) -> Self:  # type: ignore[override,misc]
+        for name in names:
+            self[name] = None
+        return self
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(map(repr, self))}}}" if self else "set()"
+
+
+def _items(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """(path, Parameter or Layer) for what a list, a tuple or a dict holds, and what these hold, but for what has been seen."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, (Parameter, Layer)):
+        yield name, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _items(f"{name}/{key}", item, seen)
+
 
 class Layer:
     """The base of layers and models. Subclasses define `forward`, and assign Parameters and Layers to attributes.
 
-    Whatever is assigned belongs to the layer: `params()` gives the Parameters of the layer and of those within, each once, in
-    the order of definition. `inputs` and `outputs` are weak references to what the last call was given and gave.
+    Whatever is assigned belongs to the layer, and so does what a list, a tuple or a dict holds that is assigned: `params()`
+    gives the Parameters of the layer and of those within, each once, in the order of definition, those in containers last.
+    `inputs` and `outputs` are weak references to what the last call was given and gave.
     """
 
     if TYPE_CHECKING:
@@ -58,8 +79,11 @@ class Layer:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Parameter, Layer)):
             self.__dict__.setdefault("_params", _Names()).add(name)
-        elif name in self.__dict__.get("_params", ()):
-            self._params.discard(name)
+        else:
+            if name in self.__dict__.get("_params", ()):
+                self._params.discard(name)
+            if isinstance(value, (list, tuple, dict)) and name != "_params":    # what they hold may come later
+                self.__dict__.setdefault("_containers", {})[name] = None
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -75,8 +99,10 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} does not define forward(self, *inputs)")
 
     def __getstate__(self) -> dict[str, Any]:
-        """The attributes, without the references to the last call's inputs and outputs."""
-        state = {name: value for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
+        """The attributes, without the references to the last call's inputs and outputs. A Variable that a graph has computed,
+        such as the state of a recurrent layer, is there as its value: copies and pickles do not hold the steps before."""
+        state = {name: Variable(value.data) if isinstance(value, Variable) and value.creator is not None else value
+                 for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
         if (own := state.get("_params")) is not None:       # copy.copy would share it
             state["_params"] = type(own)(own)
         return state
@@ -96,13 +122,22 @@ class Layer:
                 yield name, param
 
     def _flatten_params(self, params_dict: dict[str, Parameter], parent_key: str = "") -> None:
-        for name in self.__dict__.get("_params", ()):
-            value = self.__dict__[name]
+        for name, value in self._held():
             key = f"{parent_key}/{name}" if parent_key else name
             if isinstance(value, Layer):
                 value._flatten_params(params_dict, key)
             else:
                 params_dict[key] = value
+
+    def _held(self) -> Iterator[tuple[str, Parameter | Layer]]:
+        """(name, Parameter or Layer) for what is assigned to attributes; what containers hold besides as `name/0`."""
+        seen = set()
+        for name in self.__dict__.get("_params", ()):
+            value = self.__dict__[name]
+            seen.add(id(value))
+            yield name, value
+        for name in self.__dict__.get("_containers", ()):
+            yield from _items(name, self.__dict__.get(name), seen)
 
     def cleargrads(self) -> None:
         """Takes every Parameter's gradient away."""
@@ -136,17 +171,19 @@ class Layer:
         flat: dict[str, Parameter] = {}
         self._flatten_params(flat)
         shapes: dict[str, tuple[int | None, ...] | None] = {}
-        self._flatten_shapes(shapes)
-        _weights.load(path, flat, shapes, type(self).__name__)
+        dtypes: dict[str, Any] = {}
+        self._flatten_known(shapes, dtypes)
+        _weights.load(path, flat, shapes, dtypes, type(self).__name__)
 
-    def _flatten_shapes(self, shapes: dict[str, tuple[int | None, ...] | None], parent_key: str = "") -> None:
-        for name in self.__dict__.get("_params", ()):
-            value = self.__dict__[name]
+    def _flatten_known(self, shapes: dict[str, tuple[int | None, ...] | None], dtypes: dict[str, Any],
+                       parent_key: str = "") -> None:
+        for name, value in self._held():
             key = f"{parent_key}/{name}" if parent_key else name
             if isinstance(value, Layer):
-                value._flatten_shapes(shapes, key)
+                value._flatten_known(shapes, dtypes, key)
             else:
                 shapes[key] = self._known_shape(name)
+                dtypes[key] = getattr(self, "dtype", None) if value.data is None else value.data.dtype
 
     def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         """What is known of the shape of the Parameter `name` before it has data: a tuple with None for open lengths, or
@@ -154,7 +191,7 @@ class Layer:
         return None
 
 
-_training.set_base_params(Layer.params)
+_training.set_base(Layer)
 
 
 def _drawn(shape: Any, fan_in: Any, dtype: DTypeLike) -> NDArray[Any]:
@@ -386,11 +423,11 @@ class GRU(Layer):
 
 
 class EmbedID(Layer):
-    """The row of W (in_size, out_size) for each of the integers x: shape (*x.shape, out_size)."""
+    """The row of W (in_size, out_size), float32, for each of the integers x: shape (*x.shape, out_size)."""
 
     def __init__(self, in_size: int, out_size: int) -> None:
         super().__init__()
-        self.W = Parameter(np.random.randn(in_size, out_size), name="W")
+        self.W = Parameter(np.random.randn(in_size, out_size).astype(np.float32), name="W")
 
     def __call__(self, x: Operand) -> Variable:
         return F.embed_id(x, self.W)

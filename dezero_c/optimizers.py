@@ -7,12 +7,14 @@ has that called for each parameter instead, as in DeZero.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dezero_c import _training
 from dezero_c._core import Parameter, Variable
+from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,9 @@ class Optimizer:
         """Makes `target` the model whose parameters are updated; returns the optimizer itself."""
         if not callable(getattr(target, "params", None)):
             raise TypeError(f"{type(self).__name__}.setup: {type(target).__name__} has no params(); pass a Layer or a Model")
+        if isinstance(target, Layer) and not any(True for _ in target.params()):
+            warnings.warn(f"{type(self).__name__}.setup: {type(target).__name__} has no parameters, so update() will change "
+                          "nothing; assign Parameters and Layers to its attributes, or lists of them", UserWarning, stacklevel=2)
         self.target = target
         return self
 
@@ -332,6 +337,7 @@ class AdamW(Adam):
 
 def _set_gradient(param: Parameter, array: NDArray[Any]) -> None:
     """A new gradient: the old one may be another parameter's too, or a view that cannot be written to."""
+    array = np.asarray(array)       # arithmetic on 0-d arrays gives NumPy scalars
     param.grad = Variable(array) if isinstance(param.grad, Variable) else array
 
 

@@ -97,6 +97,11 @@ def numerical_grad(f: Callable[..., Any], x: Variable | NDArray[Any], *args: Any
     return grad.astype(np.asarray(x0).dtype)
 
 
+def _float(x: Any) -> Any:
+    """Integers as the floating-point numbers that they are."""
+    return np.asarray(x, np.float64) if x is not None and np.asarray(x).dtype.kind in "iu" else x
+
+
 class _WrongShape(Exception):
     """Backpropagation gave a gradient whose shape is not that of its input."""
 
@@ -111,7 +116,7 @@ class _Check:
         xs = x if isinstance(x, (tuple, list)) else (x,)
         if not xs:
             raise ValueError(f"{op}: no inputs; give an array, or a tuple of arrays")
-        self.xs = [_real(_data(a), op, f"input {k}") for k, a in enumerate(xs)]
+        self.xs = [_real(_float(_data(a)), op, f"input {k}") for k, a in enumerate(xs)]
         self.random = np.random.default_rng(0)
         first, again = self.call(self.xs)[1], self.call(self.xs)[1]
         for k, (y0, y1) in enumerate(zip(first, again, strict=True)):
@@ -258,7 +263,7 @@ def gradient_check(f: Callable[..., Any], x: Any, *args: Any, rtol: float = 1e-4
     directions. Everything is computed in float64, and in copies: x, args and kwargs keep their values and gradients.
 
     Returns True where |numerical - analytic| <= atol + rtol * |analytic| for every element and order; otherwise prints
-    a report of the worst element and returns False. Raises TypeError for integers and for an f that returns no
+    a report of the worst element and returns False. Integers are taken as float64. Raises TypeError for an f that returns no
     Variables, and ValueError for an f that gives different values at the same point.
     """
     return _checked("gradient_check", f, x, args, kwargs, rtol, atol, order)

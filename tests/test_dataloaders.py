@@ -81,9 +81,34 @@ def test_numbers_recorded_from_dezero(prefetch):
     np.testing.assert_allclose(x[0], [0.00979881, -0.00199584], rtol=1e-6)
 
 
-def test_a_loader_is_its_own_iterator_and_goes_on():
+@PREFETCH
+def test_each_loop_is_a_pass_of_its_own(prefetch):
+    a = DataLoader(Pairs(), 4, shuffle=False, prefetch=prefetch)
+    whole = [t[0] for _, t in a]
+    assert len(a) == len(whole) == 3
+    assert [[t[0] for _, t in a] for _ in a] == [whole] * 3
+    longer = DataLoader(Pairs(), 2, shuffle=False, prefetch=prefetch)
+    for _ in range(3):
+        assert len(list(zip(longer, a, strict=False))) == 3
+    loop = iter(a)
+    list(loop)
+    assert list(loop) == []     # an iterator that is over stays so
+
+
+def test_the_order_of_random_numbers_is_dezeros():
+    """Drawn when the loader is made, and after the last batch."""
+    np.random.seed(0)
+    drawn = [np.random.permutation(10) for _ in range(3)]
+    np.random.seed(0)
+    loader = DataLoader(Pairs(), 4)
+    for k in range(2):
+        assert np.array_equal(loader.index, drawn[k])
+        assert [len(t) for _, t in loader] == [4, 4, 2]
+    assert np.array_equal(loader.index, drawn[2])
+
+
+def test_a_loader_is_gone_on_with_by_next():
     loader = DataLoader(Pairs(), 4, shuffle=False)
-    assert iter(loader) is loader
     for _, t in loader:
         assert t[0] == 0
         break

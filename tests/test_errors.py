@@ -176,7 +176,7 @@ def test_reshape_to_another_size():
 
 def test_sum_to_and_broadcast_to():
     x = Variable(np.ones((2, 3)))
-    for shape in [(3, 3), (2,), (4,), (2, 3, 1), (5, 2, 3)]:
+    for shape in [(2, 3, 1), (5, 2, 3), (2, -3)]:
         with pytest.raises(ValueError, match="sum_to") as error:
             F.sum_to(x, shape)
         assert says(error, "sum_to", "(2, 3)", shape)

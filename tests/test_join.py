@@ -281,7 +281,7 @@ def test_data_of_another_shape_at_backward(join, shapes):
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda x: F.expand_dims(x, 3), np.exceptions.AxisError, ["expand_dims", "axis 3", "3 axes", "(2, 3)"]),
+        (lambda x: F.expand_dims(x, (3,)), np.exceptions.AxisError, ["expand_dims", "axis (3,)", "3 axes", "(2, 3)"]),
         (lambda x: F.expand_dims(x, (0, 0)), ValueError, ["expand_dims", "twice"]),
         (lambda x: F.expand_dims(x, 0.5), TypeError, ["float"]),
         (lambda x: F.flatten(F.sum(x)), IndexError, ["flatten", "0-d"]),

@@ -24,7 +24,8 @@ def test_integer_targets_leave_float32(loss, target):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_shapes_that_broadcast_give_gradients_in_the_shapes_of_the_inputs(loss):
     x, t = Variable(RNG.normal(size=(4, 3))), Variable(RNG.normal(size=(3,)))
-    loss(x, t).backward()
+    with pytest.warns(UserWarning, match=r"\(4, 3\) and \(3,\) differ and are broadcast"):
+        loss(x, t).backward()
     assert x.grad.shape == (4, 3)
     assert t.grad.shape == (3,)
     assert np.allclose(t.grad.data, -x.grad.data.sum(axis=0))

@@ -441,7 +441,7 @@ def test_pretrained_files_of_other_models_are_named(downloads, tmp_path):
 
 def test_pretrained_files_of_other_shapes_are_named_before_anything_is_drawn(downloads, tmp_path, monkeypatch):
     shapes = {}
-    models.VGG16()._flatten_shapes(shapes)
+    models.VGG16()._flatten_known(shapes, {})
     known = {key: tuple(n or 1 for n in shape) if shape else (1,) for key, shape in shapes.items()}
     biases = {name: p.data for name, p in models.VGG16().named_params() if p.data is not None}
     arrays = {key: biases.get(key, np.zeros(1)) for key in known}

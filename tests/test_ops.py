@@ -30,7 +30,8 @@ def libm(function):
     return lambda x: np.vectorize(function, otypes=[np.exp(np.zeros((), x.dtype)).dtype])(x)
 
 
-LIBM = {"libm_erf": libm(math.erf), "libm_erfc": libm(math.erfc)}
+LIBM = {"libm_erf": libm(math.erf), "libm_erfc": libm(math.erfc),
+        "real": lambda x: x.astype(np.float64) if x.dtype.kind in "iub" else x}
 
 
 def reference(name, params, *xs):

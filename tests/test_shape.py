@@ -206,7 +206,6 @@ def test_sums_of_what_lies_askew():
         (lambda x: F.broadcast_to(x[:, :1], (2, -1)), ValueError, ["broadcast_to", "(2, 1)", "(2, -1)"]),
         (lambda x: F.broadcast_to(x, (2**31, 2**31, 2, 3)), ValueError, ["broadcast_to", "(2, 3)", "2147483648"]),
         (lambda x: F.broadcast_to(x, (2**30, 2**30, 2, 3)), ValueError, ["broadcast_to", "(2, 3)", "1073741824"]),
-        (lambda x: F.sum_to(x, (2, 4)), ValueError, ["sum_to", "(2, 3)", "(2, 4)"]),
         (lambda x: F.sum_to(x, (1, 2, 3)), ValueError, ["sum_to", "(2, 3)", "(1, 2, 3)"]),
         (lambda x: F.sum_to(x, (2, -1)), ValueError, ["sum_to", "(2, 3)", "(2, -1)"]),
         (lambda x: F.sum(x, axis=2), ValueError, ["axis 2"]),
@@ -215,7 +214,7 @@ def test_sums_of_what_lies_askew():
         (lambda x: F.sum(Variable(None)), TypeError, ["sum", "no data"]),
         (lambda x: F.matmul(x, Variable(None)), TypeError, ["matmul", "no data"]),
     ],
-    ids=range(15),
+    ids=range(14),
 )
 def test_errors_name_operation_and_shapes(call, error, words):
     with pytest.raises(error) as info:

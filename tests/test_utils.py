@@ -206,7 +206,6 @@ def test_weights_do_not_cancel():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: utils.gradient_check(F.sin, np.arange(3)), TypeError, ["input 0", "int64", "astype(float)"]),
         (lambda: utils.gradient_check(F.add, (X, np.array(True))), TypeError, ["input 1", "bool"]),
         (lambda: utils.gradient_check(F.sin, X + 1j), TypeError, ["input 0", "complex128"]),
         (lambda: utils.gradient_check(F.sin, Variable(None)), TypeError, ["input 0", "without data"]),
@@ -222,11 +221,10 @@ def test_weights_do_not_cancel():
         (lambda: utils.gradient_check("sin", X), TypeError, ["f must be", "str"]),
         (lambda: utils.gradient_check(F.sin, X, order=0), ValueError, ["order", "0"]),
         (lambda: utils.gradient_check(F.sin, X, order=True), ValueError, ["order", "True"]),
-        (lambda: utils.gradgradient_check(F.sin, np.arange(3)), TypeError, ["gradgradient_check", "int64"]),
         (lambda: utils.numerical_grad(np.sin, np.arange(3)), TypeError, ["numerical_grad", "int64", "astype(float)"]),
         (lambda: utils.numerical_grad(np.sin, Variable(None)), TypeError, ["numerical_grad", "without data"]),
     ],
-    ids=range(19),
+    ids=range(17),
 )
 def test_errors_of_gradient_checks(call, error, words):
     with pytest.raises(error) as info:

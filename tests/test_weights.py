@@ -132,12 +132,17 @@ def test_files_as_dezero_writes_them(path, write):
     same(data(model), arrays)
 
 
-def test_float64_weights_stay_float64(path):
-    """Under NumPy 2 DeZero's W is float64: its results are those of float64."""
+@pytest.mark.parametrize("in_size", [None, 4])
+def test_float64_weights_do_not_make_a_float32_layer_float64(path, in_size):
+    """Under NumPy 2 DeZero's W is float64, and its b float32."""
     np.savez_compressed(path, W=image(4, 3).astype(np.float64), b=image(3))
-    layer = L.Linear(3)
+    layer = L.Linear(3, in_size=in_size)
     layer.load_weights(path)
-    assert [p.dtype for p in layer.params()] == [np.float64, np.float32]
+    assert [p.dtype for p in layer.params()] == [np.float32, np.float32]
+    assert np.array_equal(layer.W.data, image(4, 3))
+    double = L.Linear(3, dtype=np.float64)
+    double.load_weights(path)
+    assert [p.dtype for p in double.params()] == [np.float64, np.float64]
 
 
 PROGRAM = """
@@ -296,11 +301,12 @@ def test_what_is_no_number_is_named(path, array):
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f8", ">f4", "i4", "?"])
-def test_other_numbers_are_taken_as_they_are(path, dtype):
+def test_other_numbers_become_those_of_the_parameter(path, dtype):
     np.savez(path, **arrays(l1__b=np.ones(2, dtype)))
     model = mlp()
     model.load_weights(path)
-    assert model.l1.b.dtype == np.dtype(dtype)
+    assert model.l1.b.dtype == np.float32
+    assert model.l1.b.data.tolist() == [1, 1]
 
 
 def test_fortran_order(path):

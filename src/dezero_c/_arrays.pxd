@@ -8,6 +8,7 @@ cdef class ArrayFunction(Function):
     cdef object gradients(self, object gy)
 
 cdef Variable argument(object x, str op)
+cdef Variable floating(Variable v)
 cdef object run(Function f, tuple xs)
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y)
 cdef int kernel_dtype(object a) noexcept

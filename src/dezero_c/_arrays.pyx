@@ -65,6 +65,11 @@ cdef Variable argument(object x, str op):
     return v
 
 
+cdef Variable floating(Variable v):
+    """v, or where it holds integers or booleans its values in float64, in the graph."""
+    return v * 1.0 if v.dtype.kind in "iub" else v
+
+
 cdef object run(Function f, tuple xs):
     """Calls f, an exact built-in class with one output, on Variables with data."""
     cdef Variable x
@@ -112,7 +117,7 @@ cdef tuple normal_axes(object axis, tuple shape, str op):
     """`axis` (None, an int, or a sequence of ints) as a tuple of axes from 0, in its order."""
     cdef int nd = len(shape)
     cdef list axes = []
-    if axis is None:
+    if axis is None or nd == 0 and type(axis) is int and axis in (0, -1):     # NumPy lets a single number have an axis
         return tuple(range(nd))
     for a in axis if isinstance(axis, (tuple, list)) else (axis,):
         if not isinstance(a, (int, np.integer)) or isinstance(a, bool):

@@ -25,5 +25,6 @@ cdef object powm1(object x, object c)
 cdef object mask(int sign, object a, object b)
 cdef object libm_erf(object x)
 cdef object libm_erfc(object x)
+cdef object real(object x)
 cdef object zeros_like(object x)
 cdef int register(int op, type cls) except -1

@@ -307,6 +307,14 @@ cdef object libm_erfc(object x):
     return np.asarray(erfc_values(x), np.exp(np.zeros((), np.asarray(x).dtype)).dtype)
 
 
+cdef object real(object x):
+    """Integers and booleans as float64, in which an activation of them is meant; complex numbers are refused."""
+    cdef str kind = np.asarray(x).dtype.kind
+    if kind == "c":
+        raise TypeError("it takes real numbers")
+    return np.asarray(x, np.float64) if kind in "iub" and not isinstance(x, (int, float)) else x
+
+
 # ---- what graph rules name --------------------------------------------------------------------------------------------
 
 COMPARE = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)

@@ -7,6 +7,8 @@ of a join gets its part of gy where that lies, without an array in between.
 
 import operator
 
+import warnings
+
 import numpy as np
 
 cimport numpy as cnp
@@ -51,8 +53,9 @@ cdef tuple some_axes(object axis, tuple shape, str op):
 def expand_dims(x, axis):
     """x with axes of length 1 put in, a view.
 
-    axis: where they are in the result, an int or a tuple of ints; negative ones count from the result's end. Raises AxisError
-    (a ValueError) for an axis that the result does not have.
+    axis: where they are in the result, an int or a tuple of ints; negative ones count from the result's end. One that
+    the result does not have becomes the last or the first, as in DeZero, with a UserWarning; in a tuple it raises AxisError (a
+    ValueError).
     """
     cdef Variable v = argument(x, "expand_dims")
     cdef tuple shape = v.shape, axes
@@ -60,8 +63,12 @@ def expand_dims(x, axis):
     try:
         axes = some_axes(axis, (1,) * nd, "expand_dims")
     except np.exceptions.AxisError:
-        raise np.exceptions.AxisError(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} has "
-                                      "then") from None
+        if isinstance(axis, (tuple, list)):
+            raise np.exceptions.AxisError(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} "
+                                          "has then") from None
+        warnings.warn(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} has then; as in DeZero "
+                      f"the new axis is the {'last' if axis > 0 else 'first'} one", UserWarning, stacklevel=2)
+        return reshape(v, (*shape, 1) if axis > 0 else (1, *shape))
     lengths = iter(shape)
     return reshape(v, tuple([1 if i in axes else next(lengths) for i in range(nd)]))
 

@@ -17,7 +17,7 @@ from dezero_c._matmul import matmul
 from dezero_c._ops import abs as absolute
 from dezero_c._ops import sign
 from dezero_c._reduce import sum as total
-from dezero_c._shape import reshape, sum_to, transpose
+from dezero_c._shape import reshape, transpose, unbroadcast
 
 cnp.import_array()
 
@@ -124,8 +124,8 @@ cdef class Solve(ArrayFunction):
         if b.ndim == 1:
             gy, y = reshape(gy, (*gy.shape, 1)), reshape(y, (*y.shape, 1))
         gb = solve(swapped(a), gy)
-        ga = sum_to(-matmul(gb, swapped(y)), a.shape)
-        return ga, sum_to(reshape(gb, gb.shape[:-1]) if b.ndim == 1 else gb, b.shape)
+        ga = unbroadcast(-matmul(gb, swapped(y)), a.shape)
+        return ga, unbroadcast(reshape(gb, gb.shape[:-1]) if b.ndim == 1 else gb, b.shape)
 
 
 def solve(a, b):

@@ -4,21 +4,23 @@
 A target takes the prediction's dtype where it holds integers or booleans, so that labels do not change the dtype of a loss.
 """
 
+import warnings
+
 import numpy as np
 
 cimport numpy as cnp
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, recorded, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, run
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize,
     dz_same_shape, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
 
 from dezero_c import _core
-from dezero_c._ops import abs, clip, exp, log, softplus, where
+from dezero_c._ops import abs, clip, exp, log, softplus
 from dezero_c._reduce import mean, sum
-from dezero_c._shape import reshape, sum_to
+from dezero_c._shape import reshape, unbroadcast
 
 cnp.import_array()
 dz_bind(kernels())
@@ -36,7 +38,12 @@ cdef tuple pair_of(object x0, object x1, str op):
     except ValueError as error:
         raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not broadcast together; a prediction and its target should "
                          "have the same shape (reshape one)") from error
-    return (like(a, b) if a.kind & K_CONST else a), like(b, a)
+    if a.shape != b.shape and a.ndim > 0 and b.ndim > 0:
+        warnings.warn(f"{op}: shapes {a.shape} and {b.shape} differ and are broadcast together, every element of one beside those of "
+                      "the other; reshape the target to the prediction's shape", UserWarning, stacklevel=2)
+    if a.kind & K_CONST:
+        a = like(a, b)
+    return floating(a), floating(like(b, a))
 
 
 cdef tuple quick_pair(object x0, object x1):
@@ -122,7 +129,7 @@ cdef class MeanSquaredError(ArrayFunction):
         cdef Variable x0 = self.in0, x1 = self.in1
         diff = x0 - x1
         gx = gy * diff * (2.0 / batch(diff.shape, "mean_squared_error"))
-        return sum_to(gx, x0.shape), sum_to(-gx, x1.shape)
+        return unbroadcast(gx, x0.shape), unbroadcast(-gx, x1.shape)
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef Variable x0 = self.in0, x1 = self.in1
@@ -206,8 +213,8 @@ def huber(x0, x1, delta=1.0):
         raise ValueError(f"huber: delta {delta!r} must be a number above 0")
     diff = a - b
     batch(diff.shape, "huber")
-    size = abs(diff)
-    return mean(where(size.data <= delta, 0.5 * diff * diff, delta * (size - 0.5 * delta)))
+    near = clip(diff, -delta, delta)    # where(…) would make nan of the gradient of an infinite error
+    return mean(near * (diff - 0.5 * near))
 
 
 def sigmoid_simple(x):

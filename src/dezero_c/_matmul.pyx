@@ -18,7 +18,7 @@ from dezero_c._core cimport (
     grad_array, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
 
 from dezero_c import _core
-from dezero_c._shape import reshape, sum_to, transpose
+from dezero_c._shape import reshape, transpose, unbroadcast
 
 cnp.import_array()
 dz_bind(kernels())
@@ -276,11 +276,11 @@ cdef tuple graph_gradients(object x, object W, object gy):
         Wm = reshape(W, (W.shape[0], 1))
         if x.ndim > 1:
             gm = reshape(gm, (*gm.shape, 1))
-    gx = sum_to(matmul(gm, swapped(Wm)), xm.shape)
+    gx = unbroadcast(matmul(gm, swapped(Wm)), xm.shape)
     if Wm.ndim == 2 and xm.ndim > 2:
         gW = matmul(transpose(joined(xm)), joined(gm))
     else:
-        gW = sum_to(matmul(swapped(xm), gm), Wm.shape)
+        gW = unbroadcast(matmul(swapped(xm), gm), Wm.shape)
     return reshape(gx, x.shape), reshape(gW, W.shape)
 
 
@@ -383,7 +383,7 @@ cdef class Linear(ArrayFunction):
         gx, gW = graph_gradients(xv if floating is x else Variable(floating), wv, gy)
         if self.nin < 3:
             return gx, gW
-        return gx, gW, None if data_of(self.in2) is None else sum_to(gy, self.in2.shape)
+        return gx, gW, None if data_of(self.in2) is None else unbroadcast(gy, self.in2.shape)
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         return matrix_gradients(self.in0, self.in1, self.in2, y) or ArrayFunction.vjp_raw(self, y, keep)

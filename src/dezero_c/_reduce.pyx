@@ -473,7 +473,12 @@ cdef class Var(Reduction):
         return (self.axis, self.ddof, self.keepdims)
 
     def forward(self, x):
-        return x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims)
+        y = np.asarray(x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims))
+        if x.size and x.dtype.kind == "f":      # equal values: 0, where rounding the mean may leave some 1e-34
+            even = x.max(axis=self.axis, keepdims=self.keepdims) == x.min(axis=self.axis, keepdims=self.keepdims)
+            if np.any(even):
+                y = np.where(even, 0, y).astype(y.dtype)
+        return y
 
     def backward(self, gy):
         cdef Variable x = self.in0
@@ -481,7 +486,13 @@ cdef class Var(Reduction):
         n = 1
         for k in axes:
             n *= x.shape[k]
-        return self.stretched(gy * (2 / (n - self.ddof) if n > self.ddof else np.nan)) * (x - mean(x, axes, True))
+        gx = self.stretched(gy * (2 / (n - self.ddof) if n > self.ddof else np.nan)) * (x - mean(x, axes, True))
+        values = data_of(x)
+        if values.size and values.dtype.kind == "f":
+            even = values.max(axis=axes, keepdims=True) == values.min(axis=axes, keepdims=True)
+            if np.any(even):
+                return where(np.broadcast_to(even, values.shape), x * 0, gx)
+        return gx
 
 
 def var(x, axis=None, ddof=0, keepdims=False):
@@ -509,14 +520,18 @@ cdef int check_spread(Variable v, object axis, object ddof, str op) except -1:
 
 
 def std(x, axis=None, ddof=0, keepdims=False):
-    """Standard deviation over the axes given, the root of `var`. Its gradient where all values are equal is nan (0 / 0).
+    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is.
 
     axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
     length 1. Raises ValueError when ddof leaves nothing to divide by.
     """
     cdef Variable v = argument(x, "std")
     check_spread(v, axis, ddof, "std")
-    return sqrt(run(Var(axis, ddof, keepdims), (v,)))
+    y = run(Var(axis, ddof, keepdims), (v,))
+    none = data_of(y) == 0
+    if np.any(none):    # the root has no derivative there: 1 in its place, and the 0 back
+        return where(none, y * 0, sqrt(where(none, y * 0 + 1, y)))
+    return sqrt(y)
 
 
 cdef class LogSumExp(Reduction):

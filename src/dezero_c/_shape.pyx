@@ -6,6 +6,8 @@ without a graph, for float32 and float64: a copy (the kernel of add's gradient, 
 reshape and transpose give views, as NumPy does.
 """
 
+import warnings
+
 import numpy as np
 
 cimport numpy as cnp
@@ -222,7 +224,7 @@ cdef class BroadcastTo(Function):
         return np.broadcast_to(x, self.shape)
 
     def backward(self, gy):
-        return sum_to(gy, self.in0.shape)
+        return unbroadcast(gy, self.in0.shape)
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef dz_view xv, yv, gv
@@ -297,24 +299,50 @@ cdef class SumTo(Function):
         return 1
 
 
+cdef bint fits_to(tuple full, tuple shape):
+    """Whether an array of `shape` broadcasts to the shape `full`."""
+    cdef int lead = len(full) - len(shape), i
+    return lead >= 0 and not any([shape[i] != 1 and shape[i] != full[lead + i] for i in range(len(shape))])
+
+
+cdef Variable leading_sums(Variable v, tuple shape):
+    """What DeZero's sum_to makes of a shape that does not fit: sums over the leading axes and those where it is 1."""
+    cdef tuple full = v.shape
+    cdef int lead = len(full) - len(shape), i
+    if lead < 0 or any([n < 0 for n in shape]):
+        raise ValueError(f"sum_to: an array of shape {full} cannot be summed to {shape}; {shape} must broadcast to it")
+    warnings.warn(f"sum_to: an array of shape {full} cannot be summed to {shape}, which does not broadcast to it; as in DeZero the "
+                  f"leading axes are summed. Pass a shape that ends as {full} does, with 1 for axes to be summed", UserWarning,
+                  stacklevel=2)
+    kept = tuple([1 if shape[i] == 1 else full[lead + i] for i in range(len(shape))])
+    return call_native(SumTo(kept), (v,), sum_to_array(data_of(v), kept))
+
+
 cdef object sum_to_array(object x, tuple shape):
     cdef int lead = x.ndim - len(shape), i
     cdef tuple full = x.shape, axes
-    if lead < 0 or any([shape[i] != 1 and shape[i] != full[lead + i] for i in range(len(shape))]):
+    if not fits_to(full, shape):
         raise ValueError(f"sum_to: an array of shape {full} cannot be summed to {shape}; {shape} must broadcast to it")
     axes = tuple([i for i in range(len(full)) if i < lead or (shape[i - lead] == 1 and full[i] != 1)])
     return x.sum(axis=axes, keepdims=True).reshape(shape)
 
 
-def sum_to(x, shape):
-    """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
-    Returns x itself where it has that shape. Raises ValueError when `shape` does not broadcast to x's."""
+def unbroadcast(x, shape):
+    """`sum_to` that raises ValueError for a shape that does not fit: what gradients of stretched operands go through."""
     cdef Variable v = argument(x, "sum_to"), y
-    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if v.shape == shape:
         return v
     y = sums(v, shape)
     return call_native(SumTo(shape), (v,), sum_to_array(data_of(v), shape) if y is None else y)
+
+
+def sum_to(x, shape):
+    """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
+    Returns x itself where it has that shape. Where `shape` does not broadcast to x's the leading axes are summed, as in DeZero, with
+    a UserWarning; ValueError where it has more axes than x."""
+    cdef Variable v = argument(x, "sum_to")
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    return unbroadcast(v, shape) if fits_to(v.shape, shape) else leading_sums(v, shape)
 
 
 cdef Variable sums(Variable v, tuple shape):
@@ -345,6 +373,6 @@ cdef Variable sums(Variable v, tuple shape):
 
 __all__ = ["BroadcastTo", "Reshape", "SumTo", "Transpose", "broadcast_to", "reshape", "sum_to", "transpose"]
 
-_core.register_methods(reshape=reshape, transpose=transpose, broadcast_to=broadcast_to, sum_to=sum_to)
+_core.register_methods(reshape=reshape, transpose=transpose, broadcast_to=broadcast_to, sum_to=unbroadcast)
 for _cls in (Reshape, Transpose, BroadcastTo, SumTo):
     _core.open_class(_cls)

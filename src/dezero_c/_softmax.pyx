@@ -11,7 +11,7 @@ cimport numpy as cnp
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, recorded, run
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
@@ -138,7 +138,7 @@ cdef class AlongAxis(ArrayFunction):
 
 cdef Variable along(object x, object axis, str op):
     """The argument of a function along one axis."""
-    cdef Variable v = argument(x, op)
+    cdef Variable v = floating(argument(x, op))
     cdef dz_view w
     if type(axis) is int and view(v, &w) and -w.nd <= axis < w.nd:
         return v
@@ -153,6 +153,8 @@ cdef class Softmax(AlongAxis):
     The class behind `softmax`: `Softmax(axis)(x)`."""
 
     def forward(self, x):
+        if x.dtype.kind in "iub":
+            x = x.astype(np.float64)
         y = self.along_axis(x, dz_softmax)
         if y is not None:
             return y
@@ -193,6 +195,8 @@ cdef class LogSoftmax(AlongAxis):
     The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
 
     def forward(self, x):
+        if x.dtype.kind in "iub":
+            x = x.astype(np.float64)
         y = self.along_axis(x, dz_log_softmax)
         if y is not None:
             return y
@@ -388,7 +392,7 @@ def softmax_cross_entropy(x, t):
     x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
     that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
     """
-    cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy")
+    cdef Variable xv = floating(argument(x, "softmax_cross_entropy")), tv = label_argument(t, "softmax_cross_entropy")
     cdef Variable y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)

@@ -12,7 +12,9 @@ from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
     G_NONE, Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, kernels,
-    ptrdiff_t)
+    ptrdiff_t, set_data_array)
+
+from dezero_c._core import Parameter
 
 cnp.import_array()
 dz_bind(kernels())
@@ -40,21 +42,41 @@ RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagr
 cdef int gather(object layer, list found, set seen) except -1:
     """Appends the layer's parameters, in order, each once; layers that hold each other are visited once, too."""
     cdef dict attributes = layer.__dict__
-    cdef object names = attributes.get("_params"), value
+    cdef object names = attributes.get("_params"), containers = attributes.get("_containers")
     for name in <dict> names if isinstance(names, dict) else () if names is None else dict.fromkeys(names):
-        value = attributes[name]
-        if <size_t> <void *> value in seen:     # a user's layer may define == and hash
-            continue
-        seen.add(<size_t> <void *> value)
-        if isinstance(value, Variable):
-            found.append(value)
-        elif plain_layer(value):
-            gather(value, found, seen)
-        else:       # a layer that says itself what its parameters are
-            for param in value.params():
-                if <size_t> <void *> param not in seen:
-                    seen.add(<size_t> <void *> param)
-                    found.append(param)
+        gather_value(attributes[name], found, seen)
+    if containers is not None:
+        for name in containers:
+            gather_items(attributes.get(name), found, seen)
+    return 0
+
+
+cdef int gather_value(object value, list found, set seen) except -1:
+    """The same of a Parameter or a Layer."""
+    if <size_t> <void *> value in seen:     # a user's layer may define == and hash
+        return 0
+    seen.add(<size_t> <void *> value)
+    if isinstance(value, Variable):
+        found.append(value)
+    elif plain_layer(value):
+        gather(value, found, seen)
+    else:       # a layer that says itself what its parameters are
+        for param in value.params():
+            if <size_t> <void *> param not in seen:
+                seen.add(<size_t> <void *> param)
+                found.append(param)
+    return 0
+
+
+cdef int gather_items(object value, list found, set seen) except -1:
+    """The same of what a list, a tuple or a dict holds, which may be anything."""
+    if isinstance(value, (list, tuple, dict)):
+        if <size_t> <void *> value not in seen:
+            seen.add(<size_t> <void *> value)
+            for item in value.values() if isinstance(value, dict) else value:
+                gather_items(item, found, seen)
+    elif isinstance(value, Parameter) or (layer_class is not None and isinstance(value, layer_class)):
+        gather_value(value, found, seen)
     return 0
 
 
@@ -66,12 +88,14 @@ def parameters(layer):
 
 
 cdef object base_params = None      # Layer.params: who overrides it is asked
+cdef object layer_class = None
 
 
-def set_base_params(params):
-    """Tells which function `Layer.params` is; for dezero_c.layers."""
-    global base_params
-    base_params = params
+def set_base(cls):
+    """Tells which class `Layer` is; for dezero_c.layers."""
+    global base_params, layer_class
+    layer_class = cls
+    base_params = cls.params
 
 
 cdef inline bint plain_layer(object layer):
@@ -171,6 +195,9 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
         if x.gstate == G_NONE:
             continue
         data = data_of(x)
+        if isinstance(data, np.generic):    # as np.clip of a 0-d array gives
+            data = np.array(data)
+            set_data_array(x, data)
         if data is None or not cnp.PyArray_Check(data):
             raise ValueError(f"update: parameter {param.name!r} has a gradient and no data")
         s0 = s1 = None

@@ -148,7 +148,7 @@ cdef class Walk:
         cdef list gys = output_gradients(f)
         cdef object gxs = f.vjp_graph(gys)
         cdef Py_ssize_t k
-        if len(gxs) < f.nin:
+        if len(gxs) != f.nin:
             raise ValueError(f"{describe(f)}.backward returned {len(gxs)} gradients for {f.nin} inputs; return one for each, "
                              "None where there is none")
         for k in range(f.nin):
@@ -237,7 +237,7 @@ cdef int check_fits(Function f, Variable x, object gx) except -1:
     return 0
 
 
-cdef int seed(Variable root, bint keep) except -1:
+cdef int seed(Variable root, bint keep, bint create_graph) except -1:
     """Ones where the root has no gradient; otherwise looks whether what the user set can be one."""
     cdef dz_view w, gv
     cdef char *p
@@ -263,7 +263,7 @@ cdef int seed(Variable root, bint keep) except -1:
             raise TypeError(f"backward: the gradient set on the root has dtype {g.dtype}, which is no number")
         try:
             if np.broadcast_shapes(g.shape, root.shape) == root.shape:
-                if g.dtype != root.dtype and g.dtype.kind == "f" and root.dtype.kind == "f" and not keep:
+                if g.dtype != root.dtype and g.dtype.kind == "f" and root.dtype.kind == "f" and not keep and not create_graph:
                     root._grad = as_variable(g.astype(root.dtype)) if root.era == ERA_CORE else g.astype(root.dtype)
                 return 0
         except ValueError:
@@ -278,7 +278,7 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef Walk w
     cdef Function f = None
     cdef signed char mode_before
-    cdef bint seeded = seed(root, keep)
+    cdef bint seeded = seed(root, keep, create_graph)
     if root._creator is None:
         return 0
     if seeded and create_graph and not keep and root.era == ERA_CORE:
