@@ -44,8 +44,8 @@ def broadcast_to(x: Operand, shape: Shape) -> Variable:
 
 def sum_to(x: Operand, shape: Shape) -> Variable:
     """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
-    Returns x itself where it has that shape. Where `shape` does not broadcast to x's the leading axes are summed, as in DeZero, with
-    a UserWarning; ValueError where it has more axes than x.
+    Returns x itself where it has that shape. Where `shape` does not broadcast to x's the leading axes are summed, as in DeZero,
+    with a UserWarning; ValueError where it has more axes than x.
     """
 
 __all__ = [

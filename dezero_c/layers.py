@@ -50,6 +50,12 @@ class _Names(dict[str, None]):
         return f"{{{', '.join(map(repr, self))}}}" if self else "set()"
 
 
+def _detached(value: Any) -> Any:
+    """A Variable that a graph has computed as its value alone; anything else as it is."""
+    computed: Any = value
+    return Variable(computed.data) if isinstance(value, Variable) and value.creator is not None else value
+
+
 def _items(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """(path, Parameter or Layer) for what a list, a tuple or a dict holds, and what these hold, but for what has been seen."""
     if id(value) in seen:
@@ -101,7 +107,7 @@ class Layer:
     def __getstate__(self) -> dict[str, Any]:
         """The attributes, without the references to the last call's inputs and outputs. A Variable that a graph has computed,
         such as the state of a recurrent layer, is there as its value: copies and pickles do not hold the steps before."""
-        state = {name: Variable(value.data) if isinstance(value, Variable) and value.creator is not None else value
+        state = {name: _detached(value)
                  for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
         if (own := state.get("_params")) is not None:       # copy.copy would share it
             state["_params"] = type(own)(own)

@@ -66,8 +66,8 @@ def expand_dims(x, axis):
         if isinstance(axis, (tuple, list)):
             raise np.exceptions.AxisError(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} "
                                           "has then") from None
-        warnings.warn(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} has then; as in DeZero "
-                      f"the new axis is the {'last' if axis > 0 else 'first'} one", UserWarning, stacklevel=2)
+        warnings.warn(f"expand_dims: axis {axis} is not one of the {nd} axes that an array of shape {shape} has then; as in "
+                      f"DeZero the new axis is the {'last' if axis > 0 else 'first'} one", UserWarning, stacklevel=2)
         return reshape(v, (*shape, 1) if axis > 0 else (1, *shape))
     lengths = iter(shape)
     return reshape(v, tuple([1 if i in axes else next(lengths) for i in range(nd)]))

@@ -39,8 +39,8 @@ cdef tuple pair_of(object x0, object x1, str op):
         raise ValueError(f"{op}: shapes {a.shape} and {b.shape} do not broadcast together; a prediction and its target should "
                          "have the same shape (reshape one)") from error
     if a.shape != b.shape and a.ndim > 0 and b.ndim > 0:
-        warnings.warn(f"{op}: shapes {a.shape} and {b.shape} differ and are broadcast together, every element of one beside those of "
-                      "the other; reshape the target to the prediction's shape", UserWarning, stacklevel=2)
+        warnings.warn(f"{op}: shapes {a.shape} and {b.shape} differ and are broadcast together, every element of one beside those"
+                      " of the other; reshape the target to the prediction's shape", UserWarning, stacklevel=2)
     if a.kind & K_CONST:
         a = like(a, b)
     return floating(a), floating(like(b, a))

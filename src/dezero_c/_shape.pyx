@@ -311,9 +311,9 @@ cdef Variable leading_sums(Variable v, tuple shape):
     cdef int lead = len(full) - len(shape), i
     if lead < 0 or any([n < 0 for n in shape]):
         raise ValueError(f"sum_to: an array of shape {full} cannot be summed to {shape}; {shape} must broadcast to it")
-    warnings.warn(f"sum_to: an array of shape {full} cannot be summed to {shape}, which does not broadcast to it; as in DeZero the "
-                  f"leading axes are summed. Pass a shape that ends as {full} does, with 1 for axes to be summed", UserWarning,
-                  stacklevel=2)
+    warnings.warn(f"sum_to: an array of shape {full} cannot be summed to {shape}, which does not broadcast to it; as in DeZero "
+                  f"the leading axes are summed. Pass a shape that ends as {full} does, with 1 for what is to be summed",
+                  UserWarning, stacklevel=2)
     kept = tuple([1 if shape[i] == 1 else full[lead + i] for i in range(len(shape))])
     return call_native(SumTo(kept), (v,), sum_to_array(data_of(v), kept))
 
@@ -338,8 +338,8 @@ def unbroadcast(x, shape):
 
 def sum_to(x, shape):
     """The sum over those axes along which an array of `shape` would be repeated to x's shape: broadcasting backwards.
-    Returns x itself where it has that shape. Where `shape` does not broadcast to x's the leading axes are summed, as in DeZero, with
-    a UserWarning; ValueError where it has more axes than x."""
+    Returns x itself where it has that shape. Where `shape` does not broadcast to x's the leading axes are summed, as in DeZero,
+    with a UserWarning; ValueError where it has more axes than x."""
     cdef Variable v = argument(x, "sum_to")
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     return unbroadcast(v, shape) if fits_to(v.shape, shape) else leading_sums(v, shape)

@@ -138,10 +138,11 @@ cdef class AlongAxis(ArrayFunction):
 
 cdef Variable along(object x, object axis, str op):
     """The argument of a function along one axis."""
-    cdef Variable v = floating(argument(x, op))
+    cdef Variable v = argument(x, op)
     cdef dz_view w
     if type(axis) is int and view(v, &w) and -w.nd <= axis < w.nd:
         return v
+    v = floating(v)
     if isinstance(axis, (tuple, list)) or axis is None:
         raise TypeError(f"{op}: axis {axis!r} must be one int; reshape the axes into one first")
     normal_axes(axis, v.shape, op)
@@ -392,11 +393,11 @@ def softmax_cross_entropy(x, t):
     x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
     that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
     """
-    cdef Variable xv = floating(argument(x, "softmax_cross_entropy")), tv = label_argument(t, "softmax_cross_entropy")
+    cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy")
     cdef Variable y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
-    return run(SoftmaxCrossEntropy(), (xv, tv))
+    return run(SoftmaxCrossEntropy(), (floating(xv), tv))
 
 
 def softmax_cross_entropy_simple(x, t):

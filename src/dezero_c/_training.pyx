@@ -42,16 +42,22 @@ RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagr
 cdef int gather(object layer, list found, set seen) except -1:
     """Appends the layer's parameters, in order, each once; layers that hold each other are visited once, too."""
     cdef dict attributes = layer.__dict__
-    cdef object names = attributes.get("_params"), containers = attributes.get("_containers")
+    cdef object names = attributes.get("_params"), containers = attributes.get("_containers"), value, item
     for name in <dict> names if isinstance(names, dict) else () if names is None else dict.fromkeys(names):
         gather_value(attributes[name], found, seen)
     if containers is not None:
-        for name in containers:
-            gather_items(attributes.get(name), found, seen)
+        for name in <dict> containers:
+            value = attributes.get(name)
+            if type(value) is list:     # what a list holds is mostly there by names of its own
+                for item in <list> value:
+                    if <size_t> <void *> item not in seen:
+                        gather_items(item, found, seen)
+            else:
+                gather_items(value, found, seen)
     return 0
 
 
-cdef int gather_value(object value, list found, set seen) except -1:
+cdef inline int gather_value(object value, list found, set seen) except -1:
     """The same of a Parameter or a Layer."""
     if <size_t> <void *> value in seen:     # a user's layer may define == and hash
         return 0
@@ -195,11 +201,11 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
         if x.gstate == G_NONE:
             continue
         data = data_of(x)
-        if isinstance(data, np.generic):    # as np.clip of a 0-d array gives
+        if not cnp.PyArray_Check(data):
+            if not isinstance(data, np.generic):    # which np.clip of a 0-d array gives
+                raise ValueError(f"update: parameter {param.name!r} has a gradient and no data")
             data = np.array(data)
             set_data_array(x, data)
-        if data is None or not cnp.PyArray_Check(data):
-            raise ValueError(f"update: parameter {param.name!r} has a gradient and no data")
         s0 = s1 = None
         if nstate:
             key = id(param)
