@@ -25,7 +25,7 @@ def levels(monkeypatch):
 
 
 def entry(**changes):
-    return {"name": "wide", "target": "avx2", "width": 256, "leaf7": ["bit_AVX2"], "state": 6, **changes}
+    return {"name": "wide", "target": "avx2", "width": 256, "chosen": True, "leaf7": ["bit_AVX2"], "state": 6, **changes}
 
 
 def test_each_level_is_made_whole_from_its_entry(levels):
@@ -33,8 +33,8 @@ def test_each_level_is_made_whole_from_its_entry(levels):
     assert [Path(path).name for path in made] == ["dz_simd.h", "dz_each_level.h", "dz_ops_base.c", "dz_ops_wide.c",
                                                   "dz_ops_wider.c"]
     header, each, base, wide, wider = made.values()
-    assert "X(wide, bit_AVX2, 0x6)" in header
-    assert "X(wider, bit_AVX2, 0xe6)" in header
+    assert "X(wide, bit_AVX2, 0x6, 1)" in header
+    assert "X(wider, bit_AVX2, 0xe6, 1)" in header
     assert header.index("level == 1 ? f##_wide") < header.index("level == 2 ? f##_wider") < header.index("f##_base)")
     assert each.count("#include DZ_EACH") == 3
     assert each.count("push_options") == each.count("pop_options") == 2
@@ -49,7 +49,8 @@ def test_each_level_is_made_whole_from_its_entry(levels):
 ])
 def test_a_wrong_entry_is_named(levels, tmp_path, changes, message):
     path = tmp_path / "simd.toml"
-    path.write_text("[[level]]\n" + "".join(f"{k} = {v!r}\n" for k, v in entry(**changes).items()))
+    fields = {k: str(v).lower() if isinstance(v, bool) else repr(v) for k, v in entry(**changes).items()}
+    path.write_text("[[level]]\n" + "".join(f"{k} = {v}\n" for k, v in fields.items()))
     with pytest.raises(levels.LevelError, match=message):
         levels.load(path)
 

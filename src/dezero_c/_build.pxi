@@ -116,7 +116,7 @@ cdef int start() except -1:
     keep_memory(os.environ.get("DEZERO_C_CACHE") or ordinary_keep())
     dz_take_loops(np, os.environ.get("DEZERO_C_LOOPS") == "ufunc")
     set_num_threads(int(os.environ.get("DEZERO_C_NUM_THREADS") or 1))
-    select_simd(os.environ.get("DEZERO_C_SIMD") or build_info()["simd_available"][-1])
+    select_simd(os.environ.get("DEZERO_C_SIMD") or (<bytes> dz_level_best()).decode())
     return 0
 
 

@@ -63,6 +63,7 @@ cdef extern from "dz_kernels.h":
     int dz_get_threads() noexcept
     const char *dz_level() noexcept
     const char *dz_level_name(int) noexcept
+    const char *dz_level_best() noexcept
     int dz_fpe_test() noexcept nogil
     void dz_fpe_clear() noexcept nogil
     int dz_flushes() noexcept nogil

@@ -291,7 +291,7 @@ int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, 
     return 1;
 }
 
-#define DZ_OPS_OF(name, leaf7, state) extern const dz_op dz_ops_##name[];
+#define DZ_OPS_OF(name, leaf7, state, chosen) extern const dz_op dz_ops_##name[];
 extern const dz_op dz_ops_base[];
 DZ_LEVELS(DZ_OPS_OF)
 
@@ -299,12 +299,13 @@ DZ_LEVELS(DZ_OPS_OF)
 #include <cpuid.h>
 #endif
 
-#define DZ_ROW(name, leaf7, state) {#name, dz_ops_##name, leaf7, state},
+#define DZ_ROW(name, leaf7, state, chosen) {#name, dz_ops_##name, leaf7, state, chosen},
 static const struct {
     const char *name;
     const dz_op *ops;
     unsigned leaf7, state;
-} levels[] = {{"base", dz_ops_base, 0, 0}, DZ_LEVELS(DZ_ROW)};
+    int chosen;
+} levels[] = {{"base", dz_ops_base, 0, 0, 1}, DZ_LEVELS(DZ_ROW)};
 
 dz_api dz_table = {dz_ops_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
@@ -328,6 +329,15 @@ static int has(int i)
 const char *dz_level_name(int i)
 {
     return i < (int)(sizeof(levels) / sizeof(levels[0])) && has(i) ? levels[i].name : NULL;
+}
+
+const char *dz_level_best(void)
+{
+    int i, best = 0;
+    for (i = 0; dz_level_name(i) != NULL; i++)
+        if (levels[i].chosen)
+            best = i;
+    return levels[best].name;
 }
 
 int dz_select(const char *name)

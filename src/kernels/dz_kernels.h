@@ -110,6 +110,7 @@ void dz_sum_cols(int dtype, const char *x, ptrdiff_t rows, ptrdiff_t cols, char 
 int dz_select(const char *name);
 const char *dz_level(void);
 const char *dz_level_name(int i);
+const char *dz_level_best(void); /* the one to begin with */
 
 #endif /* DZ_CLIENT */
 
