@@ -26,6 +26,7 @@ LARGE = 8.0         # values are squashed beyond
 # ---- NumPy ---------------------------------------------------------------------------------------------------------
 
 _erf = np.vectorize(math.erf, otypes=[float])
+_erfc = np.vectorize(math.erfc, otypes=[float])
 
 
 def _sigmoid(x):
@@ -43,7 +44,7 @@ NUMPY = {
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
-    "sigmoid": _sigmoid, "sigmoid_simple": _sigmoid, "silu": lambda x: x * _sigmoid(x), "erf": _erf,
+    "sigmoid": _sigmoid, "sigmoid_simple": _sigmoid, "silu": lambda x: x * _sigmoid(x), "erf": _erf, "erfc": _erfc,
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))), "softplus": lambda x: np.log1p(np.exp(x)),
     "relu": lambda x: np.maximum(x, 0.0), "leaky_relu": lambda x, slope=0.2: np.where(x > 0, x, slope * x),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
@@ -83,7 +84,7 @@ def torch_functions(torch):
     """The same names by PyTorch, in float64."""
     nn = torch.nn.functional
     names = {n: getattr(torch, n) for n in """add sub mul div neg square sqrt exp log log1p expm1 sin cos tan tanh sinh
-             cosh arcsin arccos arctan abs sign maximum minimum clip where sigmoid relu erf matmul tensordot einsum
+             cosh arcsin arccos arctan abs sign maximum minimum clip where sigmoid relu erf erfc matmul tensordot einsum
              outer""".split()}
     names |= {n: getattr(torch.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()}
 
@@ -286,7 +287,7 @@ def writes(*names):
     return register
 
 
-FREE = set("add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf gelu exp expm1".split())
+FREE = set("add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1".split())
 PARAMS = {"pow": [2, 3, 0.5, -1, 2.5], "leaky_relu": [0.2, 0.05], "elu": [1.0, 0.5],
           "clip": ["-0.7, 0.9", "None, 0.5", "-0.5, None"]}
 
