@@ -76,7 +76,8 @@ def test_the_last_axis_is_summed_as_numpy_does():
     """Apart from the exponentials, about a unit in the last place at most, and the factor 1 / sum, half of one."""
     for n in (1, 5, 8, 9, 16, 33, 129, 1000, 5000):
         x = RNG.normal(size=(2, n))
-        e, _ = truth.true("exp(x)", np.float64, x=x - x.max(axis=1, keepdims=True))
+        below = x - x.max(axis=1, keepdims=True)
+        e = np.array([float(truth.true_value("exp", (), v)) for v in below.flat]).reshape(x.shape)
         assert np.allclose(F.softmax(x).data, e / e.sum(axis=1, keepdims=True), rtol=6e-16, atol=0)
         x = x.astype(np.float32)
         assert np.allclose(F.softmax(x).data, reference(x.astype(np.float64), 1), rtol=5e-7, atol=0)
