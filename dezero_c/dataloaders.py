@@ -162,6 +162,9 @@ class DataLoader:
     prefetch. Raises ValueError for an empty data set and for a batch_size below 1.
     """
 
+    _passes = 0         # how many loops have begun; on the class for loaders of older pickles
+    _passed = False     # whether one has begun since the last reset
+
     def __init__(self, dataset: Examples, batch_size: int, shuffle: bool = True, gpu: bool = False, *,
                  prefetch: int = 0) -> None:
         who = type(self).__name__
@@ -175,7 +178,6 @@ class DataLoader:
         self.gpu = False
         self.prefetch = _number(prefetch, "prefetch", 0, who)
         self._ahead: _Ahead | None = None
-        self._passes = 0
         if gpu:
             self.to_gpu()
         self.reset()
@@ -184,7 +186,7 @@ class DataLoader:
         """Begins anew, in another order if it shuffles."""
         self._forget()
         self.iteration = 0
-        self._passed = False    # whether a loop has begun a pass since
+        self._passed = False
         self.index = np.random.permutation(self.data_size) if self.shuffle else np.arange(self.data_size)
 
     def _forget(self) -> None:

@@ -111,6 +111,8 @@ class Layer:
                  for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
         if (own := state.get("_params")) is not None:       # copy.copy would share it
             state["_params"] = type(own)(own)
+        if (held := state.get("_containers")) is not None:
+            state["_containers"] = dict(held)
         return state
 
     def params(self) -> Iterator[Parameter]:

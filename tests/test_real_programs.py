@@ -285,3 +285,12 @@ def test_copies_of_recurrent_layers_hold_the_state_and_not_the_steps(kind):
         assert other.h.creator is None
         assert np.array_equal(other(x).data, copy.copy(layer)(x).data)
     assert layer.h.creator is not None
+
+
+def test_a_shallow_copy_finds_its_own_containers():
+    layer = L.Layer()
+    layer.l = [L.Linear(1, in_size=1)]
+    other = copy.copy(layer)
+    other.more = [L.Linear(1, in_size=1)]
+    assert "more" not in layer._containers
+    assert (len(list(layer.params())), len(list(other.params()))) == (2, 4)
