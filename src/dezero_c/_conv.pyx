@@ -3,8 +3,11 @@
 
 conv2d, deconv2d and the gradient with respect to the weights (Conv2DGradW) are three products of two arrays each, linear in
 both: the derivatives of each are the other two, so every order follows. All three run in `convolve`: a tile of windows becomes
-a column matrix that stays in the cache, and BLAS multiplies it.
+a column matrix that stays in the cache, and BLAS multiplies it. 3 x 3 windows over many channels go another way, by
+fewer products (_winograd.pxi).
 """
+
+import os
 
 import numpy as np
 
@@ -13,7 +16,7 @@ from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport (
-    K_CONST, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t)
+    DZ_F32, K_CONST, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t)
 from dezero_c._im2col cimport check_called, columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
 
 from dezero_c import _core
@@ -62,6 +65,9 @@ cdef object multiply(object a, object b, object out):
     return quietly(a, b, out)
 
 
+include "_winograd.pxi"
+
+
 cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t oc, object x, object W, object b, object gy,
                     bint need_y, bint need_x, bint need_W):
     """(y, gx, gW), None for what is not needed. All arrays are C-contiguous in dtype dt: x (N, C, H, W), W (O, C / groups,
@@ -77,7 +83,21 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t oc, 
     cdef char *gyp = NULL
     cdef char *cp
     # One pixel a window: the image is its column matrix.
+    cdef bint x_fits, W_fits, gy_fits
     cdef bint direct = w.kh == w.kw == w.sh == w.sw == 1 and w.ph == w.pw == 0 and (places >= FEW // 2 or w.n == 1)
+    if winograd_takes(w, dt, groups, oc) and (winograd_pays(w.n, w.oh, w.ow) or need_x and winograd_pays(w.n, w.h, w.w)):
+        x_fits, W_fits, gy_fits = within(x), within(W), within(gy)
+        if need_y and x_fits and W_fits and winograd_pays(w.n, w.oh, w.ow):
+            y = winograd(w.n, x, W, b, w.oh, w.ow, w.ph, w.pw, False)
+            need_y = False
+        if need_x and gy_fits and W_fits and winograd_pays(w.n, w.h, w.w):
+            gx = winograd(w.n, gy, W, None, w.h, w.w, 2 - w.ph, 2 - w.pw, True)
+            need_x = False
+        if need_W and x_fits and gy_fits and winograd_pays(w.n, w.oh, w.ow):
+            gW = winograd_gW(w, x, gy)
+            need_W = False
+        if not (need_y or need_x or need_W):
+            return y, gx, gW
     if need_y:
         y = new_array((w.n, oc, w.oh, w.ow), dt)
         yp = cnp.PyArray_BYTES(y)
