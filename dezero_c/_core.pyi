@@ -64,6 +64,14 @@ class Variable:
     @property
     def T(self) -> Variable:
         """The axes in reverse order, as `transpose()`."""
+    def item(self, *args: Any) -> Any:
+        """One element as a Python number: the only one, or that at an index, `item(3)` or `item(0, 1)`, as ndarray.item."""
+    def astype(self, dtype: DTypeLike) -> Variable:
+        """The values in another dtype, a new array; the gradient comes back in this one. See `functions.cast`."""
+    def copy(self) -> Variable:
+        """The same values in memory of their own, with the graph."""
+    def detach(self) -> Variable:
+        """The same values, in the same memory, without the graph: a constant for what is computed from it."""
     def cleargrad(self) -> None:
         """Forgets the gradient."""
     def _repr_html_(self) -> str:
@@ -96,8 +104,22 @@ class Variable:
         """The axes in the order given (`transpose(1, 0)`, `transpose((1, 0))`), reversed without one."""
     @overload
     def transpose(self, *axes: int) -> Variable: ...
+    def ravel(self) -> Variable:
+        """All elements along one axis, a view where NumPy gives one."""
+    def flatten(self) -> Variable:
+        """As `ravel`: one axis, as an ndarray's method; the function `flatten` keeps the first one, as in DeZero."""
+    def squeeze(self, axis: Axis = None) -> Variable:
+        """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Variable:
         """Sum over the axes given (an int, a tuple, None: all)."""
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Variable:
+        """Mean over the axes given."""
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
+        """Variance over the axes given; ddof: 1 for that of a sample."""
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
+        """Standard deviation over the axes given; ddof: 1 for that of a sample."""
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Variable:
+        """Product over the axes given."""
     def max(self, axis: Axis = None, keepdims: bool = False) -> Variable:
         """The largest element over `axis`."""
     def min(self, axis: Axis = None, keepdims: bool = False) -> Variable:

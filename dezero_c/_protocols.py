@@ -24,7 +24,8 @@ _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, 
 
 def _ufunc_table() -> dict[np.ufunc, Callable[..., Any]]:
     """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table: dict[np.ufunc, Callable[..., Any]] = {np.matmul: F.matmul, np.power: _ops.pow, np.positive: lambda x: x}
+    table: dict[np.ufunc, Callable[..., Any]] = {np.matmul: F.matmul, np.power: _ops.pow, np.positive: lambda x: x,
+                                                  np.conjugate: F.conj}
     for op in _ops.TABLE:
         call = f"({', '.join(op['args'])})"
         name = op["numpy"].removeprefix("np.").removesuffix(call)
@@ -127,6 +128,8 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.hstack: _concatenate_along(lambda x: 0 if x.ndim == 1 else 1, _at_least(1)),
     np.dstack: _concatenate_along(lambda x: 2, _at_least(3)),
     np.split: lambda ary, indices_or_sections, axis=0: F.split(ary, indices_or_sections, axis),
+    np.real: lambda val: F.real(val),
+    np.imag: lambda val: F.imag(val),
     np.pad: lambda array, pad_width, mode="constant", constant_values=0: F.pad(array, pad_width, mode, constant_values),
     np.repeat: lambda a, repeats, axis=None: F.repeat(a, repeats, axis),
     np.tile: lambda A, reps: F.tile(A, reps),

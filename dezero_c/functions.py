@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np  # noqa: F401  names that programs take from here, too: np, Variable, Function, cuda
 
 from dezero_c import (
+    _cast,
     _conv,
     _einsum,
     _im2col,
@@ -25,6 +26,7 @@ from dezero_c import (
     _softmax,
 )
 from dezero_c import cuda as cuda
+from dezero_c._cast import *  # noqa: F403
 from dezero_c._conv import *  # noqa: F403
 from dezero_c._core import Function as Function
 from dezero_c._core import Variable as Variable
@@ -48,7 +50,7 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
     __all__ = [
         name
         for family in (
-            _conv, _einsum, _im2col, _index, _join, _linalg, _losses,
+            _cast, _conv, _einsum, _im2col, _index, _join, _linalg, _losses,
             _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax,
         )
         for name in family.__all__

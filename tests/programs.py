@@ -48,7 +48,8 @@ NUMPY = {
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))), "softplus": lambda x: np.log1p(np.exp(x)),
     "relu": lambda x: np.maximum(x, 0.0), "leaky_relu": lambda x, slope=0.2: np.where(x > 0, x, slope * x),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
-    "get_item": lambda x, i: x[i], "flatten": lambda x: x.reshape(len(x), -1), "split": _split,
+    "cast": lambda x, dtype: x.astype(dtype), "real": np.real, "imag": np.imag, "conj": np.conj, "get_item": lambda x, i: x[i],
+    "flatten": lambda x: x.reshape(len(x), -1), "split": _split,
     "embed_id": lambda ids, W: W[ids], "average": np.mean, "logsumexp": records.log_sum_exp,
     "sum_to": lambda x, shape: x.sum(tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True),
     "norm": lambda x, axis=None: np.sqrt((x * x).sum(axis)), "linear": records.linear_reference,
@@ -141,6 +142,8 @@ def torch_functions(torch):
     names |= {name: move(name) for name in MOVES}
     names["trace"] = lambda x, offset=0: names["diagonal"](x, offset).sum(-1)
     names |= {
+        "cast": lambda x, dtype: x.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype),
+        "real": torch.real, "imag": torch.imag, "conj": torch.conj,
         "pow": torch.pow, "power": torch.pow, "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum, "embed_id": lambda ids, W: W[ids],
@@ -435,6 +438,19 @@ def chosen(program, r, name):
             return f"f.take_along_axis({n}, np.array({ids}), 0)"
         ids = [[r.randrange(rows if name == "embed_id" else columns) for _ in range(2)] for _ in range(2)]
         return f"f.embed_id(np.array({ids}), {n})" if name == "embed_id" else f"f.take({n}, np.array({ids}), 1)"
+
+
+@writes("cast")
+def cast(program, r, name):
+    n = program.pick(r)
+    return f"f.cast({n}, {n}.dtype)"
+
+
+@writes("real", "imag", "conj")
+def parts(program, r, name):
+    n = program.pick(r)
+    z = f"(f.cast({n}, 'complex64' if '32' in str({n}.dtype) else 'complex128') * (0.5 - 1.5j))"
+    return f"f.real(f.square(f.conj({z})) * 1j)" if name == "conj" else f"f.{name}(f.square({z}))"
 
 
 @writes("concatenate", "stack")

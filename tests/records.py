@@ -75,6 +75,18 @@ def random_labels(n, classes):
     return np.random.default_rng(n).integers(0, classes, n)
 
 
+TURN = np.complex64(0.5 - 1.5j)
+
+
+def as_complex(x):
+    return F.cast(x, np.result_type(x.dtype, np.complex64))
+
+
+def power_spectrum(f, z):
+    z = f.exp(z * TURN) + f.sin(z)
+    return f.real(z * f.conj(z) + f.conj(z * z))
+
+
 # ---- shapes --------------------------------------------------------------------------------------------------------
 
 SHAPE = [
@@ -164,6 +176,32 @@ SHAPE = [
          Case("axes", lambda x: F.roll(x, (1, 2), (0, 1)), lambda x: np.roll(x, (1, 2), (0, 1)), [(2, 3)])],
         integers="same",
         bad=[(lambda: F.roll(v(2, 3), 1, 2), AxisError, r"roll.*2.*\(2, 3\)")]),
+    Record(
+        ["cast"],
+        [Case("same", lambda x: F.cast(x, x.dtype), lambda x: x.copy(), [(2, 3)], empty=[[(0, 3)]], zero_d=[[()]])],
+        integers="same",
+        bad=[(lambda: F.cast(v(2), "U3"), TypeError, "cast.*U3"), (lambda: F.cast(NONE, float), TypeError, "cast.*no data")]),
+    Record(
+        ["real"],
+        [Case("real", lambda x: F.real(x), np.real, [(2, 3)], empty=[[(0, 3)]], zero_d=[[()]]),
+         Case("complex", lambda x: F.real(as_complex(x) * TURN), lambda x: (x * TURN).real, [(2, 3)])],
+        integers=None, half=None, bad=[(lambda: F.real(NONE), TypeError, "real.*no data")]),
+    Record(
+        ["imag"],
+        [Case("real", lambda x: F.imag(x), np.imag, [(2, 3)], empty=[[(0, 3)]], zero_d=[[()]]),
+         Case("complex", lambda x: F.imag(F.exp(as_complex(x) * TURN)), lambda x: np.exp(x * TURN).imag, [(2, 3)])],
+        integers=None, half=None, bad=[(lambda: F.imag(NONE), TypeError, "imag.*no data")]),
+    Record(
+        ["conj"],
+        [Case("real", lambda x: F.conj(x), np.conj, [(2, 3)], empty=[[(0, 3)]], zero_d=[[()]]),
+         Case("power", lambda x: power_spectrum(F, as_complex(x)), lambda x: power_spectrum(np, x.astype(complex)),
+              [(2, 3)])],
+        integers=None, half=None, bad=[(lambda: F.conj(NONE), TypeError, "conj.*no data")]),
+    Record(
+        ["stop_gradient"],
+        [Case("same", lambda x: F.stop_gradient(x), lambda x: x, [(2, 3)], empty=[[(0, 3)]], zero_d=[[()]])],
+        integers="same", order=0,
+        bad=[(lambda: F.stop_gradient(NONE), TypeError, "stop_gradient.*no data")]),
 ]
 
 

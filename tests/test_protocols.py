@@ -49,6 +49,7 @@ CALLS = {
     "hstack 2-D": (lambda v: np.hstack((v, B)), A),
     "dstack": (lambda v: np.dstack([v, B]), A),
     "split": (lambda v: np.split(v, 3)[1], A),
+    "real": (lambda v: np.real(np.conjugate(v * v)) + np.imag(v), A),
     "pad": (lambda v: np.pad(v, 1), A),
     "pad constant": (lambda v: np.pad(v, ((0, 1), (2, 0)), mode="constant", constant_values=3.0), A),
     "repeat": (lambda v: np.repeat(v, 2, axis=0), A),

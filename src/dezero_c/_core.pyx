@@ -237,6 +237,25 @@ cdef class Variable:
             return F64 if self.v.dt == DZ_F64 else F32
         return self._data.dtype
 
+    def item(self, *args):
+        """One element as a Python number: the only one, or that at an index, `item(3)` or `item(0, 1)`, as ndarray.item."""
+        cdef object a = data_of(self)
+        if a is None:
+            raise TypeError("item: the Variable has no data (Variable(None)); give it data first")
+        return a.item(*args)
+
+    def astype(self, dtype):
+        """The values in another dtype, a new array; the gradient comes back in this one. See `functions.cast`."""
+        return methods["cast"](self, dtype)
+
+    def copy(self):
+        """The same values in memory of their own, with the graph."""
+        return methods["cast"](self, self.dtype)
+
+    def detach(self):
+        """The same values, in the same memory, without the graph: a constant for what is computed from it."""
+        return methods["stop_gradient"](self)
+
     def __len__(self):
         return len(data_of(self))
 
@@ -465,9 +484,37 @@ cdef class Variable:
             return methods["transpose"](self, axes[0])
         return methods["transpose"](self, axes or None)
 
+    def ravel(self):
+        """All elements along one axis, a view where NumPy gives one."""
+        return methods["reshape"](self, (-1,))
+
+    def flatten(self):
+        """As `ravel`: one axis, as an ndarray's method; the function `flatten` keeps the first one, as in DeZero."""
+        return methods["reshape"](self, (-1,))
+
+    def squeeze(self, axis=None):
+        """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
+        return methods["squeeze"](self, axis)
+
     def sum(self, axis=None, keepdims=False):
         """Sum over the axes given (an int, a tuple, None: all)."""
         return methods["sum"](self, axis, keepdims)
+
+    def mean(self, axis=None, keepdims=False):
+        """Mean over the axes given."""
+        return methods["mean"](self, axis, keepdims)
+
+    def var(self, axis=None, ddof=0, keepdims=False):
+        """Variance over the axes given; ddof: 1 for that of a sample."""
+        return methods["var"](self, axis, ddof, keepdims)
+
+    def std(self, axis=None, ddof=0, keepdims=False):
+        """Standard deviation over the axes given; ddof: 1 for that of a sample."""
+        return methods["std"](self, axis, ddof, keepdims)
+
+    def prod(self, axis=None, keepdims=False):
+        """Product over the axes given."""
+        return methods["prod"](self, axis, keepdims)
 
     def max(self, axis=None, keepdims=False):
         """The largest element over `axis`."""

@@ -596,6 +596,6 @@ cdef Variable call_free(Variable v, object value):
 __all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max", "mean",
            "min", "prod", "std", "sum", "var"]
 
-_core.register_methods(max=max, min=min, sum=sum)
+_core.register_methods(max=max, mean=mean, min=min, prod=prod, std=std, sum=sum, var=var)
 for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, LogSumExp):
     _core.open_class(_cls)
