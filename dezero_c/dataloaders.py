@@ -148,7 +148,8 @@ class _Pass:
 
 
 class DataLoader:
-    """Batches (x, t) of a data set: arrays of batch_size examples and of their labels, the last ones fewer.
+    """Batches (x, t) of a data set: arrays of batch_size examples and of their labels, the last ones fewer. `len(loader)`
+    is the number of batches of a pass.
 
     dataset: anything with a length whose elements dataset[i] are pairs. shuffle: in a new order each time through, by
     `np.random.permutation`, drawn when the loader is made, after the last batch and by `reset`. gpu: there is none;
@@ -158,15 +159,19 @@ class DataLoader:
     are the same. Random numbers that transforms draw come from that thread then, so their order among a program's own
     is open.
 
+    drop_last (not in DeZero): True leaves out the last batch where it has fewer examples: which ones are left out changes with
+    the order.
+
     Attributes: dataset, batch_size, shuffle, data_size, max_iter (batches each time through), iteration, index, gpu,
-    prefetch. Raises ValueError for an empty data set and for a batch_size below 1.
+    prefetch, drop_last. Raises ValueError for an empty data set, for a batch_size below 1, and where drop_last leaves no batch.
     """
 
     _passes = 0         # how many loops have begun; on the class for loaders of older pickles
     _passed = False     # whether one has begun since the last reset
+    drop_last = False   # for older pickles, too
 
     def __init__(self, dataset: Examples, batch_size: int, shuffle: bool = True, gpu: bool = False, *,
-                 prefetch: int = 0) -> None:
+                 prefetch: int = 0, drop_last: bool = False) -> None:
         who = type(self).__name__
         self.dataset = dataset
         self.batch_size = _number(batch_size, "batch_size", 1, who)
@@ -174,7 +179,11 @@ class DataLoader:
         self.data_size = len(dataset)
         if self.data_size == 0:
             raise ValueError(f"{who}: the data set is empty; there are no batches of nothing")
-        self.max_iter = math.ceil(self.data_size / self.batch_size)
+        self.drop_last = bool(drop_last)
+        self.max_iter = self.data_size // self.batch_size if drop_last else math.ceil(self.data_size / self.batch_size)
+        if self.max_iter == 0:
+            raise ValueError(f"{who}: a data set of {self.data_size} examples has no full batch of {self.batch_size}, and "
+                             "drop_last leaves out the others; take a smaller batch_size, or drop_last=False")
         self.gpu = False
         self.prefetch = _number(prefetch, "prefetch", 0, who)
         self._ahead: _Ahead | None = None
@@ -253,10 +262,15 @@ class DataLoader:
 
 class SeqDataLoader(DataLoader):
     """Batches of a sequence, read at batch_size places at once that lie as far apart as possible: element j of batch i
-    is example (j * (N // batch_size) + i) % N. For recurrent networks, whose state belongs to those places."""
+    is example (j * (N // batch_size) + i) % N. For recurrent networks, whose state belongs to those places.
 
-    def __init__(self, dataset: Examples, batch_size: int, gpu: bool = False, *, prefetch: int = 0) -> None:
-        super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch)
+    Every batch is full: where batch_size does not divide N, the last one begins again with what other places have read.
+    drop_last leaves it out, so that no example comes twice. The rest as in DataLoader.
+    """
+
+    def __init__(self, dataset: Examples, batch_size: int, gpu: bool = False, *, prefetch: int = 0,
+                 drop_last: bool = False) -> None:
+        super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch, drop_last=drop_last)
 
     def _places(self, iteration: int) -> NDArray[np.intp]:
         return (np.arange(self.batch_size) * (self.data_size // self.batch_size) + iteration) % self.data_size

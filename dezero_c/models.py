@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from dezero_c import utils
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Self, SupportsIndex
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -44,18 +44,42 @@ class Model(Layer):
 class Sequential(Model):
     """Layers, and functions of one argument such as `F.relu`, one after the other.
 
-    They are the attributes `l0`, `l1`, …, and the list `layers`. Raises TypeError for what cannot be called.
+    They are the attributes `l0`, `l1`, …, which name the parameters, and the list `layers`; `len(model)`, iteration and
+    `model[i]` give them, too, and `model[i:j]` is a Sequential of some, the same objects, counted from `l0` anew. Raises
+    TypeError for what cannot be called.
     """
 
     def __init__(self, *layers: Callable[[Any], Any]) -> None:
         super().__init__()
-        self.layers = []
-        for i, layer in enumerate(layers):
-            if not callable(layer):
-                raise TypeError(f"Sequential: argument {i} is of type {type(layer).__name__}, which cannot be called; "
-                                "pass layers and functions one by one, Sequential(*layers)")
-            setattr(self, f"l{i}", layer)
-            self.layers.append(layer)
+        self.layers: list[Callable[[Any], Any]] = []
+        for layer in layers:
+            self.append(layer)
+
+    def append(self, layer: Callable[[Any], Any]) -> Self:
+        """Adds a layer or a function at the end, as the next of `l0`, `l1`, …; gives the model itself."""
+        i = len(self.layers)
+        if not callable(layer):
+            raise TypeError(f"Sequential: argument {i} is of type {type(layer).__name__}, which cannot be called; "
+                            "pass layers and functions one by one, Sequential(*layers)")
+        setattr(self, f"l{i}", layer)
+        self.layers = [*self.layers, layer]     # a list of its own: a shallow copy of the model has the old one
+        return self
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __bool__(self) -> bool:
+        return True     # a model is one, whatever its length
+
+    def __iter__(self) -> Iterator[Callable[[Any], Any]]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:

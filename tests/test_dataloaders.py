@@ -192,6 +192,27 @@ def test_sequences(prefetch):
     assert np.array_equal(np.random.get_state()[1], state)
 
 
+@PREFETCH
+def test_the_last_batch_is_dropped(prefetch):
+    for n, batches in ((10, 2), (8, 2), (4, 1)):
+        loader = DataLoader(Pairs(n), 4, shuffle=False, prefetch=prefetch, drop_last=True)
+        assert (len(loader), loader.max_iter) == (batches, batches)
+        for _ in range(2):
+            assert [t.tolist() for _, t in loader] == [[8 * i, 8 * i + 2, 8 * i + 4, 8 * i + 6] for i in range(batches)]
+    orders = []
+    for drop in (True, False):      # the order of random numbers is the same
+        np.random.seed(1)
+        loader = DataLoader(Pairs(), 4, prefetch=prefetch, drop_last=drop)
+        orders.append([[t.tolist() for _, t in loader][:2] for _ in range(2)])
+    assert orders[0] == orders[1]
+    loader = DataLoader(Pairs(), 4, prefetch=prefetch, drop_last=True)
+    seq = SeqDataLoader(list(zip(range(7), range(7), strict=True)), 3, prefetch=prefetch, drop_last=True)
+    assert len(seq) == 2
+    assert [x.tolist() for x, _ in seq] == [[0, 2, 4], [1, 3, 5]]
+    for kept in (copy.copy(loader), pickle.loads(pickle.dumps(loader))):
+        assert (kept.drop_last, len(kept)) == (True, 2)
+
+
 def test_a_loader_with_its_own_next():
     class Doubled(DataLoader):
         def __next__(self):
@@ -217,6 +238,8 @@ def test_arguments(cls):
         cls(Pairs(), 2, prefetch=-1)
     with pytest.raises(ValueError, match=f"{name}: the data set is empty"):
         cls([], 2)
+    with pytest.raises(ValueError, match=f"{name}: a data set of 10 examples has no full batch of 11, and drop_last"):
+        cls(Pairs(), 11, drop_last=True)
     with pytest.raises(RuntimeError, match=f"{name}: there is no GPU"):
         cls(Pairs(), 2, gpu=True)
     loader = cls(Pairs(), np.int64(2), gpu=False)

@@ -100,6 +100,51 @@ def test_sequential_in_a_sequential_trains_every_parameter():
     assert all(p.grad is None for p in model.params())
 
 
+def test_sequential_is_a_sequence_of_its_layers():
+    first_layer, last = L.Linear(5), L.Linear(2)
+    model = models.Sequential(first_layer, F.relu, last)
+    assert len(model) == 3
+    assert list(model) == model.layers == [first_layer, F.relu, last]
+    assert model[0] is first_layer
+    assert model[-1] is model[np.int64(2)] is last
+    x = image(2, 6)
+    head = model[:2]
+    assert type(head) is models.Sequential
+    np.testing.assert_array_equal(head(x).data, F.relu(first_layer(x)).data)
+    tail = model[2:]
+    assert tail.l0 is last
+    np.testing.assert_array_equal(tail(head(x)).data, model(x).data)
+    assert keys(model) == ["l0/W", "l0/b", "l2/W", "l2/b"]
+    assert keys(tail) == ["l0/W", "l0/b"]
+    assert list(model[::-2]) == [last, first_layer]
+    for bad in (3, -4):
+        with pytest.raises(IndexError):
+            model[bad]
+    with pytest.raises(TypeError):
+        model["l0"]
+
+
+def test_sequential_is_appended_to():
+    model = models.Sequential()
+    assert len(model) == 0
+    assert model        # true as every model is
+    last = L.Linear(2)
+    assert model.append(L.Linear(5)).append(F.relu) is model
+    other = copy.copy(model)
+    model.append(last)
+    assert (len(model), len(other)) == (3, 2)
+    assert model.l2 is last
+    assert not hasattr(other, "l2")
+    assert keys(model) == ["l0/W", "l0/b", "l2/W", "l2/b"]
+    x = image(2, 6)
+    np.testing.assert_array_equal(model(x).data, last(F.relu(model.l0(x))).data)
+    F.sum(model(x)).backward()
+    assert all(p.grad is not None for p in model.params())
+    with pytest.raises(TypeError, match="Sequential: argument 3 is of type int"):
+        model.append(3)
+    assert len(model) == 3
+
+
 @pytest.mark.parametrize(("argument", "kind"), [([L.Linear(2)], "list"), (3, "int"), (None, "NoneType")])
 def test_sequential_refuses_what_cannot_be_called(argument, kind):
     with pytest.raises(TypeError, match=rf"Sequential: argument 1 is of type {kind}, .*Sequential\(\*layers\)"):

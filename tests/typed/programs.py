@@ -202,7 +202,7 @@ def clip_all(params: list[Parameter]) -> None:
 
 def train() -> None:
     train_set = datasets.Spiral(train=True)
-    loader = DataLoader(train_set, 30, shuffle=True)
+    loader = DataLoader(train_set, 30, shuffle=True, drop_last=True)
     model = Net(10, 3)
     optimizer = optimizers.Adam(0.01).setup(model)
     assert_type(optimizer, optimizers.Adam)
@@ -252,6 +252,8 @@ def ready_made(x: Variable, image: object) -> None:
     assert_type(models.VGG16(pretrained=False).forward(x), Variable)
     assert_type(models.VGG16.preprocess(image), NDArray[Any])
     stack = models.Sequential(L.Linear(10), F.relu, L.BatchNorm(), L.Dropout(0.2), L.Linear(1))
+    assert_type(stack[1:], models.Sequential)
+    assert_type(len(stack.append(F.relu)), int)
     stack.plot(x, to_file="model.svg")
     rnn = L.LSTM(10)
     rnn.reset_state()
