@@ -25,12 +25,14 @@ def get_item(x: Operand, slices: Any) -> Variable:
     Raises IndexError as NumPy does, with the shape in its text.
     """
 
-def embed_id(x: Operand, W: Operand) -> Variable:
+def embed_id(x: Operand, W: Operand, *, padding_idx: int | None = None) -> Variable:
     """Rows of W by number: W[x].
 
     x: integer ids of any shape, an ndarray, a Variable, a list or an int, which gets no gradient; W: (V, D). Returns x.shape +
     (D,). W's gradient is the sum of gy over the places of each id, added in their order. Negative ids count from the end.
-    Raises TypeError for ids that are no integers, IndexError for ids outside of [-V, V).
+    padding_idx: the id of a row that is a constant here and gets no gradient, of whatever order, such as that of the filling
+    after short sequences; None for none.
+    Raises TypeError for ids that are no integers, IndexError for ids and a padding_idx outside of [-V, V).
     """
 
 def take(x: Operand, indices: Operand, axis: int | None = None) -> Variable:

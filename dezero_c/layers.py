@@ -431,14 +431,24 @@ class GRU(Layer):
 
 
 class EmbedID(Layer):
-    """The row of W (in_size, out_size), float32, for each of the integers x: shape (*x.shape, out_size)."""
+    """The row of W (in_size, out_size), float32, for each of the integers x: shape (*x.shape, out_size).
 
-    def __init__(self, in_size: int, out_size: int) -> None:
+    padding_idx (not in DeZero): the row that stands for padding; it starts as zeros and gets no gradient, see
+    `functions.embed_id`. Raises IndexError where W has no such row.
+    """
+
+    padding_idx: int | None = None      # for older pickles, too
+
+    def __init__(self, in_size: int, out_size: int, *, padding_idx: int | None = None) -> None:
         super().__init__()
         self.W = Parameter(np.random.randn(in_size, out_size).astype(np.float32), name="W")
+        if padding_idx is not None:
+            F.embed_id([], self.W, padding_idx=padding_idx)     # raises for what is no row
+            self.W.data[padding_idx] = 0
+        self.padding_idx = padding_idx
 
     def __call__(self, x: Operand) -> Variable:
-        return F.embed_id(x, self.W)
+        return F.embed_id(x, self.W, padding_idx=self.padding_idx)
 
 
 class BatchNorm(Layer):

@@ -276,6 +276,69 @@ def test_embedding_forms():
     assert F.embed_id([1], np.arange(3.0)).data == [1.0]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("padding", [2, -1, 0])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_the_row_of_padding_is_a_constant(dtype, padding, create_graph):
+    a = RNG.standard_normal((3, 2)).astype(dtype)
+    a[1] = np.inf, np.nan       # the others' values go nowhere else
+    for ids in (LINES % 3, np.array([0, 2, -1]), np.array(padding), np.zeros((0, 2), int)):
+        W, free = Variable(a), Variable(a)
+        y = F.embed_id(ids, W, padding_idx=padding)
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y.data, a[ids])
+        seed = RNG.standard_normal(y.shape).astype(dtype)
+        for z in (y, F.embed_id(ids, free)):
+            z.grad = Variable(seed)
+            z.backward(create_graph=create_graph)
+        expected = free.grad.data.copy()
+        expected[padding] = 0
+        np.testing.assert_array_equal(W.grad.data, expected)
+        assert W.grad.dtype == dtype
+
+
+def test_the_row_of_padding_at_three_orders():
+    """As where the row is an array joined to the others."""
+    a = RNG.standard_normal((3, 2))
+
+    def orders(f):
+        W = Variable(a)
+        y = f(W)
+        for _ in range(3):
+            W.cleargrad()
+            y.backward(create_graph=True)
+            yield W.grad.data
+            y = F.sum(W.grad * np.arange(1.0, 7).reshape(3, 2))
+
+    joined = orders(lambda W: F.sum(F.concatenate([W[:2], Variable(a[2:])])[LINES] ** 4))
+    for one, other in zip(orders(lambda W: F.sum(F.embed_id(LINES, W, padding_idx=2) ** 4)), joined, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+        assert not one[2].any()
+        assert one[:2].all()
+
+
+def test_the_row_of_padding_of_a_vector():
+    W = Variable(np.arange(3.0))
+    y = F.embed_id([1, 0, 1], W, padding_idx=1)
+    y.backward()
+    assert y.data.tolist() == [1.0, 0.0, 1.0]
+    assert W.grad.data.tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("padding", [None, 0, -1])
+def test_the_row_of_padding_is_torchs(dtype, padding):
+    torch = pytest.importorskip("torch")
+    a, seed = RNG.standard_normal((3, 2)).astype(dtype), RNG.standard_normal((*LINES.shape, 2)).astype(dtype)
+    W, w = Variable(a), torch.tensor(a, requires_grad=True)
+    y, z = F.embed_id(LINES, W, padding_idx=padding), torch.nn.functional.embedding(torch.tensor(LINES), w, padding)
+    np.testing.assert_array_equal(y.data, z.detach().numpy())
+    y.grad = Variable(seed)
+    y.backward()
+    z.backward(torch.tensor(seed))
+    np.testing.assert_allclose(W.grad.data, w.grad.numpy(), rtol=1e-6)
+
+
 def test_classes_called_directly():
     x = Variable(RNG.standard_normal((3, 4)))
     f = F.GetItem([0, 2, 0])
@@ -342,6 +405,10 @@ def test_other_containers_of_data():
         (lambda x: F.embed_id(-3, x), IndexError, ["embed_id", "id -3 is not", "[-2, 2)"]),
         (lambda x: F.embed_id(0, F.sum(x)), ValueError, ["embed_id", "0-d"]),
         (lambda x: F.embed_id(0, Variable(None)), TypeError, ["embed_id", "no data"]),
+        (lambda x: F.embed_id(0, x, padding_idx=2), IndexError, ["embed_id: padding_idx 2", "[-2, 2)", "(2, 3)"]),
+        (lambda x: F.embed_id(0, x, padding_idx=-3), IndexError, ["padding_idx -3"]),
+        (lambda x: F.embed_id(0, x, padding_idx=1.0), TypeError, ["embed_id", "padding_idx 1.0"]),
+        (lambda x: F.embed_id(0, x, padding_idx=True), TypeError, ["padding_idx True"]),
         (lambda x: F.take(x, [0.5]), TypeError, ["take", "integers"]),
         (lambda x: F.take(x, [6]), IndexError, ["take", "out of bounds"]),
         (lambda x: F.take(x, [0], 2), np.exceptions.AxisError, ["take", "(2, 3)"]),
@@ -350,7 +417,7 @@ def test_other_containers_of_data():
         (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
         (lambda x: F.diagonal(x, 0, 1, 1), ValueError, ["diagonal", "same axis"]),
     ],
-    ids=range(24),
+    ids=range(28),
 )
 def test_errors_name_operation_and_shapes(call, error, words):
     with pytest.raises(error) as info:

@@ -578,6 +578,26 @@ def test_embed_id(x):
     np.testing.assert_array_equal(layer.W.grad.data, [[0, 0], [1, 1], [0, 0], [2, 2], [0, 0]])
 
 
+@pytest.mark.parametrize("padding", [0, -1])
+def test_embed_id_leaves_padding_alone(padding):
+    np.random.seed(0)
+    plain = L.EmbedID(5, 2)
+    np.random.seed(0)
+    layer = L.EmbedID(5, 2, padding_idx=padding)
+    plain.W.data[padding] = 0
+    np.testing.assert_array_equal(layer.W.data, plain.W.data)
+    assert [name for name, _ in layer.named_params()] == ["W"]
+    for same in (layer, pickle.loads(pickle.dumps(layer))):
+        F.sum(same([0, 1, 4, 4])).backward()
+        expected = np.array([[1.0], [1], [0], [0], [2]]) * [1, 1]
+        expected[padding] = 0
+        np.testing.assert_array_equal(same.W.grad.data, expected)
+    with pytest.raises(IndexError, match="padding_idx 5"):
+        L.EmbedID(5, 2, padding_idx=5)
+    with pytest.raises(TypeError):
+        L.EmbedID(5, 2, padding_idx=0.5)
+
+
 def test_embed_id_names_what_is_no_id():
     with pytest.raises(IndexError):
         L.EmbedID(5, 2)(np.array([5]))

@@ -24,6 +24,7 @@ from dezero_c._core cimport (
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
+from dezero_c._ops import where
 from dezero_c._shape import reshape
 
 cnp.import_array()
@@ -501,15 +502,17 @@ cdef object integers(object indices, str op, str what):
     return np.array(a, np.intp, order="C")
 
 
-def embed_id(x, W):
+def embed_id(x, W, *, padding_idx=None):
     """Rows of W by number: W[x].
 
     x: integer ids of any shape, an ndarray, a Variable, a list or an int, which gets no gradient; W: (V, D). Returns x.shape +
     (D,). W's gradient is the sum of gy over the places of each id, added in their order. Negative ids count from the end.
-    Raises TypeError for ids that are no integers, IndexError for ids outside of [-V, V).
+    padding_idx: the id of a row that is a constant here and gets no gradient, of whatever order, such as that of the filling
+    after short sequences; None for none.
+    Raises TypeError for ids that are no integers, IndexError for ids and a padding_idx outside of [-V, V).
     """
-    cdef Variable w = argument(W, "embed_id")
-    cdef object ids = integers(x, "embed_id", "ids"), a = data_of(w), r
+    cdef Variable w = argument(W, "embed_id"), y
+    cdef object ids = integers(x, "embed_id", "ids"), a = data_of(w), r, padding
     if a.ndim == 0:
         raise ValueError("embed_id: W must have an axis of ids, (V, D); it is 0-d")
     try:
@@ -517,7 +520,16 @@ def embed_id(x, W):
     except IndexError as error:
         found = f"id {ids.min()} is not" if ids.size == 1 else f"ids from {ids.min()} to {ids.max()} are not all"
         raise IndexError(f"embed_id: {found} in [{-a.shape[0]}, {a.shape[0]}), the rows of W of shape {a.shape}") from error
-    return record_index(w, ids, r)
+    y = record_index(w, ids, r)
+    if padding_idx is None:
+        return y
+    if not isinstance(padding_idx, (int, np.integer)) or isinstance(padding_idx, bool):
+        raise TypeError(f"embed_id: padding_idx {padding_idx!r} must be an int or None")
+    if not -a.shape[0] <= padding_idx < a.shape[0]:
+        raise IndexError(f"embed_id: padding_idx {padding_idx} is not in [{-a.shape[0]}, {a.shape[0]}), the rows of W of shape "
+                         f"{a.shape}")
+    padding = ids % a.shape[0] == padding_idx % a.shape[0]
+    return where(np.reshape(padding, ids.shape + (1,) * (a.ndim - 1)), data_of(y), y) if padding.any() else y
 
 
 def take(x, indices, axis=None):
