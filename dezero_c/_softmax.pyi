@@ -1,6 +1,7 @@
 
 from ._arrays import ArrayFunction
 from ._core import Variable
+from ._losses import _Reduction
 from ._typing import Axis, Operand
 
 class Softmax(ArrayFunction):
@@ -31,11 +32,12 @@ def log_softmax(x: Operand, axis: int = 1) -> Variable:
     x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
     """
 
-def softmax_cross_entropy(x: Operand, t: Operand) -> Variable:
+def softmax_cross_entropy(x: Operand, t: Operand, *, reduction: _Reduction = "mean") -> Variable:
     """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
 
-    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
-    that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). reduction: "mean", "sum", or
+    "none" for the losses of the rows, (N,). Raises TypeError for labels that are no integers, IndexError for one out of range,
+    ValueError for shapes that do not fit, for another reduction, and for "mean" with N = 0.
     """
 
 def softmax_cross_entropy_simple(x: Operand, t: Operand) -> Variable:

@@ -5,6 +5,7 @@ import pytest
 
 import dezero_c.functions as F
 from dezero_c import Variable
+from dezero_c.utils import gradgradient_check, gradient_check
 
 RNG = np.random.default_rng(10)
 LOSSES = [F.mean_squared_error, F.mean_squared_error_simple, F.mean_absolute_error, F.huber]
@@ -96,3 +97,123 @@ def test_huber_delta():
         F.huber(np.ones(3), np.ones(3), 0.0)
     d = np.array([-3.0, -0.5, 0.0, 2.0])
     assert F.huber(d, np.zeros(4), 1.0).data == pytest.approx((2.5 + 0.125 + 0 + 1.5) / 4)
+
+
+# ---- reductions ---------------------------------------------------------------------------------------------------
+
+BINARY = RNG.integers(0, 2, (4, 3))
+CLASSES = np.array([2, 0, 1, 2])
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+def entropy(x):
+    return np.log(np.exp(x).sum(1)) - x[np.arange(4), CLASSES]
+
+
+# name: function of (x, reduction), of an ndarray what each element loses, "mean" over the first axis alone, PyTorch's of (x, t)
+REDUCED = {
+    "mean_squared_error": (lambda x, **r: F.mean_squared_error(x, BINARY, **r), lambda x: (x - BINARY) ** 2, True, "mse_loss"),
+    "mean_absolute_error": (lambda x, **r: F.mean_absolute_error(x, BINARY, **r), lambda x: abs(x - BINARY), False, "l1_loss"),
+    "huber": (lambda x, **r: F.huber(x, BINARY, **r),
+              lambda x: np.where(abs(x - BINARY) < 1, (x - BINARY) ** 2 / 2, abs(x - BINARY) - 0.5), False, "huber_loss"),
+    "sigmoid_cross_entropy": (lambda x, **r: F.sigmoid_cross_entropy(x, BINARY, **r), lambda x: softplus(x) - x * BINARY, True,
+                              "binary_cross_entropy_with_logits"),
+    "binary_cross_entropy": (lambda x, **r: F.binary_cross_entropy(x, BINARY, **r),
+                             lambda x: -np.log(np.where(BINARY == 1, x, 1 - x)), True, "binary_cross_entropy"),
+    "softmax_cross_entropy": (lambda x, **r: F.softmax_cross_entropy(x, CLASSES, **r), entropy, True, "cross_entropy"),
+}
+reduced = pytest.mark.parametrize("name", REDUCED)
+
+
+def scores(name, dtype=np.float64):
+    """Away from the kinks at t, t - 1 and t + 1."""
+    x = RNG.uniform(0.1, 0.9, (4, 3)) + (0 if name == "binary_cross_entropy" else RNG.integers(-2, 2, (4, 3)))
+    return x.astype(dtype)
+
+
+@reduced
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_reductions(name, dtype):
+    f, each, by_rows, _ = REDUCED[name]
+    x = scores(name, dtype)
+    losses = each(x.astype(float))
+    mean = losses.sum() / 4 if by_rows else losses.mean()
+    for a in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
+        for reduction, expected in (("none", losses), ("sum", losses.sum()), ("mean", mean)):
+            y = f(Variable(a), reduction=reduction)
+            assert y.dtype == dtype
+            assert y.shape == np.shape(expected)
+            np.testing.assert_allclose(y.data, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    assert f(x, reduction="mean").data == f(x).data
+
+
+@reduced
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+def test_reductions_at_two_orders(name, reduction):
+    x = scores(name)
+    assert gradient_check(lambda x: REDUCED[name][0](x, reduction=reduction), x)
+    assert gradgradient_check(lambda x: REDUCED[name][0](x, reduction=reduction), x)
+
+
+@reduced
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("reduction", ["none", "sum"])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_reductions_are_torchs(name, dtype, reduction, create_graph):
+    torch = pytest.importorskip("torch")
+    f, theirs = REDUCED[name][0], getattr(torch.nn.functional, REDUCED[name][3])
+    x = scores(name, dtype)
+    v, w = Variable(x), torch.tensor(x, requires_grad=True)
+    y = f(v, reduction=reduction)
+    z = theirs(w, torch.tensor(CLASSES if name == "softmax_cross_entropy" else BINARY.astype(dtype)), reduction=reduction)
+    seed = RNG.standard_normal(y.shape).astype(dtype)
+    y.grad = Variable(seed)
+    y.backward(create_graph=create_graph)
+    z.backward(torch.tensor(seed))
+    tolerance = {"rtol": 2e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-11, "atol": 1e-14}
+    np.testing.assert_allclose(y.data, z.detach().numpy(), **tolerance)
+    np.testing.assert_allclose(v.grad.data, w.grad.numpy(), **tolerance)
+    assert v.grad.dtype == dtype
+
+
+EMPTY = {
+    "mean_squared_error": lambda **r: F.mean_squared_error(np.zeros((0, 3)), np.zeros((0, 3)), **r),
+    "mean_absolute_error": lambda **r: F.mean_absolute_error(np.zeros((0, 3)), np.zeros((0, 3)), **r),
+    "huber": lambda **r: F.huber(np.zeros((0, 3)), np.zeros((0, 3)), **r),
+    "sigmoid_cross_entropy": lambda **r: F.sigmoid_cross_entropy(np.zeros((0, 3)), np.zeros((0, 3)), **r),
+    "binary_cross_entropy": lambda **r: F.binary_cross_entropy(np.zeros((0, 3)), np.zeros((0, 3)), **r),
+    "softmax_cross_entropy": lambda **r: F.softmax_cross_entropy(np.zeros((0, 3)), np.zeros(0, int), **r),
+}
+
+
+@reduced
+def test_no_losses_have_a_sum_but_no_mean(name):
+    assert EMPTY[name](reduction="sum").data == 0
+    assert EMPTY[name](reduction="none").size == 0
+    with pytest.raises(ValueError, match=rf"{name}.*\(0, 3\).*empty"):
+        EMPTY[name]()
+
+
+@reduced
+@pytest.mark.parametrize("reduction", ["average", None, 1, ("mean",)])
+def test_other_reductions(name, reduction):
+    with pytest.raises(ValueError, match=rf"{name}: reduction .* must be 'mean', 'sum' or 'none'"):
+        REDUCED[name][0](scores(name), reduction=reduction)
+
+
+def test_single_numbers_have_reductions():
+    for reduction in ("mean", "sum", "none"):
+        y = F.mean_squared_error(np.array(3.0), np.array(1.0), reduction=reduction)
+        assert y.shape == ()
+        assert y.data == 4
+
+
+def test_reductions_of_integers_and_half_floats():
+    for reduction in ("sum", "none"):
+        assert F.mean_squared_error([3, 1], [1, 1], reduction=reduction).dtype == np.float64
+        assert F.huber(np.ones(2, np.float16), [0, 1], reduction=reduction).dtype == np.float16
+        assert F.softmax_cross_entropy(np.ones((2, 3), np.float16), [0, 2], reduction=reduction).dtype == np.float16
+        assert F.softmax_cross_entropy(np.ones((2, 3), int), [0, 2], reduction=reduction).dtype == np.float64

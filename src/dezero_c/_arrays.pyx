@@ -136,6 +136,13 @@ cdef tuple kept_shape(tuple shape, tuple axes):
     return tuple([1 if i in axes else shape[i] for i in range(len(shape))])
 
 
+cdef object reduction_of(object reduction, str op):
+    """What becomes of the losses of single elements: "mean", "sum" or "none"."""
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{op}: reduction {reduction!r} must be 'mean', 'sum' or 'none'")
+    return reduction
+
+
 from dezero_c import _core
 
 _core.open_class(ArrayFunction)

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, reduction_of, run
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize,
     dz_same_shape, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
@@ -80,6 +80,20 @@ cdef Py_ssize_t batch(tuple shape, str op) except -1:
     if 0 in shape:
         raise ValueError(f"{op}: shape {shape} is empty: there is no mean of no errors; leave out empty batches")
     return shape[0] if shape else 1
+
+
+cdef object reduced(object losses, object reduction, str op, tuple rows=None):
+    """The losses of single elements as they are, their sum, or their mean: over all of them, or where `rows` is given their sum
+    over the length of its first axis, as in DeZero."""
+    reduction = reduction_of(reduction, op)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return sum(losses)
+    if rows is not None:
+        return sum(losses) / batch(rows, op)
+    batch(losses.shape, op)
+    return mean(losses)
 
 
 cdef Variable squared_error_value(Variable x0, Variable x1):
@@ -169,15 +183,18 @@ cdef class MeanSquaredError(ArrayFunction):
         return gx0, gx1
 
 
-def mean_squared_error(x0, x1):
+def mean_squared_error(x0, x1, *, reduction="mean"):
     """sum((x0 - x1) ** 2) / N, N the length of the first axis (as in DeZero: not the number of elements).
 
-    x0, x1: shapes that broadcast together. Raises ValueError where they do not, and for N = 0.
+    x0, x1: shapes that broadcast together. reduction: "mean" for this, "sum" without the division, "none" for (x0 - x1) ** 2.
+    Raises ValueError for shapes that do not fit, for another reduction, and for "mean" with N = 0.
     """
     cdef tuple xs = quick_pair(x0, x1)
     cdef Variable y
     if xs is None:
         xs = pair_of(x0, x1, "mean_squared_error")
+    if reduction != "mean":
+        return reduced((xs[0] - xs[1]) ** 2, reduction, "mean_squared_error")
     y = squared_error_value(<Variable> xs[0], <Variable> xs[1])
     if y is not None:
         return recorded(MeanSquaredError.__new__(MeanSquaredError), 2, <Variable> xs[0], <Variable> xs[1], None, y)
@@ -191,30 +208,29 @@ def mean_squared_error_simple(x0, x1):
     return sum(diff ** 2) / batch(diff.shape, "mean_squared_error_simple")
 
 
-def mean_absolute_error(x0, x1):
+def mean_absolute_error(x0, x1, *, reduction="mean"):
     """Mean over all elements of |x0 - x1|; its gradient where they are equal is 0.
 
-    x0, x1: shapes that broadcast together. Raises ValueError where they do not, and where there are no elements.
+    x0, x1: shapes that broadcast together. reduction: "mean", "sum", or "none" for each element's. Raises ValueError for shapes
+    that do not fit, for another reduction, and for "mean" of no elements.
     """
     a, b = pair_of(x0, x1, "mean_absolute_error")
-    diff = a - b
-    batch(diff.shape, "mean_absolute_error")
-    return mean(abs(diff))
+    return reduced(abs(a - b), reduction, "mean_absolute_error")
 
 
-def huber(x0, x1, delta=1.0):
+def huber(x0, x1, delta=1.0, *, reduction="mean"):
     """Mean over all elements of d ** 2 / 2 where |d| <= delta, of delta * (|d| - delta / 2) elsewhere; d = x0 - x1.
 
     x0, x1: shapes that broadcast together; delta: a number above 0. (P. J. Huber, Robust Estimation of a Location Parameter,
-    1964.) Raises ValueError for shapes that do not fit, for no elements, and for another delta.
+    1964.) reduction: "mean", "sum", or "none" for each element's. Raises ValueError for shapes that do not fit, for another delta
+    or reduction, and for "mean" of no elements.
     """
     a, b = pair_of(x0, x1, "huber")
     if not delta > 0:
         raise ValueError(f"huber: delta {delta!r} must be a number above 0")
     diff = a - b
-    batch(diff.shape, "huber")
     near = clip(diff, -delta, delta)    # where(…) would make nan of the gradient of an infinite error
-    return mean(near * (diff - 0.5 * near))
+    return reduced(near * (diff - 0.5 * near), reduction, "huber")
 
 
 def sigmoid_simple(x):
@@ -228,29 +244,29 @@ cdef tuple prediction_and_target(object x, object t, str op):
         if a.size != b.size:
             raise ValueError(f"{op}: a target of shape {b.shape} does not fit a prediction of shape {a.shape}")
         b = reshape(b, a.shape)
-    batch(a.shape, op)
     return pair_of(a, b, op)
 
 
-def sigmoid_cross_entropy(x, t):
+def sigmoid_cross_entropy(x, t, *, reduction="mean"):
     """sum(-t * log(p) - (1 - t) * log(1 - p)) / N with p = sigmoid(x), N the length of the first axis; computed as
     softplus(x) - x * t, so that no x is too large.
 
-    x: scores of any shape; t: 0 or 1 (or a probability) for each. Raises ValueError where the shapes do not fit, and for N = 0.
+    x: scores of any shape; t: 0 or 1 (or a probability) for each. reduction: "mean" for this, "sum" without the division, "none"
+    for each element's. Raises ValueError where the shapes do not fit, for another reduction, and for "mean" with N = 0.
     """
     a, b = prediction_and_target(x, t, "sigmoid_cross_entropy")
-    return sum(softplus(a) - a * b) / batch(a.shape, "sigmoid_cross_entropy")
+    return reduced(softplus(a) - a * b, reduction, "sigmoid_cross_entropy", a.shape)
 
 
-def binary_cross_entropy(p, t):
+def binary_cross_entropy(p, t, *, reduction="mean"):
     """sum(-t * log(p) - (1 - t) * log(1 - p)) / N, N the length of the first axis; p is limited to [1e-15, 0.999], as in DeZero.
 
-    p: probabilities of any shape; t: 0 or 1 (or a probability) for each. Raises ValueError where the shapes do not fit, and for
-    N = 0.
+    p: probabilities of any shape; t: 0 or 1 (or a probability) for each. reduction: "mean" for this, "sum" without the division,
+    "none" for each element's. Raises ValueError where the shapes do not fit, for another reduction, and for "mean" with N = 0.
     """
     a, b = prediction_and_target(p, t, "binary_cross_entropy")
     q = clip(a, 1e-15, 0.999)
-    return -1 * sum(b * log(q) + (1 - b) * log(1 - q)) / batch(a.shape, "binary_cross_entropy")
+    return -1 * reduced(b * log(q) + (1 - b) * log(1 - q), reduction, "binary_cross_entropy", a.shape)
 
 
 def accuracy(y, t):

@@ -11,7 +11,8 @@ cimport numpy as cnp
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, recorded, run
+from dezero_c._arrays cimport (
+    ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, recorded, reduction_of, run)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
@@ -225,8 +226,8 @@ def log_softmax(x, axis=1):
     return run(f, (v,)) if y is None else recorded(f, 1, v, None, None, y)
 
 
-cdef object labels(object t, object x, str op):
-    """Checked labels as a contiguous array of intp, one for each row of x."""
+cdef object labels(object t, object x, str op, bint some=True):
+    """Checked labels as a contiguous array of intp, one for each row of x; some: whether there must be any."""
     cdef object index
     cdef const ptrdiff_t *p
     cdef ptrdiff_t low, high, i
@@ -239,9 +240,9 @@ cdef object labels(object t, object x, str op):
     if t.size != x.shape[0]:
         hint = "; one-hot labels become class numbers by argmax(axis=1)" if t.shape == x.shape else ""
         raise ValueError(f"{op}: labels of shape {t.shape} for x of shape {x.shape}: one label for each row{hint}")
-    if x.shape[0] == 0 or x.shape[1] == 0:
+    if some and (x.shape[0] == 0 or x.shape[1] == 0):
         raise ValueError(f"{op}: x of shape {x.shape} is empty: there is no mean of no losses; leave out empty batches")
-    if (<object> t).dtype.kind == "u" and t.itemsize == sizeof(ptrdiff_t) and t.max() >= x.shape[1]:
+    if (<object> t).dtype.kind == "u" and t.itemsize == sizeof(ptrdiff_t) and t.max(initial=0) >= max(x.shape[1], 1):
         raise IndexError(f"{op}: label {t.max()} is out of range for x of shape {x.shape}; the {x.shape[1]} classes are 0 to "
                          f"{x.shape[1] - 1}")
     index = cnp.PyArray_FROMANY(t, cnp.NPY_INTP, 0, 0, cnp.NPY_ARRAY_IN_ARRAY | cnp.NPY_ARRAY_ENSUREARRAY
@@ -387,14 +388,27 @@ cdef Variable label_argument(object t, str op):
     return wrap(np.asarray(t), -1, ERA_CORE)
 
 
-def softmax_cross_entropy(x, t):
+cdef object row_losses(Variable x, Variable t, object reduction):
+    """-log(softmax(x)[t]) of each row, or their sum."""
+    cdef object index
+    reduction = reduction_of(reduction, "softmax_cross_entropy")
+    x = floating(x)
+    index = labels(data_of(t), data_of(x), "softmax_cross_entropy", False)
+    losses = -log_softmax(x)[np.arange(len(index)), index]
+    return losses if reduction == "none" else sum(losses)
+
+
+def softmax_cross_entropy(x, t, *, reduction="mean"):
     """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
 
-    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). Raises TypeError for labels
-    that are no integers, IndexError for one out of range, ValueError for shapes that do not fit and for N = 0.
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). reduction: "mean", "sum", or
+    "none" for the losses of the rows, (N,). Raises TypeError for labels that are no integers, IndexError for one out of range,
+    ValueError for shapes that do not fit, for another reduction, and for "mean" with N = 0.
     """
-    cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy")
-    cdef Variable y = cross_entropy_value(xv, tv)
+    cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy"), y
+    if reduction != "mean":
+        return row_losses(xv, tv, reduction)
+    y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
     return run(SoftmaxCrossEntropy(), (floating(xv), tv))
