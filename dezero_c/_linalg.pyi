@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._arrays import ArrayFunction
 from ._core import Variable
@@ -63,7 +63,15 @@ def det(x: Operand) -> Variable:
     other shapes.
     """
 
-def slogdet(x: Operand) -> tuple[Variable, Variable]:
+class SlogdetResult(NamedTuple):
+    sign: Variable
+    logabsdet: Variable
+
+class EighResult(NamedTuple):
+    eigenvalues: Variable
+    eigenvectors: Variable
+
+def slogdet(x: Operand) -> SlogdetResult:
     """(sign, log|det|) of each matrix of x, (..., n, n); for a singular one (0, -inf), where there is no gradient.
 
     The sign's gradient is zero. Raises LinAlgError for other shapes, and in backward for a singular matrix.
@@ -76,7 +84,7 @@ def cholesky(x: Operand) -> Variable:
     between it and its mirror image. Raises LinAlgError for a matrix that is not positive definite and for other shapes.
     """
 
-def eigh(x: Operand, UPLO: str = "L") -> tuple[Variable, Variable]:
+def eigh(x: Operand, UPLO: str = "L") -> EighResult:
     """(eigenvalues, eigenvectors) of each symmetric matrix of x, (..., n, n): (..., n), ascending, and (..., n, n), in columns.
 
     UPLO: the triangle that is read, "L" or "U". The gradient is symmetric. An eigenvector is defined up to its sign, and not at

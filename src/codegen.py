@@ -44,7 +44,7 @@ class Op:
     """One entry of the table, checked; formulas are kept as syntax trees."""
 
     FIELDS = frozenset(("name", "class", "args", "params", "dispatch", "forward", "backward", "numpy", "domain",
-                        "special", "ulp", "doc", "math"))
+                        "special", "ulp", "doc", "math", "complex"))
 
     def __init__(self, entry):
         self.name = entry.get("name", "?")
@@ -107,7 +107,7 @@ class Formula:
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in COMPARE:
                 return self.mask(COMPARE[type(operator)], self.visit(left), self.visit(right))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                arity = {"power": 2, "powm1": 2, "where": 3, "zero": 1}.get(name)
+                arity = {"power": 2, "powm1": 2, "where": 3, "zero": 1, "conj_sign": 1}.get(name)
                 if arity is None:
                     other = self.table.get(name)
                     if other is None or other.params:
@@ -167,6 +167,8 @@ class CFormula(Formula):
     def call(self, name, args):
         if name == "zero":
             return f"({self.ctype})0"
+        if name == "conj_sign":
+            return f"dz_sign_{self.sfx}({self.visit(args[0])})"
         if name == "where":
             m, a, b = (self.visit(x) for x in args)
             return f"({m} != 0 ? {a} : {b})"
@@ -433,8 +435,8 @@ class GraphFormula(Formula):
         texts = [self.visit(x) for x in args]
         if name == "zero":
             return f"zeros_like({texts[0]})"
-        if name == "powm1":
-            return f"powm1({texts[0]}, {texts[1]})"
+        if name in ("powm1", "conj_sign"):
+            return f"{name}({', '.join(texts)})"
         if name == "power":
             return f"apply2(DZ_OP_POWER, {texts[0]}, {texts[1]})"
         if name == "where":
@@ -487,8 +489,8 @@ def cython_source(table):
            "# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False",
            '"""The elementwise operations: classes, functions and the rules of their gradients."""\n',
            "import numpy as np",
-           "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, libm_erf, libm_erfc, mask, powm1, power_any, "
-           "real, register, zeros_like",
+           "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, conj_sign, libm_erf, libm_erfc, mask, ordered, "
+           "powm1, power_any, real, register, zeros_like",
            '\ncdef extern from "generated/dz_enum.h":\n    enum:']
     out += [f"        {op.constant}" for op in table.values()]
     out.append("")
@@ -502,6 +504,8 @@ def cython_source(table):
             for i, p in enumerate(op.param_names):
                 out.append(f"    @property\n    def {p}(self):\n        return (<tuple>self.saved)[{i}]\n")
         out.append("    cdef object reference(self, tuple xs):")
+        if not op.entry.get("complex", True):
+            out.append("        ordered(xs)")
         out.append(f"        {', '.join(op.args)}{',' if n == 1 else ''} = xs")
         if op.params:
             out.append(f"        {', '.join(op.param_names)}{',' if len(op.params) == 1 else ''} = self.saved")
@@ -526,7 +530,7 @@ def cython_source(table):
         out.append(f"\nregister({op.constant}, {op.cls})\n")
     records = [{"name": op.name, "class": op.cls, "args": op.args, "params": op.param_names,
                 "backward": list(op.entry["backward"]), "numpy": op.entry["numpy"], "domain": op.entry["domain"],
-                "special": op.entry.get("special", []), "ulp": op.entry.get("ulp", 0), "own": own_bits(op, table)}
+                "special": op.entry.get("special", []), "ulp": op.entry.get("ulp", 0), "complex": op.entry.get("complex", True), "own": own_bits(op, table)}
                for op in table.values()]
     out.append("\n# The table as the tests read it: an operation cannot exist without being in it.\nTABLE = (")
     out += [f"    {record!r}," for record in records]

@@ -9,6 +9,7 @@ cdef class ArrayFunction(Function):
 
 cdef Variable argument(object x, str op)
 cdef Variable floating(Variable v)
+cdef Variable real_valued(Variable v, str op)
 cdef object run(Function f, tuple xs)
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y)
 cdef int kernel_dtype(object a) noexcept

@@ -70,6 +70,13 @@ cdef Variable floating(Variable v):
     return v * 1.0 if v.dtype.kind in "iub" else v
 
 
+cdef Variable real_valued(Variable v, str op):
+    """v; TypeError where it is complex."""
+    if v._data is not None and cnp.PyArray_ISCOMPLEX(v._data):
+        raise TypeError(f"{op}: not defined for {v.dtype}: it takes real numbers (functions real, imag and abs make them)")
+    return v
+
+
 cdef object run(Function f, tuple xs):
     """Calls f, an exact built-in class with one output, on Variables with data."""
     cdef Variable x

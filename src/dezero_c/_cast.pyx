@@ -142,6 +142,6 @@ def conj(x):
 
 __all__ = ["Cast", "Conj", "Imag", "Real", "cast", "conj", "imag", "real", "stop_gradient"]
 
-_core.register_methods(cast=cast, stop_gradient=stop_gradient)
+_core.register_methods(cast=cast, conj=conj, imag=imag, real=real, stop_gradient=stop_gradient)
 for _cls in (Cast, Conj, Imag, Real):
     _core.open_class(_cls)

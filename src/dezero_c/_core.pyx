@@ -14,7 +14,9 @@ cut by whichever of __dealloc__, tp_clear and set_creator comes first.
 
 import gc
 import numbers
+import opcode
 import operator
+import sys
 import threading
 import types
 import weakref
@@ -272,9 +274,11 @@ cdef class Variable:
         return format(data_of(self).item(), spec)
 
     def __float__(self):
+        check_use()
         return float(data_of(self))
 
     def __int__(self):
+        check_use()
         return int(data_of(self))
 
     def __repr__(self):
@@ -289,6 +293,14 @@ cdef class Variable:
         return variable_html(self)
 
     def __array__(self, dtype=None, copy=None):
+        """The value, for what takes arrays. A single number stays a Variable in an array of objects, so that np.array([x, y])
+        and np.sum([x, y]) keep the graph, as in DeZero."""
+        cdef object a
+        check_use()
+        if dtype is None and self.ndim == 0 and recording():
+            a = np.empty((), object)
+            a[()] = self
+            return a
         return np.array(data_of(self), dtype=dtype, copy=copy)
 
     # -- gradient
@@ -439,7 +451,8 @@ cdef class Variable:
             raise TypeError("iteration over a 0-d Variable")
         return (self[i] for i in range(len(self)))
 
-    # Comparisons look at the values and record nothing; == and != are identity, so that Variables can be in sets.
+    # Comparisons look at the values and record nothing. Between two Variables == and != are identity, so that they can be in
+    # sets and lists, as in the book; with an array or a number they compare the values.
     def __lt__(self, other):
         return data_of(self) < plain(other)
 
@@ -453,10 +466,10 @@ cdef class Variable:
         return data_of(self) >= plain(other)
 
     def __eq__(self, other):
-        return self is other
+        return data_of(self) == other if is_gradient(other) and not isinstance(other, Variable) else self is other
 
     def __ne__(self, other):
-        return self is not other
+        return data_of(self) != other if is_gradient(other) and not isinstance(other, Variable) else self is not other
 
     def __hash__(self):
         return <Py_ssize_t> <void *> self >> 4
@@ -495,6 +508,19 @@ cdef class Variable:
     def squeeze(self, axis=None):
         """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
         return methods["squeeze"](self, axis)
+    @property
+    def real(self):
+        """The real parts; the Variable itself where it is real."""
+        return methods["real"](self)
+
+    @property
+    def imag(self):
+        """The imaginary parts; zeros where it is real."""
+        return methods["imag"](self)
+
+    def conj(self):
+        """The complex conjugates; the Variable itself where it is real."""
+        return methods["conj"](self)
 
     def sum(self, axis=None, keepdims=False):
         """Sum over the axes given (an int, a tuple, None: all)."""

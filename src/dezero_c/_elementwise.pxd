@@ -26,5 +26,7 @@ cdef object mask(int sign, object a, object b)
 cdef object libm_erf(object x)
 cdef object libm_erfc(object x)
 cdef object real(object x)
+cdef int ordered(tuple xs) except -1
+cdef object conj_sign(object x)
 cdef object zeros_like(object x)
 cdef int register(int op, type cls) except -1

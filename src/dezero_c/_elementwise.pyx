@@ -30,8 +30,12 @@ dz_bind(kernels())
 cdef extern from "generated/dz_enum.h":
     enum:
         DZ_NOPS
+        DZ_OP_ABS
+        DZ_OP_ADD
+        DZ_OP_DIV
         DZ_OP_POW
         DZ_OP_POWER
+        DZ_OP_SIGN
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -315,6 +319,14 @@ cdef object real(object x):
     return np.asarray(x, np.float64) if kind in "iub" and not isinstance(x, (int, float)) else x
 
 
+cdef int ordered(tuple xs) except -1:
+    """Refuses complex numbers."""
+    for x in xs:
+        if np.iscomplexobj(x):
+            raise TypeError("it takes real numbers, complex ones have no order (functions real, imag and abs make real ones)")
+    return 0
+
+
 # ---- what graph rules name --------------------------------------------------------------------------------------------
 
 COMPARE = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
@@ -331,6 +343,15 @@ cdef object mask(int sign, object a, object b):
     m = COMPARE[sign](x, z)
     dtype = np.result_type(x, z)
     return wrap(np.asarray(m, dtype if dtype.kind == "f" else None), -1, ERA_CORE)
+
+
+cdef object conj_sign(object x):
+    """What a real number's absolute value is to be multiplied by: the sign, of complex numbers conj(x) / |x|, 0 at 0."""
+    cdef object size
+    if (<Variable> x).dtype.kind != "c":
+        return apply1(DZ_OP_SIGN, x)
+    size = apply1(DZ_OP_ABS, x)
+    return apply2(DZ_OP_DIV, methods["conj"](x), apply2(DZ_OP_ADD, size, mask(4, size, 0)))
 
 
 cdef object zeros_like(object x):

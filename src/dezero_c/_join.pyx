@@ -778,6 +778,6 @@ def cumsum(x, axis=None):
 __all__ = ["Concatenate", "CumSum", "Pad", "Repeat", "Roll", "Stack", "Tile", "concatenate", "cumsum", "expand_dims", "flatten",
            "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack", "swapaxes", "tile"]
 
-_core.register_methods(squeeze=squeeze)
+_core.register_methods(squeeze=squeeze, stack=stack)
 for _cls in (Concatenate, Stack, Pad, Repeat, Tile, Roll, CumSum):
     _core.open_class(_cls)

@@ -4,6 +4,8 @@
 Gradients are those of real matrices. Every `backward` is made of differentiable operations, so every order follows.
 """
 
+from collections import namedtuple
+
 import numpy as np
 
 cimport numpy as cnp
@@ -15,7 +17,7 @@ from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
 from dezero_c._matmul import matmul
 from dezero_c._ops import abs as absolute
-from dezero_c._ops import sign
+from dezero_c._ops import sign, sqrt, where
 from dezero_c._reduce import sum as total
 from dezero_c._shape import reshape, transpose, unbroadcast
 
@@ -69,6 +71,13 @@ cdef object square(object x, str op):
     if nd < 2 or x.shape[nd - 1] != x.shape[nd - 2]:
         raise np.linalg.LinAlgError(f"{op}: an array of shape {x.shape} is no square matrix, nor a stack (..., n, n) of them")
     return x
+
+
+cdef object real_matrix(object x, str op):
+    """A square x, if it is real: the gradient is that of real matrices."""
+    if x.dtype.kind == "c":
+        raise TypeError(f"{op}: not defined for {x.dtype} (shape {x.shape}): its gradient is that of real matrices")
+    return square(x, op)
 
 
 cdef int same_dtype(object x, object gy):
@@ -234,12 +243,16 @@ def det(x):
     return call_native(f, (v,), f.forward(data_of(v)))
 
 
+SlogdetResult = namedtuple("SlogdetResult", ("sign", "logabsdet"), module=__name__)
+EighResult = namedtuple("EighResult", ("eigenvalues", "eigenvectors"), module=__name__)
+
+
 cdef class Slogdet(ArrayFunction):
     """Slogdet()\n--\n
     The class behind `slogdet`: `Slogdet()(x)`."""
 
     def forward(self, x):
-        return tuple(by_numpy(np.linalg.slogdet, "slogdet", (square(x, "slogdet"),), {}))
+        return tuple(by_numpy(np.linalg.slogdet, "slogdet", (real_matrix(x, "slogdet"),), {}))
 
     def backward(self, gsign, glog):
         try:
@@ -254,7 +267,7 @@ def slogdet(x):
 
     The sign's gradient is zero. Raises LinAlgError for other shapes, and in backward for a singular matrix.
     """
-    return tuple(function_call(Slogdet(), (argument(x, "slogdet"),)))
+    return SlogdetResult(*function_call(Slogdet(), (argument(x, "slogdet"),)))
 
 
 # ---- factorisations ---------------------------------------------------------------------------------------------------
@@ -269,7 +282,7 @@ cdef class Cholesky(ArrayFunction):
     The class behind `cholesky`: `Cholesky()(x)`."""
 
     def forward(self, x):
-        return by_numpy(np.linalg.cholesky, "cholesky", (square(x, "cholesky"),), {})
+        return by_numpy(np.linalg.cholesky, "cholesky", (real_matrix(x, "cholesky"),), {})
 
     def backward(self, gy):
         y = output_of(self)
@@ -318,7 +331,7 @@ cdef class Eigh(ArrayFunction):
         return (self.UPLO,)
 
     def forward(self, x):
-        self.values = tuple(by_numpy(np.linalg.eigh, "eigh", (square(x, "eigh"),), {"UPLO": self.UPLO}))
+        self.values = tuple(by_numpy(np.linalg.eigh, "eigh", (real_matrix(x, "eigh"),), {"UPLO": self.UPLO}))
         return self.values
 
     def backward(self, gw, gV):
@@ -350,7 +363,7 @@ def eigh(x, UPLO="L"):
     eigenvalues nearly agree. One that depends on the eigenvalues alone has its gradient everywhere; second derivatives go
     through the eigenvectors. Raises LinAlgError for other shapes.
     """
-    return tuple(function_call(Eigh(UPLO), (argument(x, "eigh"),)))
+    return EighResult(*function_call(Eigh(UPLO), (argument(x, "eigh"),)))
 
 
 # ---- diagonals --------------------------------------------------------------------------------------------------------
@@ -442,6 +455,11 @@ cdef bint euclidean(object ord):
     return ord is None or ord == 2 or ord == "fro"
 
 
+cdef object kink(Variable x, object none):
+    """Zeros whose derivative is nan where `none` is 1: what has a gradient there by agreement alone has no second one."""
+    return sqrt(where(np.broadcast_to(none, x.shape) != 0, x * 0, np.ones((), x.dtype))) - (1 - none)
+
+
 cdef class Norm(ArrayFunction):
     """Norm(ord=None, axis=None, keepdims=False)\n--\n
     The class behind `norm`: `Norm(ord, axis, keepdims)(x)`. Vector norms, and the Frobenius norm."""
@@ -464,7 +482,36 @@ cdef class Norm(ArrayFunction):
         cdef tuple axes = self.axes(x.shape)
         if len(axes) == 2 and self.ord is not None and self.ord != "fro" and not (self.axis is None and x.ndim < 2):
             raise ValueError(f"Norm: ord={self.ord!r} over two axes (shape {x.shape}) is in the function norm alone")
-        return by_numpy(np.linalg.norm, "norm", (x,), {"ord": self.ord, "axis": self.axis, "keepdims": self.keepdims})
+        if x.dtype.kind == "c":
+            raise TypeError(f"Norm: not defined for {x.dtype}; the function norm takes complex numbers")
+        y = self.value_of(x)
+        if x.dtype.kind == "f" and self.ord not in (0, 1, np.inf, -np.inf) and not self.is_safe(np.asarray(y)):
+            return self.scaled(x, axes)
+        return y
+
+    cdef object value_of(self, object x):
+        cdef object wide = x, y
+        if x.dtype.kind == "f" and x.itemsize < 8 and not (euclidean(self.ord) and self.axis is None):
+            wide = x.astype(np.float64)     # along an axis NumPy adds one after the other
+        with np.errstate(over="ignore", under="ignore"):
+            y = by_numpy(np.linalg.norm, "norm", (wide,), {"ord": self.ord, "axis": self.axis, "keepdims": self.keepdims})
+            return y if wide is x else y.astype(x.dtype.newbyteorder("="))
+
+    cdef bint is_safe(self, object y):
+        """Whether no power can have overflowed on the way to y, nor been too small to have all its digits."""
+        cdef object info = np.finfo(y.dtype)
+        if not euclidean(self.ord):
+            return False
+        return bool(np.all((y < np.inf) & (y > (info.tiny / info.eps) ** 0.5)))
+
+    cdef object scaled(self, object x, tuple axes):
+        """The norm of numbers up to 1 (from 1 for negative orders), times what the largest (smallest) was divided by."""
+        cdef object size = np.abs(x), most, y
+        most = (size.min if not euclidean(self.ord) and self.ord < 0 else size.max)(axis=axes, keepdims=True, initial=None) \
+            if size.size else np.ones(kept_shape(x.shape, axes), x.dtype)
+        most = np.where(np.isfinite(most) & (most > 0), most, 1).astype(x.dtype)
+        y = self.value_of(size / most) * most.reshape(np.shape(self.value_of(size)))
+        return y.astype(x.dtype)
 
     def backward(self, gy):
         cdef object x = self.in0, y = output_of(self), order = self.ord, size, top, found
@@ -484,9 +531,11 @@ cdef class Norm(ArrayFunction):
         # Constants keep zeros out of the divisions: what is zero there has the gradient 0.
         none = (data_of(y) == 0).astype(y.dtype)
         if euclidean(order):
-            return x * (gy * (1 - none) / (y + none))
-        zero = (data_of(x) == 0).astype(y.dtype)
-        return gy * sign(x) * ((absolute(x) + zero) / (y + none)) ** (order - 1) * ((1 - zero) * (1 - none))
+            gx = x * (gy * (1 - none) / (y + none))
+        else:
+            zero = (data_of(x) == 0).astype(y.dtype)
+            gx = gy * sign(x) * ((absolute(x) + zero) / (y + none)) ** (order - 1) * ((1 - zero) * (1 - none))
+        return gx + kink(x, none) if recording() and none.any() else gx
 
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0), y
@@ -523,6 +572,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if ord is not None and (ord != "fro" if len(axes) == 2 else not isinstance(ord, (int, float, np.number))):
         here = "matrices: None, 'fro', 1, -1, inf, -inf" if len(axes) == 2 else "vectors: None or a number"
         raise ValueError(f"norm: ord={ord!r} (shape {shape}, axis {axis}) is none of those that are here for {here}")
+    if v.dtype.kind == "c":
+        v = absolute(v)
     f = Norm(ord, axis, keepdims)
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 

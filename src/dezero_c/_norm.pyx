@@ -9,7 +9,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, real_valued, run
 from dezero_c._core cimport (
     K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t)
 
@@ -243,7 +243,7 @@ def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
     unbiased); in test mode m and v are `mean` and `var`. (S. Ioffe, C. Szegedy, Batch Normalization, 2015.) Raises ValueError
     for shapes that do not fit and, in train mode, for an empty batch.
     """
-    cdef Variable v = argument(x, "batch_norm")
+    cdef Variable v = real_valued(argument(x, "batch_norm"), "batch_norm")
     return run(BatchNorm(mean, var, decay, eps), (v, as_operand(argument(gamma, "batch_norm"), v),
                                                   as_operand(argument(beta, "batch_norm"), v)))
 
@@ -341,7 +341,7 @@ def layer_norm(x, gamma, beta, eps=1e-5):
     x: any shape; gamma, beta: the shape of those last axes. (J. L. Ba et al., Layer Normalization, 2016.) Raises
     ValueError for shapes that do not fit.
     """
-    cdef Variable v = argument(x, "layer_norm")
+    cdef Variable v = real_valued(argument(x, "layer_norm"), "layer_norm")
     return run(LayerNorm(eps), (v, argument(gamma, "layer_norm"), argument(beta, "layer_norm")))
 
 

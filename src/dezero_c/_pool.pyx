@@ -11,7 +11,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.stdint cimport int32_t
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, real_valued, run
 from dezero_c._core cimport Variable, data_of, dz_bind, kernels, ptrdiff_t
 from dezero_c._im2col cimport check_called, dz_window, set_window
 
@@ -238,7 +238,7 @@ def pooling(x, kernel_size, stride=1, pad=0):
     KH) // stride + 1. Padding is never a maximum; nan is one. The first of equal values gets the gradient. Raises ValueError when
     the window fits nowhere, or a window could hold nothing but padding.
     """
-    return run(Pooling(kernel_size, stride, pad), (argument(x, "pooling"),))
+    return run(Pooling(kernel_size, stride, pad), (real_valued(argument(x, "pooling"), "pooling"),))
 
 
 def pooling_simple(x, kernel_size, stride=1, pad=0):

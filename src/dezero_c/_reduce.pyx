@@ -5,6 +5,8 @@ A gradient is a kernel (dz_reduce.h) over x with y and gy stretched back over it
 cannot read. `axis` is None, an int or a tuple of ints, negative ones counted from the end.
 """
 
+from functools import partial
+
 import numpy as np
 
 cimport numpy as cnp
@@ -170,6 +172,8 @@ cdef int spread(Variable x, const dz_view *xv, const dz_view *gv, dz_kernel kern
 
 cdef object reduced(object method, Variable v, object axis, bint keepdims, str op):
     """What NumPy's method gives; its errors name the operation and the shape."""
+    if v.dtype.kind == "c" and op in ("max", "min"):
+        raise TypeError(f"{op}: not defined for {v.dtype}: complex numbers have no order; take it of their abs, real or imag")
     try:
         return method(axis=axis, keepdims=keepdims)
     except np.exceptions.AxisError:
@@ -183,7 +187,7 @@ cdef class Sum(Reduction):
     The class behind `sum`: `Sum(axis, keepdims)(x)`."""
 
     def forward(self, x):
-        return x.sum(axis=self.axis, keepdims=self.keepdims)
+        return array_sum(x, self.axis, self.keepdims)
 
     def backward(self, gy):
         return self.stretched(gy)
@@ -192,13 +196,20 @@ cdef class Sum(Reduction):
         return dz_ops[DZ_OP_ADD].bwd[0][dt]
 
 
+def array_sum(x, axis, keepdims):
+    """x.sum; of many float32 or float16 values in double, since along some axes NumPy adds one after the other."""
+    if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.itemsize < 8 and x.size > 128:
+        return x.sum(axis=axis, keepdims=keepdims, dtype=np.float64).astype(x.dtype.newbyteorder("="))
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
 cdef enum:
     LARGE = 65536       # elements from which on NumPy's overhead no longer matters
 
 
 cdef struct Along:
-    # All elements, or the first or the last axis, of a contiguous value: n of them make one of `rest`.
-    ptrdiff_t n, rest
+    # All elements, or one axis, of a contiguous value: n of them make one of `rest`; `outer` blocks of them follow each other.
+    ptrdiff_t n, rest, outer
     bint last                   # the n lie side by side
     int nd                      # the result's shape
     cnp.npy_intp shape[DZ_MAXDIM]
@@ -212,6 +223,7 @@ cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *
         return False
     a.n = w.size
     a.nd = 0
+    a.outer = 1
     k = w.nd - 1
     if axis is not None:
         if type(axis) is not int or not -w.nd <= axis < w.nd:
@@ -219,9 +231,10 @@ cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *
         k = axis
         if k < 0:
             k += w.nd
-        if k != 0 and k != w.nd - 1:
-            return False
         a.n = w.shape[k]
+        if k < w.nd - 1:
+            for i in range(k):
+                a.outer *= w.shape[i]
     for i in range(w.nd):
         if axis is not None and i != k:
             a.shape[a.nd] = w.shape[i]
@@ -235,20 +248,24 @@ cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *
 
 
 cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
-    """The sum, or the mean; None where lies_along says no. In NumPy's order, the mean as in mean_array."""
+    """The sum, or the mean; None where lies_along says no. In NumPy's order, as far as dz_sum_rows has it, the mean as in
+    mean_array."""
     cdef dz_view w
     cdef Along a
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, step, item
     cdef double share
     cdef char *p
     cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
     if not lies_along(v, &w, axis, keepdims, &a):
         return None
+    item = dz_itemsize(w.dt)
     p = new_value(y, w.dt, a.nd, a.shape, a.rest)
     if a.last:
         dz_sum_cols(w.dt, w.p, a.rest, a.n, p, 0)
     else:
-        dz_sum_rows(w.dt, w.p, a.n, a.rest, p, 0)
+        step = a.rest // a.outer
+        for k in range(a.outer):
+            dz_sum_rows(w.dt, w.p + k * a.n * step * item, a.n, step, p + k * step * item, 0)
     if divided:
         share = 1.0 / a.n
         for k in range(a.rest):
@@ -265,7 +282,7 @@ cdef Variable extreme(Variable v, object axis, bint keepdims, bint largest):
     cdef Along a
     cdef char *p
     cdef Variable y = new_variable(v.era)   # before the view, as above
-    if not lies_along(v, &w, axis, keepdims, &a) or (a.last and w.size >= LARGE):
+    if not lies_along(v, &w, axis, keepdims, &a) or a.outer > 1 or (a.last and w.size >= LARGE):
         return None
     p = new_value(y, w.dt, a.nd, a.shape, a.rest)
     if a.last:
@@ -281,7 +298,8 @@ def sum(x, axis=None, keepdims=False):
     """Sum of the elements over the axes given.
 
     axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
-    Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
+    float32 is at least as exact as NumPy's
+    pairwise sum along every axis, float64 rounded as NumPy's. Raises ValueError (AxisError) for an axis that x does not have.
     """
     cdef Variable v = argument(x, "sum"), y = total(v, axis, keepdims, False)
     if y is not None:
@@ -291,7 +309,7 @@ def sum(x, axis=None, keepdims=False):
         return call_native(Sum(axis, keepdims), (v,), y)
     if isinstance(axis, list):
         axis = tuple(axis)
-    return call_native(Sum(axis, keepdims), (v,), reduced(data_of(v).sum, v, axis, keepdims, "sum"))
+    return call_native(Sum(axis, keepdims), (v,), reduced(partial(array_sum, data_of(v)), v, axis, keepdims, "sum"))
 
 
 cdef class Mean(Reduction):
@@ -327,7 +345,7 @@ cdef object mean_array(object x, object axis, bint keepdims):
         return np.mean(x, axis=axis, keepdims=keepdims)
     if x.dtype == np.float16:       # NumPy adds these in float32
         return np.mean(x, axis=axis, keepdims=keepdims)
-    total = x.sum(axis=axis, keepdims=keepdims)
+    total = array_sum(x, axis, keepdims)
     return total * (total.size / x.size)
 
 
@@ -459,6 +477,12 @@ def prod(x, axis=None, keepdims=False):
     return call_native(f, (v,), reduced(data_of(v).prod, v, f.axis, keepdims, "prod"))
 
 
+cdef object same_values(object x, object axis, bint keepdims):
+    """Where all values along the axes are one finite number."""
+    cdef object most = x.max(axis=axis, keepdims=keepdims)
+    return (most == x.min(axis=axis, keepdims=keepdims)) & np.isfinite(most)
+
+
 cdef class Var(Reduction):
     """Var(axis=None, ddof=0, keepdims=False)\n--\n
     The class behind `var`: `Var(axis, ddof, keepdims)(x)`."""
@@ -473,9 +497,12 @@ cdef class Var(Reduction):
         return (self.axis, self.ddof, self.keepdims)
 
     def forward(self, x):
-        y = np.asarray(x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims))
+        wide = x.dtype.kind == "f" and x.itemsize < 8 and x.size > 128     # as in array_sum
+        y = np.asarray(x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims, dtype=np.float64 if wide else None))
+        if wide:
+            y = y.astype(x.dtype.newbyteorder("="))
         if x.size and x.dtype.kind == "f":      # equal values: 0, where rounding the mean may leave some 1e-34
-            even = x.max(axis=self.axis, keepdims=self.keepdims) == x.min(axis=self.axis, keepdims=self.keepdims)
+            even = same_values(x, self.axis, self.keepdims)
             if np.any(even):
                 y = np.where(even, 0, y).astype(y.dtype)
         return y
@@ -489,9 +516,9 @@ cdef class Var(Reduction):
         gx = self.stretched(gy * (2 / (n - self.ddof) if n > self.ddof else np.nan)) * (x - mean(x, axes, True))
         values = data_of(x)
         if values.size and values.dtype.kind == "f":
-            even = values.max(axis=axes, keepdims=True) == values.min(axis=axes, keepdims=True)
-            if np.any(even):
-                return where(np.broadcast_to(even, values.shape), x * 0, gx)
+            even = same_values(values, axes, True)
+            if np.any(even):    # the distances from the mean are rounding errors
+                return gx - np.where(even, data_of(gx), 0).astype(gx.dtype)
         return gx
 
 
@@ -542,10 +569,10 @@ cdef class LogSumExp(Reduction):
         cdef object m, s
         if x.dtype.kind in "iub":
             x = x.astype(np.float64)
-        m = x.max(axis=self.axis, keepdims=True)
+        m = x.real.max(axis=self.axis, keepdims=True)
         s = np.where(np.isfinite(m), m, 0).astype(x.dtype)      # inf - inf would be nan
         with np.errstate(divide="ignore"):
-            m = np.log(np.exp(x - s).sum(axis=self.axis, keepdims=True)) + s
+            m = np.log(array_sum(np.exp(x - s), self.axis, True)) + s
         return m if self.keepdims else m.reshape(
             [n for k, n in enumerate(x.shape) if k not in normal_axes(self.axis, x.shape, "logsumexp")])
 

@@ -12,7 +12,7 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport (
-    ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, recorded, reduction_of, run)
+    ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
@@ -411,7 +411,7 @@ def softmax_cross_entropy(x, t, *, reduction="mean"):
     y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
-    return run(SoftmaxCrossEntropy(), (floating(xv), tv))
+    return run(SoftmaxCrossEntropy(), (floating(real_valued(xv, "softmax_cross_entropy")), tv))
 
 
 def softmax_cross_entropy_simple(x, t):

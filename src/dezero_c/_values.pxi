@@ -18,6 +18,26 @@ cdef object data_of(Variable v):
     return v._data
 
 
+cdef tuple STORES = tuple([opcode.opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opcode.opmap])
+
+
+cdef int check_use() except -1:
+    """NumPy asks an element's new value for a number, and the parts of np.r_ for arrays: nothing but the caller's code tells that
+    a graph is about to be lost there. Without a graph to lose (no_grad) all is well."""
+    cdef object frame, code
+    if not recording():
+        return 0
+    frame = sys._getframe()
+    code = frame.f_code
+    if code.co_code[frame.f_lasti] in STORES:
+        raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, concatenate "
+                        "or where of dezero_c.functions, or assign x.data")
+    if code.co_name == "__getitem__" and "index_tricks" in frame.f_globals.get("__name__", ""):
+        raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of dezero_c.functions or "
+                        "NumPy, or x.data")
+    return 0
+
+
 # Fields are replaced through a local variable that holds the old value until the new one is in place: letting go of it may
 # run somebody's code, which may look at this node.
 
@@ -66,7 +86,7 @@ cdef Variable wrap(object o, int dt, int era):
         return v
     if isinstance(o, (list, tuple)):
         try:
-            a = np.asarray([x.data if isinstance(x, Variable) else x for x in o])
+            a = np.asarray(o)
         except ValueError as error:
             raise TypeError(f"operand {o!r:.80} is no regular array of numbers; pass an ndarray or a Variable") from error
         if a.dtype.kind in "biufc":
@@ -75,11 +95,29 @@ cdef Variable wrap(object o, int dt, int era):
     raise TypeError(f"unsupported operand type {type(o).__name__!r}: pass a Variable, an ndarray or a number")
 
 
+cdef bint holds_variables(object o):
+    """Whether there is one in a list, in lists in it, or in an array of objects."""
+    for each in o:
+        if isinstance(each, Variable) or isinstance(each, (list, tuple)) and holds_variables(each):
+            return True
+    return False
+
+
+cdef object joined(object o):
+    """A list of Variables and numbers, or of such lists, as one Variable in the graph."""
+    return methods["stack"]([joined(each) if isinstance(each, (list, tuple)) else each for each in o])
+
+
 cdef Variable as_operand(object o, object other):
     """`o` as a Variable for an operation together with `other`, whose dtype a Python number takes."""
     cdef dz_view w
     if isinstance(o, Variable):
         return <Variable> o
+    if isinstance(o, (list, tuple)):
+        if holds_variables(o):
+            return joined(o)
+    elif cnp.PyArray_Check(o) and cnp.PyArray_TYPE(o) == cnp.NPY_OBJECT and holds_variables(o.flat):
+        return methods["reshape"](joined(list(o.flat)), o.shape)
     if type(o) is bool and getattr(other, "dtype", None) != bool:
         o = int(o)      # a number among numbers, or the sign rules of bool would follow
     if isinstance(other, Variable):

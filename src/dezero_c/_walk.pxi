@@ -154,7 +154,7 @@ cdef class Walk:
         for k in range(f.nin):
             check_fits(f, f.arg(k), gxs[k])
         for k in range(f.nin):
-            add_grad(f.arg(k), gxs[k])
+            add_grad(f.arg(k), real_part(f.arg(k), gxs[k]))
         return 0
 
     cdef int abandon(self) except -1:
@@ -216,6 +216,18 @@ cdef bint same_shape(Variable a, Variable b):
     if view(a, &v) and view(b, &w):
         return dz_same_shape(&v, &w) != 0
     return np.shape(data_of(a)) == np.shape(data_of(b))
+
+
+cdef inline bint is_complex(object a):
+    a = (<Variable> a)._data if isinstance(a, Variable) else a
+    return isinstance(a, cnp.ndarray) and cnp.PyArray_ISCOMPLEX(a)
+
+
+cdef object real_part(Variable x, object gx):
+    """gx, its real part where x is real and complex numbers came in on the way from y (the functions real, imag and conj)."""
+    if not is_complex(gx) or is_complex(x):
+        return gx
+    return methods["real"](gx) if isinstance(gx, Variable) else gx.real
 
 
 cdef int check_fits(Function f, Variable x, object gx) except -1:

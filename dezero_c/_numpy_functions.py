@@ -1,0 +1,309 @@
+"""NumPy's functions on Variables: {NumPy's function: ours, under NumPy's parameter names}, as far as there is a gradient, and
+those that run on the data. _protocols.py calls them.
+
+A parameter that is missing here is refused where it is given with another value than NumPy's default.
+"""
+
+from __future__ import annotations
+
+import functools
+import string
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dezero_c import _core
+from dezero_c import functions as F
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    V = _core.Variable
+
+
+def _typed(a: Any, dtype: Any) -> Any:
+    return a if dtype is None else F.cast(a, dtype)
+
+
+# ---- reductions --------------------------------------------------------------------------------------------------------
+
+def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
+    a = _core.as_variable(a)
+    if weights is None:
+        y = F.mean(a, axis, keepdims)
+        total: Any = a.size / y.size if y.size else np.nan
+    else:
+        weights = _core.as_variable(np.asarray(weights) if isinstance(weights, (list, tuple)) else weights)
+        if weights.shape != a.shape:
+            axes = axis if isinstance(axis, tuple) else (axis,)
+            if axis is None or weights.shape != tuple(a.shape[k] for k in axes):
+                raise ValueError(f"np.average: weights of shape {weights.shape} for an array of shape {a.shape} along axis "
+                                 f"{axis}; give them the array's shape, or that of the axes")
+            order = sorted(range(len(axes)), key=lambda i: axes[i] % a.ndim)
+            lengths = {axes[i] % a.ndim: weights.shape[i] for i in order}
+            weights = F.reshape(F.transpose(weights, tuple(order)), tuple(lengths.get(k, 1) for k in range(a.ndim)))
+        total = F.sum(F.broadcast_to(weights, a.shape), axis, keepdims)
+        if not np.all(total.data):
+            raise ZeroDivisionError("np.average: the weights sum to zero, and have no average")
+        y = F.sum(a * weights, axis, keepdims) / total
+    return (y, F.broadcast_to(_core.as_variable(total), y.shape)) if returned else y
+
+
+def _deviation(function: Callable[..., Any]) -> Callable[..., Any]:
+    def spread(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False, correction: float | None = None) -> Any:
+        if correction is not None and ddof:
+            raise ValueError(f"np.{function.__name__}: ddof and correction are one and the same; give one of them")
+        return function(a, axis, ddof if correction is None else correction, keepdims)
+    return spread
+
+
+def _vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    x = _core.as_variable(x)
+    if axis is None or isinstance(axis, tuple):
+        axes = tuple(range(x.ndim)) if axis is None else tuple(k % x.ndim for k in axis)
+        rest = tuple(k for k in range(x.ndim) if k not in axes)
+        lengths = tuple(x.shape[k] for k in rest)
+        y = F.norm(F.reshape(F.transpose(x, (*rest, *axes)), (*lengths, -1)), ord, -1)
+        return F.reshape(y, tuple(1 if k in axes else x.shape[k] for k in range(x.ndim))) if keepdims else y
+    return F.norm(x, ord, axis, keepdims)
+
+
+# ---- shapes ------------------------------------------------------------------------------------------------------------
+
+def _reshape(a: Any, shape: Any = None, order: str = "C", newshape: Any = None) -> V:
+    shape = newshape if shape is None else shape
+    shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    a = _core.as_variable(a)
+    if order == "F" or (order == "A" and np.isfortran(a.data)):
+        return F.transpose(F.reshape(F.transpose(a), shape[::-1]))
+    if order not in ("C", "A"):
+        raise ValueError(f"np.reshape: order {order!r} is none of 'C', 'F' and 'A'")
+    return F.reshape(a, shape)
+
+
+def _at_least(nd: int) -> Callable[..., Any]:
+    def lift(*arys: Any) -> Any:
+        if len(arys) != 1:
+            return tuple(lift(x) for x in arys)
+        x = _core.as_variable(arys[0])
+        if x.ndim >= nd:
+            return x
+        return F.reshape(x, {1: (x.size,), 2: (1, x.size), 3: (1, x.size, 1) if x.ndim < 2 else (*x.shape, 1)}[nd])
+    return lift
+
+
+def _joined(axis: Callable[[Any], int], lift: Callable[[Any], Any]) -> Callable[..., V]:
+    """hstack, vstack, dstack and column_stack: each array is lifted to enough axes first."""
+    def function(tup: Sequence[Any]) -> V:
+        arrays = [lift(x) for x in tup]
+        return F.concatenate(arrays, axis(arrays[0]))
+    return function
+
+
+def _column(x: Any) -> V:
+    x = _core.as_variable(x)
+    return x if x.ndim > 1 else F.reshape(x, (x.size, 1))
+
+
+def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> V:
+    return F.concatenate([F.reshape(x, (-1,)) for x in arrays], 0) if axis is None else F.concatenate(arrays, axis)
+
+
+def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
+    if isinstance(indices_or_sections, (int, np.integer)):
+        n = int(indices_or_sections)
+        if n < 1:
+            raise ValueError(f"np.array_split: {n} parts; it must be one or more")
+        each, more = divmod(np.shape(ary)[axis], n)
+        indices_or_sections = list(np.cumsum([each + 1] * more + [each] * (n - more))[:-1])
+    return F.split(ary, indices_or_sections, axis)
+
+
+def _split_along(axis: Callable[[Any], int]) -> Callable[..., Any]:
+    return lambda ary, indices_or_sections: F.split(ary, indices_or_sections, axis(ary))
+
+
+def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> V:
+    a, b = axes
+    match k % 4:
+        case 0:
+            return F.flip(F.flip(m, a), a)
+        case 1:
+            return F.swapaxes(F.flip(m, b), a, b)
+        case 2:
+            return F.flip(F.flip(m, a), b)
+    return F.flip(F.swapaxes(m, a, b), b)
+
+
+def _broadcast_arrays(*args: Any) -> tuple[V, ...]:
+    shape = np.broadcast_shapes(*[np.shape(x) for x in args])
+    return tuple(F.broadcast_to(x, shape) for x in args)
+
+
+def _meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False) -> tuple[V, ...]:
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"np.meshgrid: indexing {indexing!r} is neither 'xy' nor 'ij'")
+    order = [1, 0, *range(2, len(xi))] if indexing == "xy" and len(xi) > 1 else list(range(len(xi)))
+    lines = tuple(F.reshape(x, tuple(-1 if k == order[i] else 1 for k in range(len(xi)))) for i, x in enumerate(xi))
+    return lines if sparse else _broadcast_arrays(*lines)
+
+
+# ---- products ----------------------------------------------------------------------------------------------------------
+
+def _inner(a: Any, b: Any) -> V:
+    a, b = _core.as_variable(a), _core.as_variable(b)
+    return F.tensordot(a, b, (-1, -1)) if a.ndim and b.ndim else a * b
+
+
+def _vecdot(x1: Any, x2: Any, axis: int = -1) -> V:
+    return F.sum(F.conj(x1) * x2, axis)
+
+
+def _multi_dot(arrays: Sequence[Any]) -> V:
+    """The product in the order that takes the fewest multiplications."""
+    shapes = [np.shape(x) for x in arrays]
+    if len(arrays) < 2:
+        raise ValueError(f"np.linalg.multi_dot: {len(arrays)} arrays; it takes two or more")
+    lengths = [shapes[0][0] if len(shapes[0]) == 2 else 1, *[shape[-1] if len(shape) == 2 else 1 for shape in shapes]]
+    for i, shape in enumerate(shapes[1:], 1):
+        lengths[i] = shape[0]
+
+    @functools.cache
+    def cheapest(i: int, j: int) -> tuple[float, int]:
+        """(multiplications, where the last product is) of the arrays i to j - 1."""
+        if j - i == 1:
+            return 0, i
+        return min((cheapest(i, k)[0] + cheapest(k, j)[0] + lengths[i] * lengths[k] * lengths[j], k) for k in range(i + 1, j))
+
+    def product(i: int, j: int) -> Any:
+        k = cheapest(i, j)[1]
+        return arrays[i] if j - i == 1 else F.matmul(product(i, k), product(k, j))
+    return product(0, len(arrays))
+
+
+def _einsum(*operands: Any, optimize: Any = False) -> V:
+    """With a string, or with a list of axes after each array and perhaps one for the result."""
+    if isinstance(operands[0], str):
+        return F.einsum(*operands)
+    letters = {k: letter for k, letter in enumerate(string.ascii_letters)}
+
+    def term(axes: Any) -> str:
+        return "".join("..." if k is Ellipsis else letters[k] for k in axes)
+    n = len(operands) // 2 * 2
+    try:
+        text = ",".join(term(axes) for axes in operands[1:n:2])
+        if len(operands) > n:
+            text += "->" + term(operands[n])
+    except (KeyError, TypeError) as error:
+        raise TypeError(f"np.einsum: {error} in place of a list of axes, which are ints from 0 to {len(letters) - 1}") from None
+    return F.einsum(text, *operands[:n:2])
+
+
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> V:
+    if (a_min is not None and min is not None) or (a_max is not None and max is not None):
+        raise ValueError("np.clip: a_min and min, a_max and max are the same; give one of them")
+    return F.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.sum: lambda a, axis=None, dtype=None, keepdims=False: F.sum(_typed(a, dtype), axis, keepdims),
+    np.mean: lambda a, axis=None, dtype=None, keepdims=False: F.mean(_typed(a, dtype), axis, keepdims),
+    np.average: _average,
+    np.prod: lambda a, axis=None, dtype=None, keepdims=False: F.prod(_typed(a, dtype), axis, keepdims),
+    np.max: lambda a, axis=None, keepdims=False: F.max(a, axis, keepdims),
+    np.min: lambda a, axis=None, keepdims=False: F.min(a, axis, keepdims),
+    np.ptp: lambda a, axis=None, keepdims=False: F.max(a, axis, keepdims) - F.min(a, axis, keepdims),
+    np.var: _deviation(F.var),
+    np.std: _deviation(F.std),
+    np.cumsum: lambda a, axis=None, dtype=None: F.cumsum(_typed(a, dtype), axis),
+    np.reshape: _reshape,
+    np.ravel: lambda a, order="C": _reshape(a, -1, order),
+    np.transpose: lambda a, axes=None: F.transpose(a, axes),
+    np.matrix_transpose: lambda x: F.swapaxes(x, -1, -2),
+    np.swapaxes: lambda a, axis1, axis2: F.swapaxes(a, axis1, axis2),
+    np.moveaxis: lambda a, source, destination: F.moveaxis(a, source, destination),
+    np.rollaxis: lambda a, axis, start=0: F.moveaxis(a, axis, start - (start > axis % np.ndim(a))),
+    np.expand_dims: lambda a, axis: F.expand_dims(a, axis),
+    np.squeeze: lambda a, axis=None: F.squeeze(a, axis),
+    np.broadcast_to: lambda array, shape: F.broadcast_to(array, shape),
+    np.broadcast_arrays: _broadcast_arrays,
+    np.meshgrid: _meshgrid,
+    np.atleast_1d: _at_least(1),
+    np.atleast_2d: _at_least(2),
+    np.atleast_3d: _at_least(3),
+    np.concatenate: _concatenate,
+    np.stack: lambda arrays, axis=0: F.stack(arrays, axis),
+    np.vstack: _joined(lambda x: 0, _at_least(2)),
+    np.hstack: _joined(lambda x: 0 if x.ndim == 1 else 1, _at_least(1)),
+    np.dstack: _joined(lambda x: 2, _at_least(3)),
+    np.column_stack: _joined(lambda x: 1, _column),
+    np.append: lambda arr, values, axis=None: _concatenate([arr, values], axis),
+    np.copy: lambda a: _core.as_variable(a).copy(),
+    np.split: lambda ary, indices_or_sections, axis=0: F.split(ary, indices_or_sections, axis),
+    np.array_split: _array_split,
+    np.vsplit: _split_along(lambda x: 0),
+    np.hsplit: _split_along(lambda x: 0 if np.ndim(x) == 1 else 1),
+    np.dsplit: _split_along(lambda x: 2),
+    np.real: lambda val: F.real(val),
+    np.imag: lambda val: F.imag(val),
+    np.pad: lambda array, pad_width, mode="constant", constant_values=0: F.pad(array, pad_width, mode, constant_values),
+    np.repeat: lambda a, repeats, axis=None: F.repeat(a, repeats, axis),
+    np.tile: lambda A, reps: F.tile(A, reps),
+    np.flip: lambda m, axis=None: F.flip(m, axis),
+    np.fliplr: lambda m: F.flip(m, 1),
+    np.flipud: lambda m: F.flip(m, 0),
+    np.rot90: _rot90,
+    np.roll: lambda a, shift, axis=None: F.roll(a, shift, axis),
+    np.take: lambda a, indices, axis=None: F.take(a, indices, axis),
+    np.take_along_axis: lambda arr, indices, axis=-1: F.take_along_axis(arr, indices, axis) if axis is not None
+    else F.take_along_axis(F.reshape(arr, (-1,)), indices, 0),
+    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: F.diagonal(a, offset, axis1, axis2),
+    np.trace: lambda a, offset=0, axis1=0, axis2=1: F.sum(F.diagonal(a, offset, axis1, axis2), -1),
+    np.where: lambda condition, x, y: F.where(condition, x, y),
+    np.clip: _clip,
+    np.dot: lambda a, b: F.dot(a, b),
+    np.inner: _inner,
+    np.vdot: lambda a, b: F.sum(F.conj(F.reshape(a, (-1,))) * F.reshape(b, (-1,))),
+    np.outer: lambda a, b: F.outer(a, b),
+    np.tensordot: lambda a, b, axes=2: F.tensordot(a, b, axes),
+    np.einsum: _einsum,
+    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: F.norm(x, ord, axis, keepdims),
+    np.linalg.vector_norm: _vector_norm,
+    np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": F.norm(x, ord, (-2, -1), keepdims),
+    np.linalg.inv: lambda a: F.inv(a),
+    np.linalg.solve: lambda a, b: F.solve(a, b),
+    np.linalg.det: lambda a: F.det(a),
+    np.linalg.slogdet: lambda a: F.slogdet(a),
+    np.linalg.cholesky: lambda a: F.cholesky(a),
+    np.linalg.eigh: lambda a, UPLO="L": F.eigh(a, UPLO),
+    np.linalg.matmul: lambda x1, x2: F.matmul(x1, x2),
+    np.linalg.matrix_transpose: lambda x: F.swapaxes(x, -1, -2),
+    np.linalg.tensordot: lambda x1, x2, axes=2: F.tensordot(x1, x2, axes),
+    np.linalg.outer: lambda x1, x2: F.outer(x1, x2),
+    np.linalg.vecdot: _vecdot,
+    np.linalg.multi_dot: _multi_dot,
+    np.linalg.diagonal: lambda x, offset=0: F.diagonal(x, offset, -2, -1),
+    np.linalg.trace: lambda x, offset=0: F.sum(F.diagonal(x, offset, -2, -1), -1),
+}
+if hasattr(np, "unstack"):      # NumPy 2.1
+    FUNCTIONS[np.unstack] = lambda x, axis=0: tuple(F.moveaxis(x, axis, 0))
+    FUNCTIONS[np.cumulative_sum] = lambda x, axis=None, dtype=None: F.cumsum(_typed(x, dtype), axis)
+
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    np.matmul: F.matmul, np.power: F.pow, np.positive: lambda x: x, np.conjugate: F.conj, np.vecdot: _vecdot,
+}
+
+# What `np.add.reduce(v)` is.
+REDUCTIONS: dict[np.ufunc, Callable[..., Any]] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+
+# What has no gradient by its nature: it looks, compares, counts, prints or saves.
+ON_DATA = {
+    np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.result_type, np.can_cast,
+    np.min_scalar_type, np.common_type, np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.isposinf, np.isneginf,
+    np.may_share_memory, np.shares_memory, np.argmax, np.argmin, np.argsort, np.argpartition, np.lexsort, np.argwhere, np.nonzero,
+    np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize, np.unique, np.any, np.all, np.isclose, np.allclose,
+    np.array_equal, np.array_equiv, np.isin, np.histogram, np.histogram2d, np.histogramdd, np.histogram_bin_edges, np.bincount,
+    np.einsum_path, np.linalg.matrix_rank, np.linalg.cond,
+    np.copyto, np.array_repr, np.array_str, np.array2string, np.save, np.savez, np.savez_compressed, np.savetxt,
+}
