@@ -99,12 +99,13 @@ def __dir__() -> list[str]:
 
 
 __version__ = "0.1.0"
+dezero = _sys.modules[__name__]     # which `from dezero import *` brings along
 is_simple_core = False      # True in the package that install(simple_core=True) shows, for the book's steps 23 to 32
 
 __all__ = [
     "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader", "Variable",
-    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "functions", "functions_conv", "get_flush_denormal",
-    "get_num_threads", "history", "install", "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad",
-    "optimizers", "progress", "set_flush_denormal", "set_num_threads", "setup_variable", "test_mode", "transforms",
-    "uninstall", "unload_ipython_extension", "using_config", "utils",
+    "as_array", "as_variable", "core", "cuda", "dataloaders", "datasets", "dezero", "functions", "functions_conv",
+    "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core", "layers", "load_ipython_extension",
+    "models", "no_grad", "optimizers", "progress", "set_flush_denormal", "set_num_threads", "setup_variable", "test_mode",
+    "transforms", "uninstall", "unload_ipython_extension", "using_config", "utils",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core
+import dezero_c._core as _core
 from dezero_c import functions as F
 
 if TYPE_CHECKING:

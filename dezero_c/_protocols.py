@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core, _ops
+import dezero_c._core as _core
+from dezero_c import _ops
 from dezero_c._numpy_functions import FUNCTIONS, ON_DATA, REDUCTIONS, UFUNCS
 
 if TYPE_CHECKING:

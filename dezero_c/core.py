@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import dezero_c as dezero
 from dezero_c._core import (
     Config,
     Function,
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from dezero_c._typing import Operand
 
 __all__ = [
-    "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "as_array",
-    "as_variable", "contextlib", "div", "mul", "neg", "no_grad", "np", "pow", "rdiv", "rsub", "setup_variable", "sub",
-    "test_mode", "using_config", "weakref",
+    "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "array_types",
+    "as_array", "as_variable", "contextlib", "dezero", "div", "mul", "neg", "no_grad", "np", "pow", "rdiv", "rsub",
+    "setup_variable", "sub", "test_mode", "using_config", "weakref",
 ]       # modules too, which `from dezero.core import *` brings along
+
+array_types = (np.ndarray,)     # what a Variable's data may be
 
 
 def rsub(x0: Operand, x1: Operand) -> Variable:

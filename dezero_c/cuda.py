@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dezero_c._typing import Operand
 
-__all__ = ["as_cupy", "as_numpy", "get_array_module", "gpu_enable"]
+__all__ = ["Variable", "as_cupy", "as_numpy", "get_array_module", "gpu_enable", "np"]
 
 gpu_enable = False
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dezero_c import _later, cuda
 from dezero_c.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, Self, TypeAlias
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     Batch: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
@@ -29,7 +31,17 @@ if TYPE_CHECKING:
         def __len__(self) -> int: ...
         def __getitem__(self, index: int, /) -> Any: ...
 
-__all__ = ["DataLoader", "SeqDataLoader"]
+    pil_available: bool
+else:
+    _find, _listed = _later.modules(__name__, {"Image": "PIL.Image"})
+
+    def __dir__():
+        return [*_listed(), "pil_available"]
+
+    def __getattr__(name):
+        return not isinstance(_find("Image"), _later.Missing) if name == "pil_available" else _find(name)
+
+__all__ = ["DataLoader", "Image", "SeqDataLoader", "cuda", "math", "np", "pil_available"]
 
 
 def _number(value: Any, name: str, least: int, who: str) -> int:

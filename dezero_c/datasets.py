@@ -14,21 +14,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _formats
+from dezero_c import _formats, _later
 from dezero_c._download import cache_dir, data_dir, get_file
 from dezero_c.transforms import Compose, Flatten, Normalize, ToFloat, plain, whole
 
 if TYPE_CHECKING:
+    import gzip
+    import pickle
+    import tarfile
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
+    import matplotlib.pyplot as plt
     from numpy.typing import ArrayLike, NDArray
 
     Transform: TypeAlias = Callable[[Any], Any]
+else:
+    __getattr__, __dir__ = _later.modules(__name__, {
+        "gzip": "gzip", "pickle": "pickle", "plt": "matplotlib.pyplot", "tarfile": "tarfile"})
 
 __all__ = [
-    "CIFAR10", "CIFAR100", "MNIST", "Dataset", "Digits", "ImageNet", "Shakespear", "Shakespeare", "SinCurve", "Spiral",
-    "TinyText", "cache_dir", "get_file", "get_spiral", "load_cache_npz", "save_cache_npz",
+    "CIFAR10", "CIFAR100", "MNIST", "Compose", "Dataset", "Digits", "Flatten", "ImageNet", "Normalize", "Shakespear",
+    "Shakespeare", "SinCurve", "Spiral", "TinyText", "ToFloat", "cache_dir", "get_file", "get_spiral", "gzip",
+    "load_cache_npz", "np", "os", "pickle", "plt", "save_cache_npz", "tarfile",
 ]
 
 

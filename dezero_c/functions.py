@@ -6,8 +6,9 @@ The functions live in families, one compiled module each; this module is all of 
 
 from typing import TYPE_CHECKING
 
-import numpy as np  # noqa: F401  names that programs take from here, too: np, Variable, Function, cuda
+import numpy as np
 
+import dezero_c as dezero
 from dezero_c import (
     _cast,
     _conv,
@@ -24,14 +25,11 @@ from dezero_c import (
     _reduce,
     _shape,
     _softmax,
+    cuda,
 )
-from dezero_c import cuda as cuda
 from dezero_c._cast import *  # noqa: F403
 from dezero_c._conv import *  # noqa: F403
-from dezero_c._core import Function as Function
-from dezero_c._core import Variable as Variable
-from dezero_c._core import as_array as as_array
-from dezero_c._core import as_variable as as_variable
+from dezero_c._core import Function, Variable, as_array, as_variable
 from dezero_c._einsum import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
 from dezero_c._index import *  # noqa: F403
@@ -45,13 +43,23 @@ from dezero_c._pool import *  # noqa: F403
 from dezero_c._reduce import *  # noqa: F403
 from dezero_c._shape import *  # noqa: F403
 from dezero_c._softmax import *  # noqa: F403
+from dezero_c.core import rsub
+
+from dezero_c import utils  # isort: skip   last: it asks for what stands above
 
 if not TYPE_CHECKING:       # a checker knows the names from the imports, and of `__all__` literal lists only
-    __all__ = [
+    _PUBLIC = [
         name
         for family in (
             _cast, _conv, _einsum, _im2col, _index, _join, _linalg, _losses,
             _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax,
         )
         for name in family.__all__
+    ]
+    # `*` gives every name that DeZero's module gives, those that it merely imports too. Names that DeZero lacks stay out where
+    # they would hide a builtin, or another module's class or function: `from dezero.layers import *` may stand above.
+    _HIDING = {"Conv2d", "Deconv2d", "Dropout", "LayerNorm", "abs", "logsumexp"}
+    __all__ = [
+        *(name for name in _PUBLIC if name not in _HIDING),
+        "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",
     ]

@@ -6,11 +6,13 @@ that a seed gives the same numbers in both. Files of weights are read and writte
 
 from __future__ import annotations
 
+import os
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _training, _weights
+from dezero_c import _training, _weights, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._recurrent import lstm_step
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
     from dezero_c._typing import Operand, Pair, Path
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Deconv2d", "Dropout", "EmbedID", "Layer", "LayerNorm", "Linear",
-    "Parameter",
-]
+    "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Deconv2d", "Dropout", "EmbedID", "F", "Layer", "LayerNorm", "Linear",
+    "Parameter", "cuda", "np", "os", "pair", "weakref",
+]       # what DeZero's module imports too, here and in its neighbours
 
 
 class _Names(dict[str, None]):

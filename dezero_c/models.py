@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from dezero_c._typing import Operand, Pair
 
 __all__ = [
-    "MLP", "VGG16", "BottleneckA", "BottleneckB", "BuildingBlock", "Fire", "Layer", "Model", "ResNet", "ResNet50",
-    "ResNet101", "ResNet152", "Sequential", "SqueezeNet",
+    "MLP", "VGG16", "BottleneckA", "BottleneckB", "BuildingBlock", "F", "Fire", "L", "Layer", "Model", "ResNet",
+    "ResNet50", "ResNet101", "ResNet152", "Sequential", "SqueezeNet", "np", "utils",
 ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _training
+from dezero_c import _training, cuda
 from dezero_c._core import Parameter, Variable
 from dezero_c.layers import Layer
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "ClipGrad", "CosineDecay", "ExponentialDecay", "FreezeParam",
-    "MomentumSGD", "Nesterov", "Optimizer", "RMSprop", "Schedule", "StepDecay", "WarmUp", "WeightDecay",
+    "MomentumSGD", "Nesterov", "Optimizer", "Parameter", "RMSprop", "Schedule", "StepDecay", "WarmUp", "WeightDecay", "cuda",
+    "math",
 ]
 
 

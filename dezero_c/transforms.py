@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dezero_c import _later
 from dezero_c.functions_conv import pair
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from PIL import Image
 
     Stats: TypeAlias = float | Sequence[float] | NDArray[Any]
+else:
+    __getattr__, __dir__ = _later.modules(__name__, {"Image": "PIL.Image"})
 
 __all__ = [
-    "AsType", "CenterCrop", "Compose", "Convert", "Flatten", "Normalize", "RandomHorizontalFlip", "Resize", "ToArray",
-    "ToFloat", "ToInt", "ToPIL",
+    "AsType", "CenterCrop", "Compose", "Convert", "Flatten", "Image", "Normalize", "RandomHorizontalFlip", "Resize",
+    "ToArray", "ToFloat", "ToInt", "ToPIL", "np", "pair",
 ]
 
 

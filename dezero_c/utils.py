@@ -7,17 +7,21 @@ Nothing here belongs to the engine: gradients are looked at from outside, as a u
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dezero_c import _later, cuda
 from dezero_c import functions as F
-from dezero_c._core import Parameter, Variable
+from dezero_c._core import Parameter, Variable, as_variable
 from dezero_c._dot import _dot_func, _dot_var, get_dot_graph, plot_dot_graph  # noqa: F401
 from dezero_c._download import cache_dir, get_file, show_progress
 from dezero_c.functions_conv import get_conv_outsize, get_deconv_outsize, pair
 
 if TYPE_CHECKING:
+    import subprocess
+    import urllib.request
     from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
@@ -26,11 +30,14 @@ if TYPE_CHECKING:
     from dezero_c._typing import Axis
 
     _A = TypeVar("_A", Variable, NDArray[Any])
+else:
+    __getattr__, __dir__ = _later.modules(__name__, {"subprocess": "subprocess", "urllib": "urllib.request"})
 
 __all__ = [
-    "array_allclose", "array_equal", "cache_dir", "get_conv_outsize", "get_deconv_outsize", "get_dot_graph", "get_file",
-    "gradgradient_check", "gradient_check", "logsumexp", "max_backward_shape", "numerical_grad", "pair", "plot_dot_graph",
-    "reshape_sum_backward", "show_progress", "sum_to",
+    "Variable", "array_allclose", "array_equal", "as_variable", "cache_dir", "cuda", "get_conv_outsize",
+    "get_deconv_outsize", "get_dot_graph", "get_file", "gradgradient_check", "gradient_check", "logsumexp",
+    "max_backward_shape", "np", "numerical_grad", "os", "pair", "plot_dot_graph", "reshape_sum_backward", "show_progress",
+    "subprocess", "sum_to", "urllib",
 ]
 
 _EPS = 1e-4

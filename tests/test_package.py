@@ -1,10 +1,19 @@
 """What `import dezero` gives: every name of DeZero's, with its parameters, and the package's own."""
 
 import ast
+import builtins
+import contextlib
+import gzip
 import importlib
 import inspect
+import math
+import os
+import pickle
 import subprocess
 import sys
+import tarfile
+import urllib
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -128,3 +137,109 @@ def test_the_simple_core_of_steps_23_to_32(tmp_path):
     for options, answer in ((["--simple-core"], "True"), ([], "False")):
         done = run("", "-m", "dezero_c", *options, str(script))
         assert done.stdout.strip() == answer, done.stderr
+
+
+# ---- what `*` gives ----------------------------------------------------------------------------------------------------------
+
+def names_of_dezero():
+    """{module: its names} of names_of_dezero.txt."""
+    text = "\n".join(line for line in (HERE / "names_of_dezero.txt").read_text().splitlines() if not line.startswith("#"))
+    found = {}
+    for word in text.split():
+        if word.endswith(":"):
+            names = found[word[:-1]] = set()
+        else:
+            names.add(word)
+    return found
+
+
+NAMES = names_of_dezero()
+GPU_ONLY = {"_col2im_gpu", "_im2col_gpu"}       # CuPy's kernels
+
+
+def star(name):
+    """{name: value} of `from dezero_c.<name> import *`; of `dezero` the package's."""
+    given = {}
+    exec(f"from dezero_c{'' if name == 'dezero' else f'.{name}'} import *", given)
+    del given["__builtins__"]
+    return given
+
+
+@pytest.mark.filterwarnings("ignore")       # of the first import of matplotlib
+@pytest.mark.parametrize("name", NAMES)
+def test_a_star_gives_every_name_that_dezeros_module_gives(name):
+    given = star(name)
+    module = dezero_c if name == "dezero" else importlib.import_module(f"dezero_c.{name}")
+    assert {n for n in NAMES[name] if not n.startswith("_")} - set(given) == set()
+    assert [n for n in NAMES[name] - GPU_ONLY if not hasattr(module, n)] == []
+    meant = {"np": np, "os": os, "math": math, "weakref": weakref, "contextlib": contextlib, "dezero": dezero_c,
+             "F": dezero_c.functions, "L": dezero_c.layers, "gzip": gzip, "pickle": pickle, "tarfile": tarfile,
+             "urllib": urllib, "subprocess": subprocess, "rsub": dezero_c.core.rsub}
+    if name != "core_simple":
+        for n in set(given) & set(meant):
+            assert given[n] is meant[n], n
+    for n in NAMES[name] & set(NAMES["dezero"]):        # Variable, cuda, utils, ...
+        assert getattr(module, n) is getattr(dezero_c if name != "core_simple" else dezero_c.core_simple, n), n
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_star_hides_nothing_that_dezeros_does_not():
+    """A name of ours is no builtin's, and no other thing's than a neighbour's `*` gives under the same name."""
+    given = {name: star(name) for name in NAMES if name != "core_simple"}
+    for name, values in given.items():
+        new = set(values) - NAMES[name]
+        assert not new & set(dir(builtins)), name
+        for other in given.keys() - {name}:
+            assert not [n for n in new & NAMES[other] if values[n] is not given[other][n]], (name, other)
+            assert not [n for n in new & set(given[other]) - NAMES[other] if values[n] is not given[other][n]], (name, other)
+
+
+def test_the_list_of_names_is_dezeros():
+    """Compares the list with DeZero 0.0.13 where it is installed."""
+    pytest.importorskip("matplotlib")
+    program = """
+import importlib, numpy as np
+np.int = int                # which DeZero 0.0.13 asks for, and NumPy has no more
+import dezero
+for name in {names}:
+    module = dezero if name == "dezero" else importlib.import_module("dezero." + name)
+    print(name + ":", *(n for n in vars(module) if not n.startswith("__")))
+"""
+    done = run(program.format(names=list(NAMES)))
+    if done.returncode:
+        assert "No module named 'dezero'" in done.stderr, done.stderr
+        pytest.skip("DeZero is not installed")
+    for line in done.stdout.splitlines():
+        name, *names = line.split()
+        assert set(names) == NAMES[name[:-1]], name
+
+
+def test_a_module_that_is_not_installed_says_so_when_it_is_used():
+    program = """
+import sys
+sys.modules["matplotlib"] = sys.modules["PIL"] = None
+from dezero_c.datasets import *
+from dezero_c.dataloaders import *
+assert plt.__name__ == "matplotlib.pyplot" and not pil_available
+for use, package in (lambda: plt.figure(), "matplotlib"), (lambda: Image.open("x.png"), "pillow"):
+    try:
+        use()
+    except ImportError as error:
+        assert f"pip install {package}" in str(error), error
+    else:
+        raise AssertionError(package)
+"""
+    done = run(program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_dezeros_modules_import_costs_nothing_until_it_is_asked_for():
+    program = """
+import numpy, sys
+before = set(sys.modules)
+import dezero_c, dezero_c.datasets, dezero_c.dataloaders, dezero_c.transforms, dezero_c.models
+late = {"matplotlib", "PIL", "tarfile", "subprocess", "urllib.request"} & (set(sys.modules) - before)
+assert not late, late
+"""
+    done = run(program)
+    assert done.returncode == 0, done.stderr
