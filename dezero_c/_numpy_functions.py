@@ -262,6 +262,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: lambda a, offset=0, axis1=0, axis2=1: F.sum(F.diagonal(a, offset, axis1, axis2), -1),
     np.where: lambda condition, x, y: F.where(condition, x, y),
     np.clip: _clip,
+    np.round: lambda a, decimals=0: F.round(a, decimals),
     np.dot: lambda a, b: F.dot(a, b),
     np.inner: _inner,
     np.vdot: lambda a, b: F.sum(F.conj(F.reshape(a, (-1,))) * F.reshape(b, (-1,))),
@@ -286,12 +287,14 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.linalg.diagonal: lambda x, offset=0: F.diagonal(x, offset, -2, -1),
     np.linalg.trace: lambda x, offset=0: F.sum(F.diagonal(x, offset, -2, -1), -1),
 }
+FUNCTIONS |= {np.amax: FUNCTIONS[np.max], np.amin: FUNCTIONS[np.min], np.around: FUNCTIONS[np.round]}
 if hasattr(np, "unstack"):      # NumPy 2.1
     FUNCTIONS[np.unstack] = lambda x, axis=0: tuple(F.moveaxis(x, axis, 0))
     FUNCTIONS[np.cumulative_sum] = lambda x, axis=None, dtype=None: F.cumsum(_typed(x, dtype), axis)
 
 UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.matmul: F.matmul, np.power: F.pow, np.positive: lambda x: x, np.conjugate: F.conj, np.vecdot: _vecdot,
+    np.matmul: F.matmul, np.power: F.pow, np.positive: lambda x: x, np.reciprocal: F.reciprocal,
+    np.conjugate: F.conj, np.vecdot: _vecdot,
 }
 
 # What `np.add.reduce(v)` is.

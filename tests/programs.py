@@ -39,11 +39,13 @@ def _split(x, parts, axis=0):
 
 NUMPY = {
     **{n: getattr(np, n) for n in """add power square sqrt exp log log1p expm1 sin cos tan tanh sinh cosh arcsin arccos
-       arctan abs sign maximum minimum clip where reshape transpose broadcast_to expand_dims squeeze moveaxis swapaxes
+       arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 cbrt floor ceil trunc rint round remainder
+       floor_divide abs sign maximum minimum clip where reshape transpose broadcast_to expand_dims squeeze moveaxis swapaxes
        flip roll concatenate stack pad repeat tile cumsum take take_along_axis diagonal trace sum mean max min prod
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
+    "reciprocal": lambda x: 1 / x,
     "sigmoid": _sigmoid, "sigmoid_simple": _sigmoid, "silu": lambda x: x * _sigmoid(x), "erf": _erf, "erfc": _erfc,
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))), "softplus": lambda x: np.log1p(np.exp(x)),
     "relu": lambda x: np.maximum(x, 0.0), "leaky_relu": lambda x, slope=0.2: np.where(x > 0, x, slope * x),
@@ -85,7 +87,8 @@ def torch_functions(torch):
     """The same names by PyTorch, in float64."""
     nn = torch.nn.functional
     names = {n: getattr(torch, n) for n in """add sub mul div neg square sqrt exp log log1p expm1 sin cos tan tanh sinh
-             cosh arcsin arccos arctan abs sign maximum minimum clip where sigmoid relu erf erfc matmul tensordot einsum
+             cosh arcsin arccos arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 reciprocal floor ceil
+             trunc round remainder abs sign maximum minimum clip where sigmoid relu erf erfc matmul tensordot einsum
              outer""".split()}
     names |= {n: getattr(torch.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()}
 
@@ -144,7 +147,9 @@ def torch_functions(torch):
     names |= {
         "cast": lambda x, dtype: x.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype),
         "real": torch.real, "imag": torch.imag, "conj": torch.conj,
-        "pow": torch.pow, "power": torch.pow, "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
+        "pow": torch.pow, "power": torch.pow, "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3), "rint": torch.round,
+        "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+        "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum, "embed_id": lambda ids, W: W[ids],
         "split": lambda x, parts, axis=0: torch.tensor_split(x, parts, axis),
@@ -290,7 +295,8 @@ def writes(*names):
     return register
 
 
-FREE = set("add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1".split())
+FREE = set("""add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1 exp2
+           arcsinh logaddexp""".split())
 PARAMS = {"pow": [2, 3, 0.5, -1, 2.5], "leaky_relu": [0.2, 0.05], "elu": [1.0, 0.5],
           "clip": ["-0.7, 0.9", "None, 0.5", "-0.5, None"]}
 
@@ -316,6 +322,13 @@ def elementwise(program, r, name):
     raw = name in FREE
     if name in ("relu", "leaky_relu", "abs", "sign", "elu"):
         raw = far(x, 0.0)
+    elif name in ("floor", "ceil", "trunc"):
+        raw = far(x - np.rint(x), 0.0)
+    elif name in ("rint", "round"):
+        raw = far(x - np.floor(x), 0.5)
+    elif name in ("remainder", "floor_divide") and far(program.values[names[1]], 0.0):
+        quotient = x / program.values[names[1]]
+        raw = far(quotient - np.rint(quotient), 0.0)
     elif name in ("maximum", "minimum"):
         raw = far(x - program.values[names[1]], 0.0)
     elif name == "clip":

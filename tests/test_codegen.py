@@ -66,6 +66,22 @@ def test_another_operation_is_put_in_by_its_formula(codegen):
     assert "(x_ * x_)" in kernel(codegen, forward="square(x)")
 
 
+def test_names_of_let(codegen):
+    """A name stands for its formula: once in the rule, and a comparison behind it keeps flags quiet."""
+    changes = {"let": {"m": "x > 0", "e": "exp(x) * m"}, "backward": {"x": "gy * (e + e * e)"}}
+    table = table_with(codegen, **changes)
+    op = table["half"]
+    rule = codegen.GraphFormula(op, "backward.x", table, True)
+    assert rule.visit(op.backward[0]).count("e, e") == 1
+    assert list(rule.lines) == ["m", "e"]
+    text = codegen.cython_source(table)
+    assert text.index("            m = mask(") < text.index("            e = apply2(")
+    assert codegen.c_kernel(op, table, "bwd_x", op.backward[0], codegen.DTYPES[1])[1].count("dz_exp_f64(") == 1
+    assert any(type(node).__name__ == "Compare" for node in op.walk(op.backward[0]))
+    with pytest.raises(codegen.TableError, match=r"half.*'nothing'"):
+        kernel(codegen, let={"m": "nothing"}, forward="x * m")
+
+
 def test_generation_is_stable(codegen):
     """Nothing depends on hashing or on the time, so that builds are reproducible."""
     assert codegen.outputs(codegen.load()) == codegen.outputs(codegen.load())

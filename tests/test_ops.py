@@ -16,7 +16,7 @@ import dezero_c.functions as F
 from dezero_c import Variable, _core
 
 PARAMS = {"pow": [(2,), (3,), (0.5,), (-1,), (1,), (0,), (2.5,), (-2,)], "leaky_relu": [(0.2,), (0.01,)],
-          "elu": [(1.0,), (0.5,)], "clip": [(-0.7, 0.9), (None, 0.5), (-0.5, None)]}
+          "elu": [(1.0,), (0.5,)], "clip": [(-0.7, 0.9), (None, 0.5), (-0.5, None)], "round": [(0,), (2,), (-1,)]}
 CASES = [(name, params) for name in OPS for params in PARAMS.get(name, [()])]
 cases = pytest.mark.parametrize(("name", "params"), CASES, ids=[f"{n}{list(p) if p else ''}" for n, p in CASES])
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])

@@ -62,6 +62,8 @@ CALLS = {
     "trace": (lambda v: np.trace(v), A),
     "where": (lambda v: np.where(A > 1, v, 0.0), B),
     "clip": (lambda v: np.clip(v, 0.7, 1.5), A),
+    "round": (lambda v: np.round(v, 1), A),
+    "around": (lambda v: np.around(v, decimals=-1), 10 * A),
     "dot": (lambda v: np.dot(v, B), A),
     "dot from the right": (lambda v: np.dot(B, v), A),
     "matmul": (lambda v: np.matmul(v, B), A),
@@ -130,7 +132,7 @@ def test_what_has_no_gradient_by_nature_runs_on_the_data(call):
 
 @pytest.mark.parametrize(("call", "name"), [
     (lambda v: np.median(v), "np.median"), (lambda v: np.linalg.qr(v), "np.linalg.qr"),
-    (lambda v: np.sort(v), "np.sort"), (lambda v: np.round(v), "np.round"), (lambda v: np.fft.fft(v), "np.fft.fft"),
+    (lambda v: np.sort(v), "np.sort"), (lambda v: np.unwrap(v), "np.unwrap"), (lambda v: np.fft.fft(v), "np.fft.fft"),
     (lambda v: np.percentile(v, 3), "np.percentile"), (lambda v: np.kron(v, v), "np.kron"),
 ])
 def test_what_has_no_gradient_here_says_so(call, name):

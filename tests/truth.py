@@ -17,9 +17,26 @@ class Exact:
 
     exp, log, sin, cos, tan = mpmath.exp, mpmath.log, mpmath.sin, mpmath.cos, mpmath.tan
     sinh, cosh, tanh = mpmath.sinh, mpmath.cosh, mpmath.tanh
-    arcsin, arccos, arctan = mpmath.asin, mpmath.acos, mpmath.atan
-    log1p, expm1, sqrt, power = mpmath.log1p, mpmath.expm1, mpmath.sqrt, mpmath.power
+    arcsin, arccos, arctan, arctan2 = mpmath.asin, mpmath.acos, mpmath.atan, mpmath.atan2
+    arcsinh, arccosh, arctanh, hypot = mpmath.asinh, mpmath.acosh, mpmath.atanh, mpmath.hypot
+    log1p, expm1, sqrt, power, log10 = mpmath.log1p, mpmath.expm1, mpmath.sqrt, mpmath.power, mpmath.log10
     absolute, maximum, minimum = staticmethod(abs), staticmethod(max), staticmethod(min)
+
+    @staticmethod
+    def log2(x):
+        return mpmath.log(x, 2)
+
+    @staticmethod
+    def exp2(x):
+        return mpmath.power(2, x)
+
+    @staticmethod
+    def cbrt(x):
+        return mpmath.sign(x) * mpmath.cbrt(abs(x))
+
+    @staticmethod
+    def logaddexp(a, b):
+        return mpmath.log(mpmath.exp(a) + mpmath.exp(b))
 
     @staticmethod
     def where(condition, a, b):

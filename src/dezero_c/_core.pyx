@@ -93,6 +93,8 @@ cdef extern from "generated/dz_enum.h":
         DZ_OP_DIV
         DZ_OP_NEG
         DZ_OP_ABS
+        DZ_OP_REMAINDER
+        DZ_OP_FLOOR_DIVIDE
 
 include "_modes.pxi"
 
@@ -281,6 +283,9 @@ cdef class Variable:
         check_use()
         return int(data_of(self))
 
+    def __trunc__(self):        # math.floor and math.ceil make do with __float__
+        return int(self)
+
     def __repr__(self):
         cdef object a = data_of(self)
         if a is None:
@@ -417,6 +422,27 @@ cdef class Variable:
 
     def __rtruediv__(self, other):
         return binary(DZ_OP_DIV, other, self)
+
+    def __mod__(self, other):
+        return binary(DZ_OP_REMAINDER, self, other)
+
+    def __rmod__(self, other):
+        return binary(DZ_OP_REMAINDER, other, self)
+
+    def __floordiv__(self, other):
+        return binary(DZ_OP_FLOOR_DIVIDE, self, other)
+
+    def __rfloordiv__(self, other):
+        return binary(DZ_OP_FLOOR_DIVIDE, other, self)
+
+    def __divmod__(self, other):
+        return (self // other, self % other) if operand(other) else NotImplemented
+
+    def __rdivmod__(self, other):
+        return (other // self, other % self) if operand(other) else NotImplemented
+
+    def __round__(self, ndigits=None):
+        return methods["round"](self, ndigits)
 
     def __neg__(self):
         return hooks.apply1(DZ_OP_NEG, self)

@@ -8,6 +8,7 @@ forward the operation's NumPy expression, backward its graph rule over Variables
 """
 
 import math
+import operator
 
 import numpy as np
 
@@ -35,7 +36,12 @@ cdef extern from "generated/dz_enum.h":
         DZ_OP_DIV
         DZ_OP_POW
         DZ_OP_POWER
+        DZ_OP_ROUND
         DZ_OP_SIGN
+
+cdef extern from "dz_kernels.h":
+    enum:
+        DZ_MAXTEN
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -381,6 +387,14 @@ cdef object power_hook(object x, object c):
     return power_any(<type> classes[DZ_OP_POW], x, c)
 
 
+cdef object decimals_of(object decimals):
+    """The decimals that numbers are rounded to, a Python int."""
+    try:
+        return operator.index(decimals)
+    except TypeError:
+        raise TypeError(f"round: decimals is {decimals!r}; it must be a whole number, such as 2 or -1") from None
+
+
 # ---- backward ---------------------------------------------------------------------------------------------------------
 
 cdef int summed_axes(const dz_view *x, const dz_view *y, int *lead) noexcept:
@@ -479,6 +493,9 @@ cdef class Elementwise(Function):
 
     cdef int set_params(self, tuple params) except -1:
         cdef int i
+        if self.op == DZ_OP_ROUND:
+            params = (decimals_of(params[0]),)
+            self.general_params = abs(params[0]) > DZ_MAXTEN
         self.saved = params
         for i, p in enumerate(params):
             if p is None:       # a bound of clip that is none
@@ -761,3 +778,4 @@ cdef class Elementwise(Function):
 hooks.apply1 = apply1
 hooks.apply2 = apply2
 hooks.power = power_hook
+methods["round"] = lambda x, decimals: classes[DZ_OP_ROUND](0 if decimals is None else decimals)(x)

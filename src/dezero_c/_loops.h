@@ -15,14 +15,16 @@
 #include <dlfcn.h>
 #endif
 
-static const char *const dz_fn_names[DZ_NFN] = {"exp",  "log",  "log1p", "expm1",  "sin",    "cos",    "tan", "tanh",
-                                                "sinh", "cosh", "arcsin", "arccos", "arctan", "power", "add", "matmul"};
+static const char *const dz_fn_names[DZ_NFN] = {
+    "exp",     "log",     "log1p",  "expm1",  "sin",  "cos",     "tan",   "tanh",      "sinh",      "cosh",         "arcsin",
+    "arccos",  "arctan",  "log2",   "log10",  "exp2", "cbrt",    "arcsinh", "arccosh", "arctanh",   "power",        "arctan2",
+    "hypot",   "logaddexp", "remainder", "floor_divide", "add", "matmul"};
 
 static PyObject *dz_fn_ufuncs[DZ_NFN]; /* owned for the life of the process */
 static char dz_fn_direct[DZ_NFN][2];
 
-/* Operands and results: two operands but for the functions of one. */
-static int dz_fn_nargs(int fn) { return fn == DZ_FN_POWER || fn == DZ_FN_ADD || fn == DZ_FN_MATMUL ? 3 : 2; }
+/* Operands and results. */
+static int dz_fn_nargs(int fn) { return fn >= DZ_FN_POWER ? 3 : 2; }
 
 /* data packs the function's number and the dtype. For matmul n are the outer loop's length (1 here), rows, the summed axis
  * and columns; strides those of the outer loop, then of each operand's two axes. */

@@ -14,6 +14,7 @@
 #define DZ_MAXDIM 64 /* NumPy's own limit */
 #define DZ_F32 0
 #define DZ_F64 1
+#define DZ_MAXTEN 22 /* powers of ten up to this one are exact in float64; the kernel of `round` goes no further */
 
 /* The places of dz_args.in: the arguments of the operation, the value that it gave, the gradient of that value. */
 enum { DZ_X0, DZ_X1, DZ_X2, DZ_Y, DZ_GY, DZ_NIN, DZ_GX1 = DZ_X2 /* a `both` kernel writes x1's gradient there */ };
@@ -75,7 +76,11 @@ typedef void (*dz_np_loop)(char **args, const ptrdiff_t *n, const ptrdiff_t *str
 
 enum {
     DZ_FN_EXP, DZ_FN_LOG, DZ_FN_LOG1P, DZ_FN_EXPM1, DZ_FN_SIN, DZ_FN_COS, DZ_FN_TAN, DZ_FN_TANH, DZ_FN_SINH,
-    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_POWER, DZ_FN_ADD, DZ_FN_MATMUL, DZ_NFN
+    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_LOG2, DZ_FN_LOG10, DZ_FN_EXP2, DZ_FN_CBRT, DZ_FN_ARCSINH,
+    DZ_FN_ARCCOSH, DZ_FN_ARCTANH,
+    DZ_FN_POWER, DZ_FN_ARCTAN2, DZ_FN_HYPOT, DZ_FN_LOGADDEXP, DZ_FN_REMAINDER, DZ_FN_FLOOR_DIVIDE, DZ_FN_ADD,
+    DZ_FN_MATMUL, /* from DZ_FN_POWER on they have two operands */
+    DZ_NFN
 };
 
 typedef struct {

@@ -44,9 +44,18 @@
 
 #include "dz_elementary.h"
 
-#define DZ_DEFINE_ARITH(T, SFX, FABS, SQRT)                                                                          \
+/* 10 to the power |d|, d whole, as np.round has it. */
+static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+#define DZ_DEFINE_ARITH(T, SFX, FABS, SQRT, FLOOR, CEIL, RINT, TRUNC)                                                \
     DZ_INLINE T dz_abs_##SFX(T a) { return FABS(a); }                                                                \
     DZ_INLINE T dz_sqrt_##SFX(T a) { return SQRT(a); }                                                               \
+    DZ_INLINE T dz_floor_##SFX(T a) { return FLOOR(a); }                                                             \
+    DZ_INLINE T dz_ceil_##SFX(T a) { return CEIL(a); }                                                               \
+    DZ_INLINE T dz_rint_##SFX(T a) { return RINT(a); }                                                               \
+    DZ_INLINE T dz_trunc_##SFX(T a) { return TRUNC(a); }                                                             \
+    DZ_INLINE T dz_ten_##SFX(T d) { return (T)dz_tens[(int)FABS(d)]; }                                               \
     DZ_INLINE T dz_sign_##SFX(T a) { return a > 0 ? (T)1 : a < 0 ? (T)-1 : a == 0 ? (T)0 : a; }                      \
     DZ_INLINE T dz_maximum_##SFX(T a, T b) { return (a >= b || a != a) ? a : b; }                                    \
     DZ_INLINE T dz_minimum_##SFX(T a, T b) { return (a <= b || a != a) ? a : b; }                                    \
@@ -60,12 +69,21 @@
         dz_np.loop[fn][dt](args, &n, st, dz_np.data[fn][dt]);                                                        \
     }                                                                                                                \
                                                                                                                      \
+    DZ_INLINE void dz_np2_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z,             \
+                                ptrdiff_t sz, char *y, ptrdiff_t sy)                                                 \
+    {                                                                                                                \
+        char *args[3];                                                                                               \
+        ptrdiff_t st[3];                                                                                             \
+        args[0] = (char *)x, args[1] = (char *)z, args[2] = y;                                                       \
+        st[0] = sx, st[1] = sz, st[2] = sy;                                                                          \
+        dz_np.loop[fn][dt](args, &n, st, dz_np.data[fn][dt]);                                                        \
+    }                                                                                                                \
+                                                                                                                     \
     /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
     DZ_INLINE void dz_power_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
                                   char *y, ptrdiff_t sy)                                                             \
     {                                                                                                                \
-        char *args[3];                                                                                               \
-        ptrdiff_t st[3], i;                                                                                          \
+        ptrdiff_t i;                                                                                                 \
         if (se == 0) {                                                                                               \
             const T c = *(const T *)e;                                                                               \
             if (c == 2) {                                                                                            \
@@ -96,9 +114,7 @@
                 return;                                                                                              \
             }                                                                                                        \
         }                                                                                                            \
-        args[0] = (char *)x, args[1] = (char *)e, args[2] = y;                                                       \
-        st[0] = sx, st[1] = se, st[2] = sy;                                                                          \
-        dz_np.loop[DZ_FN_POWER][dt](args, &n, st, dz_np.data[DZ_FN_POWER][dt]);                                      \
+        dz_np2_##SFX(DZ_FN_POWER, dt, n, x, sx, e, se, y, sy);                                                       \
     }                                                                                                                \
                                                                                                                      \
     DZ_INLINE void dz_powm1_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
@@ -127,8 +143,8 @@ DZ_DEFINE_ERF(erf, float, f32)
 DZ_DEFINE_ERF(erfc, double, f64)
 DZ_DEFINE_ERF(erfc, float, f32)
 
-DZ_DEFINE_ARITH(double, f64, fabs, sqrt)
-DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf)
+DZ_DEFINE_ARITH(double, f64, fabs, sqrt, floor, ceil, rint, trunc)
+DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
 
 /* NumPy's tan, which is as inexact far from zero as its sin. */
 #define DZ_DEFINE_TAN(FAR, T, SFX, BITS, DT)                                                                         \
