@@ -32,12 +32,21 @@ def log_softmax(x: Operand, axis: int = 1) -> Variable:
     x: any shape; axis: an int. Float32 stays float32, integers give float64. Raises AxisError for an axis that x does not have.
     """
 
-def softmax_cross_entropy(x: Operand, t: Operand, *, reduction: _Reduction = "mean") -> Variable:
+def softmax_cross_entropy(x: Operand, t: Operand, *, weight: Operand | None = None, ignore_label: int | None = None,
+                          label_smoothing: float = 0.0, reduction: _Reduction = "mean") -> Variable:
     """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
 
-    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). reduction: "mean", "sum", or
-    "none" for the losses of the rows, (N,). Raises TypeError for labels that are no integers, IndexError for one out of range,
-    ValueError for shapes that do not fit, for another reduction, and for "mean" with N = 0.
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1).
+
+    weight: (C,) numbers, taken in x's dtype (of a Variable as they are, with a gradient): the loss of a row is multiplied by that
+    of its label, and the mean is their weighted one, divided by the sum of the labels' weights. ignore_label: an int, within the
+    classes or not: rows with this label have no loss and no gradient, and the mean is over the others. label_smoothing: from 0
+    to 1, the share of a target that is spread evenly over the classes (C. Szegedy and others, Rethinking the Inception
+    Architecture, 2016), each with its own weight. reduction: "mean", "sum", or "none" for the losses of the rows, (N,), 0 for
+    those that are ignored.
+
+    Raises TypeError for labels that are no integers, IndexError for one out of range, ValueError for shapes that do not fit,
+    for another reduction or label_smoothing, and for a mean of nothing: N = 0, all labels ignored, or weights that add up to 0.
     """
 
 def softmax_cross_entropy_simple(x: Operand, t: Operand) -> Variable:

@@ -18,6 +18,7 @@ from dezero_c._core cimport (
     dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
 
 from dezero_c import _core
+from dezero_c._index import GetItemGrad
 from dezero_c._ops import clip, exp, log
 from dezero_c._reduce import sum
 
@@ -388,26 +389,89 @@ cdef Variable label_argument(object t, str op):
     return wrap(np.asarray(t), -1, ERA_CORE)
 
 
-cdef object row_losses(Variable x, Variable t, object reduction):
-    """-log(softmax(x)[t]) of each row, or their sum."""
-    cdef object index
-    reduction = reduction_of(reduction, "softmax_cross_entropy")
+cdef Variable class_weights(object weight, Variable x, str op):
+    """The weights of x's classes, as a constant in x's dtype; a Variable stays what it is."""
+    cdef Variable w = argument(weight, op)
+    if w.dtype.kind not in "iubf":
+        raise TypeError(f"{op}: weight of dtype {w.dtype} must be real numbers")
+    if w.shape != (x.shape[1],):
+        raise ValueError(f"{op}: weight of shape {w.shape} for x of shape {x.shape}: one number for each of the {x.shape[1]} "
+                         "classes")
+    return floating(w) if isinstance(weight, Variable) else wrap(data_of(w).astype(x.dtype), -1, ERA_CORE)
+
+
+cdef object chosen_cross_entropy(Variable x, Variable t, object weight, object ignore_label, object label_smoothing,
+                                 object reduction):
+    """`softmax_cross_entropy` with something chosen: out of log_softmax, so that every order follows."""
+    cdef str op = "softmax_cross_entropy"
+    cdef object target = data_of(t), kept = None, w = None, index, losses, out
+    cdef double smooth
+    cdef Py_ssize_t rows, classes
+    reduction = reduction_of(reduction, op)
+    if isinstance(label_smoothing, bool) or not isinstance(label_smoothing, (int, float, np.number)):
+        raise TypeError(f"{op}: label_smoothing {label_smoothing!r} must be a number from 0 to 1")
+    smooth = label_smoothing
+    if not 0 <= smooth <= 1:
+        raise ValueError(f"{op}: label_smoothing {label_smoothing!r} must be from 0 to 1")
     x = floating(x)
-    index = labels(data_of(t), data_of(x), "softmax_cross_entropy", False)
-    losses = -log_softmax(x)[np.arange(len(index)), index]
-    return losses if reduction == "none" else sum(losses)
+    if ignore_label is not None:
+        if not isinstance(ignore_label, (int, np.integer)) or isinstance(ignore_label, bool):
+            raise TypeError(f"{op}: ignore_label {ignore_label!r} must be an int or None")
+        if isinstance(target, np.ndarray) and target.dtype.kind in "iu":
+            out = target == int(ignore_label)
+            if out.any():
+                target = np.where(out, 0, target)       # any label will do, to be checked with the others
+                kept = np.flatnonzero(~out)
+    index = labels(target, data_of(x), op, reduction == "mean")
+    rows, classes = x.shape
+    if weight is not None:
+        w = class_weights(weight, x, op)
+    if kept is not None:        # what is in the other rows, nan too, goes nowhere
+        x, index = x[kept], index[kept]
+        if reduction == "mean" and index.size == 0:
+            raise ValueError(f"{op}: all {rows} labels are ignore_label {ignore_label}: there is no mean of no losses; leave "
+                             "such batches out, or take reduction='sum'")
+    if w is None and smooth == 0 and reduction == "mean":
+        return softmax_cross_entropy(x, index)
+    p = log_softmax(x)
+    losses = -p[np.arange(index.size), index]
+    if w is not None:
+        weights = w[index]
+        losses = weights * losses
+    if smooth > 0:
+        losses = (1 - smooth) * losses - (smooth / classes) * sum(p if w is None else p * w, axis=1)
+    if reduction == "none":
+        return losses if kept is None else GetItemGrad(kept, (rows,))(losses)
+    if reduction == "sum":
+        return sum(losses)
+    if w is None:
+        return sum(losses) / index.size
+    total = sum(weights)
+    if data_of(total) == 0:
+        raise ValueError(f"{op}: the weights of the labels in this batch add up to 0, so their mean has no value; take "
+                         "reduction='sum'")
+    return sum(losses) / total
 
 
-def softmax_cross_entropy(x, t, *, reduction="mean"):
+def softmax_cross_entropy(x, t, *, weight=None, ignore_label=None, label_smoothing=0.0, reduction="mean"):
     """Mean over the rows of -log(softmax(x)[t]), without overflow: the loss of a classifier.
 
-    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1). reduction: "mean", "sum", or
-    "none" for the losses of the rows, (N,). Raises TypeError for labels that are no integers, IndexError for one out of range,
-    ValueError for shapes that do not fit, for another reduction, and for "mean" with N = 0.
+    x: (N, C) scores, float32 stays float32; t: integers from 0 to C - 1, of shape (N,) or (N, 1).
+
+    weight: (C,) numbers, taken in x's dtype (of a Variable as they are, with a gradient): the loss of a row is multiplied by that
+    of its label, and the mean is their weighted one, divided by the sum of the labels' weights. ignore_label: an int, within the
+    classes or not: rows with this label have no loss and no gradient, and the mean is over the others. label_smoothing: from 0
+    to 1, the share of a target that is spread evenly over the classes (C. Szegedy and others, Rethinking the Inception
+    Architecture, 2016), each with its own weight. reduction: "mean", "sum", or "none" for the losses of the rows, (N,), 0 for
+    those that are ignored.
+
+    Raises TypeError for labels that are no integers, IndexError for one out of range, ValueError for shapes that do not fit,
+    for another reduction or label_smoothing, and for a mean of nothing: N = 0, all labels ignored, or weights that add up to 0.
     """
     cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy"), y
-    if reduction != "mean":
-        return row_losses(xv, tv, reduction)
+    if weight is not None or ignore_label is not None or reduction != "mean" or type(label_smoothing) is not float \
+            or <double> label_smoothing != 0:
+        return chosen_cross_entropy(xv, tv, weight, ignore_label, label_smoothing, reduction)
     y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
