@@ -17,6 +17,33 @@ class GetItemGrad(ArrayFunction):
     in_shape: Any
     def __init__(self, slices: Any, in_shape: Any) -> None: ...
 
+class AddAt(ArrayFunction):
+    """The class behind `add_at`: `AddAt(slices)(x, value)`, both of one dtype. Lists and arrays in `slices` are copied."""
+    slices: Any
+    def __init__(self, slices: Any) -> None: ...
+
+class SetAt(ArrayFunction):
+    """The class behind `set_at`: `SetAt(slices)(x, value)`, both of one dtype. Lists and arrays in `slices` are copied."""
+    slices: Any
+    def __init__(self, slices: Any) -> None: ...
+
+def set_at(x: Operand, slices: Any, value: Operand) -> Variable:
+    """What `x[slices] = value` would make of x, as a new array; x stays as it is. Every index that NumPy has.
+
+    value: a Variable, an array or a number that broadcasts to x[slices]; it takes x's dtype. Its gradient is gy at the index, x's
+    is gy with zeros there. Where the index names an element more than once the last value is it, in the order of x[slices], and
+    has the gradient. Raises IndexError as NumPy does, ValueError for a value that does not broadcast, TypeError for one whose
+    kind of dtype x's cannot hold.
+    """
+
+def add_at(x: Operand, slices: Any, value: Operand) -> Variable:
+    """x with the value added at an index, as a new array; x stays as it is. An element that the index names more than once gets
+    every value, as by np.add.at.
+
+    value: a Variable, an array or a number that broadcasts to x[slices]; it takes x's dtype. Its gradient is gy at the index, x's
+    is gy. Errors as in `set_at`.
+    """
+
 def get_item(x: Operand, slices: Any) -> Variable:
     """x[slices], with every index that NumPy has; Variables may be indices too. Elements that are named more than once get the
     sum of their gradients.
@@ -50,5 +77,5 @@ def take_along_axis(x: Operand, indices: Operand, axis: int | None) -> Variable:
     """
 
 __all__ = [
-    "GetItem", "GetItemGrad", "embed_id", "get_item", "take", "take_along_axis",
+    "AddAt", "GetItem", "GetItemGrad", "SetAt", "add_at", "embed_id", "get_item", "set_at", "take", "take_along_axis",
 ]

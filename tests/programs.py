@@ -50,6 +50,7 @@ NUMPY = {
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))), "softplus": lambda x: np.log1p(np.exp(x)),
     "relu": lambda x: np.maximum(x, 0.0), "leaky_relu": lambda x, slope=0.2: np.where(x > 0, x, slope * x),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0.0))),
+    "set_at": lambda x, i, u: records.set_reference(i)(x, u), "add_at": lambda x, i, u: records.add_reference(i)(x, u),
     "cast": lambda x, dtype: x.astype(dtype), "real": np.real, "imag": np.imag, "conj": np.conj, "get_item": lambda x, i: x[i],
     "flatten": lambda x: x.reshape(len(x), -1), "split": _split,
     "embed_id": lambda ids, W: W[ids], "average": np.mean, "logsumexp": records.log_sum_exp,
@@ -142,11 +143,27 @@ def torch_functions(torch):
     def deconv2d(x, W, b=None, stride=1, pad=0):
         return nn.conv_transpose2d(x, W, b, stride, pad)
 
+    def placed(join):
+        """By NumPy on the numbers of elements, x's before the value's."""
+        def function(x, i, u):
+            numbers = np.arange(x.numel()).reshape(tuple(x.shape))
+            parts = torch.cat([x.reshape(-1), u.expand(numbers[i].shape).reshape(-1)])
+            return join(parts, numbers, i, x.numel() + np.arange(numbers[i].size).reshape(numbers[i].shape))
+        return function
+
+    def set_at(parts, numbers, i, more):
+        return parts[torch.from_numpy(records.set_reference(i)(numbers, more).copy())]
+
+    def add_at(parts, numbers, i, more):
+        x = parts[:numbers.size]
+        return x.index_add(0, torch.from_numpy(numbers[i].reshape(-1).copy()), parts[numbers.size:]).reshape(numbers.shape)
+
     names |= {name: move(name) for name in MOVES}
     names["trace"] = lambda x, offset=0: names["diagonal"](x, offset).sum(-1)
     names |= {
         "cast": lambda x, dtype: x.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype),
         "real": torch.real, "imag": torch.imag, "conj": torch.conj,
+        "set_at": placed(set_at), "add_at": placed(add_at),
         "pow": torch.pow, "power": torch.pow, "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3), "rint": torch.round,
         "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
         "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
@@ -451,6 +468,17 @@ def chosen(program, r, name):
             return f"f.take_along_axis({n}, np.array({ids}), 0)"
         ids = [[r.randrange(rows if name == "embed_id" else columns) for _ in range(2)] for _ in range(2)]
         return f"f.embed_id(np.array({ids}), {n})" if name == "embed_id" else f"f.take({n}, np.array({ids}), 1)"
+
+
+@writes("set_at", "add_at")
+def assigned(program, r, name):
+    n = program.pick(r, lambda x: x.ndim and x.size < 20)
+    if n:
+        k = len(program.values[n])
+        i = r.choice([r.randrange(-k, k), slice(None, None, -1), slice(k // 2, None), [r.randrange(k) for _ in range(2)]])
+        shape = program.values[n][i].shape
+        value = program.pick(r, lambda y: y.shape in (shape, ())) or program.constant(np.full(shape, 0.5))
+        return f"f.{name}({n}, {i}, {value})"
 
 
 @writes("cast")

@@ -211,6 +211,23 @@ INDEX = np.array([0, 2, 0])
 MASK = np.array([True, False, True])
 IDS = np.array([[0, 3, 0], [1, 1, 0]])
 
+
+def set_reference(index):
+    def reference(x, u):
+        y = x.copy()
+        y[index] = u
+        return y
+    return reference
+
+
+def add_reference(index):
+    def reference(x, u):
+        y = x.copy()
+        np.add.at(y, index, u)
+        return y
+    return reference
+
+
 JOIN = [
     Record(
         ["get_item"],
@@ -311,6 +328,40 @@ JOIN = [
         integers="same",
         bad=[(lambda: F.take_along_axis(v(2, 3), INDEX, 1), ValueError, r"take_along_axis.*\(3,\).*\(2, 3\)"),
              (lambda: F.take_along_axis(v(2, 3), np.array([[0.5]]), 1), TypeError, "take_along_axis")]),
+    Record(
+        ["set_at"],
+        [Case("int", lambda x, u: F.set_at(x, 1, u), set_reference(1), [(3, 4), (4,)], empty=[[(3, 0), (0,)]]),
+         Case("stretched", lambda x, u: F.set_at(x, (slice(None), slice(1, 3)), u), set_reference((slice(None), slice(1, 3))),
+              [(3, 4), (3, 1)]),
+         Case("more_axes", lambda x, u: F.set_at(x, slice(0, 2), u), set_reference(slice(0, 2)), [(3, 2), (1, 1, 2)]),
+         Case("repeated", lambda x, u: F.set_at(x, (INDEX, slice(None)), u), set_reference((INDEX, slice(None))),
+              [(3, 4), (3, 4)]),
+         Case("pairs", lambda x, u: F.set_at(x, (INDEX, INDEX), u), set_reference((INDEX, INDEX)), [(3, 4), (1,)]),
+         Case("mask", lambda x, u: F.set_at(x, MASK, u), set_reference(MASK), [(3, 4), (2, 4)]),
+         Case("all", lambda x, u: F.set_at(x, ..., u), set_reference(...), [(2,), (2,)], zero_d=[[(), ()]])],
+        integers="same",
+        bad=[(lambda: F.set_at(v(2, 3), 7, 1.0), IndexError, r"set_at.*\(2, 3\)"),
+             (lambda: F.set_at(v(2, 3), 0, np.ones(2)), ValueError, r"set_at.*\(2,\).*\(3,\).*\(2, 3\)"),
+             (lambda: F.set_at(np.arange(3), 0, 0.5), TypeError, "set_at.*float64.*int64"),
+             (lambda: F.set_at(v(2), 0, NONE), TypeError, "set_at.*no data"),
+             (lambda: F.set_at(v(2), 0, "a"), TypeError, "set_at.*str"),
+             (lambda: F.set_at(NONE, 0, 1.0), TypeError, "set_at.*no data")]),
+    Record(
+        ["add_at"],
+        [Case("int", lambda x, u: F.add_at(x, 1, u), add_reference(1), [(3, 4), (4,)], empty=[[(3, 0), (0,)]]),
+         Case("stretched", lambda x, u: F.add_at(x, (slice(None), slice(1, 3)), u), add_reference((slice(None), slice(1, 3))),
+              [(3, 4), (3, 1)]),
+         Case("repeated", lambda x, u: F.add_at(x, INDEX, u), add_reference(INDEX), [(3, 4), (3, 4)]),
+         Case("repeated_number", lambda x, u: F.add_at(x, INDEX, u), add_reference(INDEX), [(3, 4), (1,)]),
+         Case("mixed", lambda x, u: F.add_at(x, (INDEX, slice(None), 1), u), add_reference((INDEX, slice(None), 1)),
+              [(3, 2, 4), (3, 2)]),
+         Case("mask", lambda x, u: F.add_at(x, MASK, u), add_reference(MASK), [(3, 4), (2, 4)]),
+         Case("all", lambda x, u: F.add_at(x, ..., u), add_reference(...), [(2,), (2,)], zero_d=[[(), ()]])],
+        integers="same",
+        bad=[(lambda: F.add_at(v(2, 3), 7, 1.0), IndexError, r"add_at.*\(2, 3\)"),
+             (lambda: F.add_at(v(2, 3), 0, np.ones(2)), ValueError, r"add_at.*\(2,\).*\(3,\).*\(2, 3\)"),
+             (lambda: F.add_at(np.arange(3), 0, 0.5), TypeError, "add_at.*float64.*int64"),
+             (lambda: F.add_at(NONE, 0, 1.0), TypeError, "add_at.*no data")]),
     Record(
         ["diagonal"],
         [Case("main", lambda x: F.diagonal(x), lambda x: np.diagonal(x), [(3, 4)], empty=[[(0, 3)]]),

@@ -1,4 +1,4 @@
-"""get_item with every kind of index, embed_id, take and take_along_axis; diagonal beside them.
+"""get_item, set_at and add_at with every kind of index, embed_id, take and take_along_axis; diagonal beside them.
 
 Values as NumPy's, gradients at orders 1 to 3 in both ways backwards, in-place accumulation, indices that the
 user changes, and errors that say what to do.
@@ -385,6 +385,88 @@ def test_other_containers_of_data():
     assert y.data == 2.0
 
 
+# ---- assignment -------------------------------------------------------------------------------------------------------
+
+INDICES = [0, -1, (slice(None), 1), slice(None, None, -2), ..., None, (0, 1), [0, 2, 0], (I3, I3), (I3, slice(1, 3)),
+           (slice(None), [1, 1, 0]), MASK, MASK2, (MASK, 2), (MASK, [1, 1]), (I3[:, None], [0, 0]), np.zeros((0,), int),
+           (Variable(I3), Variable(np.array(1)))]
+
+
+@pytest.mark.parametrize("i", range(len(INDICES)))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, ">f8", np.complex64], ids=str)
+def test_assignment_is_numpys(i, dtype):
+    index, plain = INDICES[i], INDICES[i]
+    if isinstance(index, tuple):
+        plain = tuple(part.data if isinstance(part, Variable) else part for part in index)
+    for a in (np.asarray(RNG.normal(size=(3, 4)) * 5, dtype), np.asfortranarray(RNG.normal(size=(3, 4)) * 5).astype(dtype)):
+        shape = a[plain].shape
+        for u in (np.asarray(RNG.normal(size=shape) * 5, dtype), np.asarray(RNG.normal(size=shape[::-1]) * 5, dtype).T):
+            kept = a.copy()
+            for f, method in ((F.set_at, "set"), (F.add_at, "add")):
+                want = a.copy()
+                if method == "set":
+                    want.reshape(-1)[np.arange(12).reshape(3, 4)[plain].ravel()] = u.ravel()     # the last one wins
+                else:
+                    np.add.at(want, plain, u)
+                y = f(Variable(a), index, Variable(u))
+                np.testing.assert_allclose(y.data, want, rtol=1e-2 if dtype == np.float16 else 1e-5)
+                assert y.dtype.newbyteorder("=") == np.dtype(dtype).newbyteorder("=")
+                np.testing.assert_array_equal(a, kept)
+
+
+@pytest.mark.parametrize("way", [False, True])
+def test_the_last_of_several_values_has_the_gradient(way):
+    x, u = Variable(np.arange(4.0)), Variable(np.array([10.0, 20.0, 30.0]))
+    y = F.set_at(x, [1, 3, 1], u)
+    assert y.data.tolist() == [0, 30, 2, 20]
+    (y * np.array([1.0, 2, 3, 4])).backward(create_graph=way)
+    assert x.grad.data.tolist() == [1, 0, 3, 0]
+    assert u.grad.data.tolist() == [0, 4, 2]
+    x.cleargrad()
+    u.cleargrad()
+    y = F.add_at(x, [1, 3, 1], u)
+    assert y.data.tolist() == [0, 41, 2, 23]
+    (y * np.array([1.0, 2, 3, 4])).backward(create_graph=way)
+    assert x.grad.data.tolist() == [1, 2, 3, 4]
+    assert u.grad.data.tolist() == [2, 4, 2]
+
+
+def test_values_take_the_arrays_dtype():
+    x = Variable(np.zeros(3, np.float32))
+    u = Variable(np.array(2.0))
+    for f in (F.set_at, F.add_at):
+        y = f(x, 1, u)
+        assert y.dtype == np.float32
+        y.backward()
+        assert x.grad.dtype == np.float32
+        assert u.grad.dtype == np.float64
+        assert f(x, 1, 2).data.tolist() == [0, 2, 0]
+        assert f(x, [0, 1], [1, 2]).data.tolist() == [1, 2, 0]
+        x.cleargrad()
+    z = F.set_at(Variable(np.zeros(2, complex)), 0, u)
+    u.cleargrad()
+    F.sum(F.real(z * (1 - 2j))).backward()
+    assert u.grad.data == 1
+    assert u.grad.dtype == np.float64
+
+
+def test_signs_of_zeros_and_infinities_elsewhere_stay():
+    x = Variable(np.array([-0.0, np.inf, np.nan, 1.0]))
+    for f in (F.set_at, F.add_at):
+        y = f(x, [3, 3], 2.0).data
+        assert np.signbit(y[0])
+        np.testing.assert_array_equal(y[1:3], [np.inf, np.nan])
+
+
+def test_an_index_that_is_changed_after_assignment():
+    ids = np.array([0, 1])
+    x = Variable(np.zeros(3))
+    y = F.set_at(x, ids, 1.0)
+    ids[:] = 2
+    y.backward()
+    assert x.grad.data.tolist() == [0, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -414,6 +496,9 @@ def test_other_containers_of_data():
         (lambda x: F.take(x, [0], 2), np.exceptions.AxisError, ["take", "(2, 3)"]),
         (lambda x: F.take_along_axis(x, [0], 0), ValueError, ["take_along_axis", "(1,)", "(2, 3)"]),
         (lambda x: F.take_along_axis(x, [[2]], 0), IndexError, ["take_along_axis", "out of bounds"]),
+        (lambda x: F.set_at(x, [[0, 1]], np.ones((2, 3, 3))), ValueError, ["set_at", "(2, 3, 3)", "(1, 2, 3)"]),
+        (lambda x: F.set_at(x, 0, 1j), TypeError, ["set_at", "complex128", "float64"]),
+        (lambda x: F.add_at(x, (0, 0, 0), 1.0), IndexError, ["add_at", "(2, 3)"]),
         (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
         (lambda x: F.diagonal(x, 0, 1, 1), ValueError, ["diagonal", "same axis"]),
     ],

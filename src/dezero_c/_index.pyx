@@ -1,5 +1,5 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Indexing and its gradient, which is an operation itself; embed_id and take, which are indexing too.
+"""Indexing and its gradient, which is an operation itself; embed_id and take, which are indexing too; assignment.
 
 Backwards without a graph, an index adds to the input's gradient in place: a view costs its own size, whatever the array's,
 and rows that integer arrays or a mask name are added by a kernel. Everything else goes through np.add.at.
@@ -18,14 +18,15 @@ from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, normal_axes
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, K_CONST, Function, Variable, call_native, clone_function, data_of, dz_args,
-    dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, kernels, new_value,
-    new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad)
+    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, K_CONST, Function, Variable, as_operand, call_native, clone_function,
+    data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, kernels,
+    new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
+from dezero_c._cast import cast
 from dezero_c._ops import where
-from dezero_c._shape import reshape
+from dezero_c._shape import reshape, unbroadcast
 
 cnp.import_array()
 dz_bind(kernels())
@@ -294,25 +295,31 @@ cdef object gather(object a, object index):
 
 cdef object scatter(object index, object shape, object gy):
     """Zeros of `shape`, to which gy was added at an index of ours."""
-    cdef object gx = np.zeros(shape, gy.dtype), values
-    cdef int dt = kernel_dtype(gx)
-    cdef Rows r
-    cdef tuple found
+    cdef object gx = np.zeros(shape, gy.dtype)
     try:
         if is_basic(index):
             gx[index] = gy
-            return gx
-        if dt >= 0 and gx.dtype.isnative:
-            found = find_rows(index, gx.shape, &r)
-            if found is not None and gy.shape == found[1]:
-                values = carray(gy, dt)
-                add_rows(dt, cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(values), found[0], &r)
-                return gx
-        np.add.at(gx, index, gy)
+        else:
+            add_values(gx, index, gy)
     except (ValueError, IndexError) as error:
         raise ValueError(f"get_item: a gradient of shape {gy.shape} does not fit the index in an array of shape {shape}; was "
                          "the data rebound to another shape since forward?") from error
     return gx
+
+
+cdef int add_values(object a, object index, object values) except -1:
+    """Adds values, one for each element that is named, to `a`, a C-contiguous array, at an index of ours that is not basic."""
+    cdef int dt = kernel_dtype(a)
+    cdef Rows r
+    cdef tuple found
+    if dt >= 0 and a.dtype.isnative:
+        found = find_rows(index, a.shape, &r)
+        if found is not None and values.shape == found[1]:
+            values = carray(values, dt)
+            add_rows(dt, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(values), found[0], &r)
+            return 0
+    np.add.at(a, index, values)
+    return 0
 
 
 # ---- get_item ---------------------------------------------------------------------------------------------------------
@@ -575,7 +582,164 @@ def take_along_axis(x, indices, axis):
         raise IndexError(f"take_along_axis: {error}") from None
 
 
-__all__ = ["GetItem", "GetItemGrad", "embed_id", "get_item", "take", "take_along_axis"]
+# ---- assignment that gives a new array --------------------------------------------------------------------------------
+
+cdef tuple named(object index, tuple shape):
+    """The shape of x[index] for an x of that shape."""
+    return np.shape(np.broadcast_to(np.int8(0), shape)[index])
+
+
+cdef tuple placed(object x, object slices, object value, str op):
+    """x as a Variable, the index as ours, and the value as a Variable in x's dtype, without axes of length 1 before those that
+    x[index] has."""
+    cdef Variable v = argument(x, op), u
+    cdef object index
+    cdef tuple shape = v.shape, of, target
+    try:
+        u = as_operand(value, v)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from error
+    if u.v.p == NULL and u._data is None:
+        raise TypeError(f"{op}: the value has no data (Variable(None)); give it data first")
+    try:
+        index = own(slices)
+        target = named(index, shape)
+    except IndexError as error:
+        raise IndexError(f"{op}: {error} (the array has shape {shape})") from error
+    if u.dtype != v.dtype:
+        if not np.can_cast(u.dtype, v.dtype, "same_kind"):
+            raise TypeError(f"{op}: a value of {u.dtype} does not fit into {v.dtype}; cast x or the value")
+        u = cast(u, v.dtype)
+    of = u.shape
+    while len(of) > len(target) and of[0] == 1:
+        of = of[1:]
+    try:
+        if np.broadcast_shapes(of, target) != target:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"{op}: a value of shape {u.shape} does not broadcast to x[index] of shape {target} (x of shape "
+                         f"{shape})") from None
+    return v, index, u if of == u.shape else reshape(u, of)
+
+
+cdef tuple last_ones(object index, tuple shape):
+    """(number in the flattened array of each element that an index names, whether no later one names it too); None where no
+    element is named twice."""
+    cdef object places, owner, count
+    if not any([isinstance(i, np.ndarray) and i.dtype != bool for i in (index if type(index) is tuple else (index,))]):
+        return None
+    places = np.arange(size_of(shape)).reshape(shape)[index]
+    count = np.arange(places.size).reshape(places.shape)
+    owner = np.empty(size_of(shape), np.intp)
+    owner[places.ravel()] = count.ravel()       # one after the other: the last stays
+    count = owner[places] == count
+    return None if count.all() else (places, count)
+
+
+cdef class SetAt(ArrayFunction):
+    """SetAt(slices)\n--\n
+    The class behind `set_at`: `SetAt(slices)(x, value)`, both of one dtype. Lists and arrays in `slices` are copied."""
+
+    cdef readonly object slices
+
+    def __init__(self, slices):
+        self.slices = own(slices)
+
+    def _arguments(self):
+        return (self.slices,)
+
+    def forward(self, x, value):
+        cdef object y = np.array(x, order="C")
+        cdef tuple last = last_ones(self.slices, x.shape)
+        if last is None:
+            y[self.slices] = value
+        else:
+            y.ravel()[last[0].ravel()] = np.broadcast_to(value, last[0].shape).ravel()
+        return y
+
+    def backward(self, gy):
+        cdef tuple last = last_ones(self.slices, self.in0.shape)
+        cdef object gv = get_item(gy, self.slices)
+        if last is not None:
+            gv = where(last[1], gv, 0)
+        return set_at(gy, self.slices, 0), unbroadcast(gv, self.in1.shape)
+
+    cdef object gradients(self, object gy):
+        cdef tuple last = last_ones(self.slices, gy.shape)
+        cdef object gx = gy.copy(), gv = None
+        gx[self.slices] = 0
+        if not self.in1.kind & K_CONST:
+            gv = np.array(gather(gy, self.slices))
+            if gv.shape != self.in1.shape:
+                return None
+            if last is not None:
+                gv[~last[1]] = 0
+        return gx, gv
+
+
+def set_at(x, slices, value):
+    """What `x[slices] = value` would make of x, as a new array; x stays as it is. Every index that NumPy has.
+
+    value: a Variable, an array or a number that broadcasts to x[slices]; it takes x's dtype. Its gradient is gy at the index, x's
+    is gy with zeros there. Where the index names an element more than once the last value is it, in the order of x[slices], and
+    has the gradient. Raises IndexError as NumPy does, ValueError for a value that does not broadcast, TypeError for one whose
+    kind of dtype x's cannot hold.
+    """
+    cdef Variable v, u
+    cdef SetAt f
+    v, index, u = placed(x, slices, value, "set_at")
+    f = SetAt(index)
+    return call_native(f, (v, u), f.forward(data_of(v), data_of(u)))
+
+
+cdef class AddAt(ArrayFunction):
+    """AddAt(slices)\n--\n
+    The class behind `add_at`: `AddAt(slices)(x, value)`, both of one dtype. Lists and arrays in `slices` are copied."""
+
+    cdef readonly object slices
+
+    def __init__(self, slices):
+        self.slices = own(slices)
+
+    def _arguments(self):
+        return (self.slices,)
+
+    def forward(self, x, value):
+        cdef object y = np.array(x, order="C")
+        if is_basic(self.slices):
+            y[self.slices] += value
+        else:
+            add_values(y, self.slices, np.broadcast_to(value, named(self.slices, x.shape)))
+        return y
+
+    def backward(self, gy):
+        return gy, unbroadcast(get_item(gy, self.slices), self.in1.shape)
+
+    cdef object gradients(self, object gy):
+        cdef object gv = None
+        if not self.in1.kind & K_CONST:
+            gv = np.array(gather(gy, self.slices))
+            if gv.shape != self.in1.shape:
+                return None
+        return gy.copy(), gv
+
+
+def add_at(x, slices, value):
+    """x with the value added at an index, as a new array; x stays as it is. An element that the index names more than once gets
+    every value, as by np.add.at.
+
+    value: a Variable, an array or a number that broadcasts to x[slices]; it takes x's dtype. Its gradient is gy at the index, x's
+    is gy. Errors as in `set_at`.
+    """
+    cdef Variable v, u
+    cdef AddAt f
+    v, index, u = placed(x, slices, value, "add_at")
+    f = AddAt(index)
+    return call_native(f, (v, u), f.forward(data_of(v), data_of(u)))
+
+
+__all__ = ["AddAt", "GetItem", "GetItemGrad", "SetAt", "add_at", "embed_id", "get_item", "set_at", "take", "take_along_axis"]
 
 _core.register_methods(get_item=get_item)
-_core.open_class(GetItemGrad)
+for _cls in (AddAt, GetItemGrad, SetAt):
+    _core.open_class(_cls)
