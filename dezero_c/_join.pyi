@@ -43,6 +43,19 @@ class CumSum(ArrayFunction):
     axis: int | None
     def __init__(self, axis: int | None = None) -> None: ...
 
+class CumProd(ArrayFunction):
+    """The class behind `cumprod`: `CumProd(axis)(x)`."""
+    axis: int
+    def __init__(self, axis: int) -> None: ...
+
+class Scan(ArrayFunction):
+    """s[i] = b[i] + a[i] s[i - 1] along an axis, where a[i] stands between i - 1 and i; backwards s[i] = b[i] + a[i + 1] s[i + 1]:
+    `Scan(axis)(a, b)`. Each is the other's gradient for b; `cumprod` needs them. a[0] is not used.
+    """
+    axis: int
+    backwards: bool
+    def __init__(self, axis: int, backwards: bool = False) -> None: ...
+
 def expand_dims(x: Operand, axis: int | tuple[int, ...]) -> Variable:
     """x with axes of length 1 put in, a view.
 
@@ -132,7 +145,23 @@ def cumsum(x: Operand, axis: int | None = None) -> Variable:
     AxisError (a ValueError) for an axis that x does not have.
     """
 
+def cumprod(x: Operand, axis: int | None = None) -> Variable:
+    """Products of the elements up to each, along an axis; None: of the flattened array, flat.
+
+    dtype as np.cumprod: small integers become the machine's int. The gradient is right where elements are 0, too, and takes no
+    division. Raises AxisError (a ValueError) for an axis that x does not have.
+    """
+
+def diff(x: Operand, n: int = 1, axis: int = -1, prepend: Operand | None = None, append: Operand | None = None) -> Variable:
+    """Differences of neighbours along an axis, x[1:] - x[:-1], n times over, as np.diff.
+
+    prepend, append: what x is extended by first, a number or an array of x's shape but along the axis; both have gradients.
+    Raises ValueError for a negative n and a 0-d x, TypeError for booleans, AxisError (a ValueError) for an axis that x does not
+    have.
+    """
+
 __all__ = [
-    "Concatenate", "CumSum", "Pad", "Repeat", "Roll", "Stack", "Tile", "concatenate", "cumsum", "expand_dims",
-    "flatten", "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack", "swapaxes", "tile",
+    "Concatenate", "CumProd", "CumSum", "Pad", "Repeat", "Roll", "Scan", "Stack", "Tile", "concatenate", "cumprod",
+    "cumsum", "diff", "expand_dims", "flatten", "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze",
+    "stack", "swapaxes", "tile",
 ]

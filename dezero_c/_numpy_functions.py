@@ -217,6 +217,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.var: _deviation(F.var),
     np.std: _deviation(F.std),
     np.cumsum: lambda a, axis=None, dtype=None: F.cumsum(_typed(a, dtype), axis),
+    np.cumprod: lambda a, axis=None, dtype=None: F.cumprod(_typed(a, dtype), axis),
+    np.diff: lambda a, n=1, axis=-1, prepend=None, append=None: F.diff(a, n, axis, prepend, append),
     np.reshape: _reshape,
     np.ravel: lambda a, order="C": _reshape(a, -1, order),
     np.transpose: lambda a, axes=None: F.transpose(a, axes),

@@ -41,7 +41,7 @@ NUMPY = {
     **{n: getattr(np, n) for n in """add power square sqrt exp log log1p expm1 sin cos tan tanh sinh cosh arcsin arccos
        arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 cbrt floor ceil trunc rint round remainder
        floor_divide abs sign maximum minimum clip where reshape transpose broadcast_to expand_dims squeeze moveaxis swapaxes
-       flip roll concatenate stack pad repeat tile cumsum take take_along_axis diagonal trace sum mean max min prod
+       flip roll concatenate stack pad repeat tile cumsum cumprod diff take take_along_axis diagonal trace sum mean max min prod
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
@@ -168,7 +168,9 @@ def torch_functions(torch):
         "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
         "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
-        "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum, "embed_id": lambda ids, W: W[ids],
+        "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum,
+        "diff": lambda x, axis: torch.diff(x, dim=axis),
+        "cumprod": lambda x, axis: torch.cumprod(x, axis), "embed_id": lambda ids, W: W[ids],
         "split": lambda x, parts, axis=0: torch.tensor_split(x, parts, axis),
         "sum": along(torch.sum), "mean": along(torch.mean), "average": along(torch.mean), "max": along(torch.amax),
         "min": along(torch.amin), "prod": prod, "var": spread(torch.var), "std": spread(torch.std),
@@ -468,6 +470,13 @@ def chosen(program, r, name):
             return f"f.take_along_axis({n}, np.array({ids}), 0)"
         ids = [[r.randrange(rows if name == "embed_id" else columns) for _ in range(2)] for _ in range(2)]
         return f"f.embed_id(np.array({ids}), {n})" if name == "embed_id" else f"f.take({n}, np.array({ids}), 1)"
+
+
+@writes("cumprod", "diff")
+def along_one(program, r, name):
+    n = program.pick(r, lambda x: x.ndim)
+    if n:
+        return f"f.{name}({n}, axis={an_axis(r, program.values[n])})"
 
 
 @writes("set_at", "add_at")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dezero_c.functions as F
-from dezero_c import Variable
+from dezero_c import Variable, utils
 
 RNG = np.random.default_rng(7)
 
@@ -90,6 +90,11 @@ CASES = {
     "cumsum_axis": (lambda x: F.cumsum(x, 0), lambda x: np.cumsum(x, 0), [(4, 3)]),
     "cumsum_negative": (lambda x: F.cumsum(x, -1), lambda x: np.cumsum(x, -1), [(2, 3, 4)]),
     "cumsum_0d": (lambda x: F.cumsum(x), np.cumsum, [()]),
+    "cumprod": (lambda x: F.cumprod(x), np.cumprod, [(2, 3)]),
+    "cumprod_rows": (lambda x: F.cumprod(x, -1), lambda x: np.cumprod(x, -1), [(2, 2, 3)]),
+    "cumprod_columns": (lambda x: F.cumprod(x, 0), lambda x: np.cumprod(x, 0), [(3, 2)]),
+    "cumprod_empty": (lambda x: F.cumprod(x, 1), lambda x: np.cumprod(x, 1), [(2, 0)]),
+    "diff": (lambda x: F.diff(x, 2, 0), lambda x: np.diff(x, 2, 0), [(4, 3)]),
     "cumsum_empty": (lambda x: F.cumsum(x, 1), lambda x: np.cumsum(x, 1), [(2, 0)]),
 }
 cases = pytest.mark.parametrize("name", CASES)
@@ -192,6 +197,65 @@ def test_views_alias_as_numpys_do():
         assert not np.shares_memory(y.data, x.data)
 
 
+@pytest.mark.parametrize("zeros", [(), (0,), (1,), (3,), (1, 3), (0, 1), (0, 1, 2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128], ids=str)
+def test_cumprod_where_elements_are_zero(zeros, dtype):
+    """Against the products written out, at orders 1 and 2."""
+    a = RNG.uniform(1, 2, 4)
+    a[list(zeros)] = 0
+    weights, direction = RNG.uniform(1, 2, (2, 4))
+
+    def written_out(x):
+        return F.stack([x[0], x[0] * x[1], x[0] * x[1] * x[2], x[0] * x[1] * x[2] * x[3]])
+
+    found = []
+    for f in (F.cumprod, written_out):
+        for way in (False, True):
+            x = Variable(a.astype(dtype))
+            F.sum(f(x) * weights.astype(dtype)).backward(create_graph=True)
+            first = x.grad
+            x.cleargrad()
+            F.sum(first * direction.astype(dtype)).backward(create_graph=way)
+            second = x.grad
+            x.cleargrad()
+            F.sum(f(x) * weights.astype(dtype)).backward()
+            found.append([first.data, second.data, x.grad.data])
+    for other in found[:-1]:
+        for g, want in zip(other, found[-1], strict=True):
+            np.testing.assert_allclose(g, want, rtol=1e-5 if dtype == np.float32 else 1e-13)
+            assert g.dtype == dtype
+
+
+def test_cumprod_of_integers():
+    x = Variable(np.array([2, 0, 3]))
+    y = F.cumprod(x)
+    assert y.data.tolist() == [2, 0, 0]
+    y.backward()
+    assert x.grad.data.tolist() == [1, 8, 0]
+    assert x.grad.dtype == x.dtype
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_scan_at_orders_1_to_3(backwards):
+    a, b = RNG.normal(size=(2, 2, 4, 3))
+    f = lambda x, y: F.sin(F.Scan(1, backwards)(x, y))      # noqa: E731
+    assert utils.gradient_check(f, (a, b), order=3)
+    s = F.Scan(-2, backwards)(a, b).data
+    want = b.copy()
+    for i in range(1, 4):
+        if backwards:
+            want[:, 3 - i] += a[:, 4 - i] * want[:, 4 - i]
+        else:
+            want[:, i] += a[:, i] * want[:, i - 1]
+    np.testing.assert_allclose(s, want, rtol=1e-13)
+    for dtype in (np.float16, np.complex128, np.int64, np.float32):
+        x, y = a.astype(dtype), b.astype(dtype)
+        s = F.Scan(1, backwards)(x, y)
+        assert s.dtype == dtype
+        if dtype != np.int64:
+            np.testing.assert_allclose(s.data, want, rtol=2e-2, atol=2e-2)
+
+
 @pytest.mark.parametrize("join", [F.concatenate, F.stack])
 def test_common_dtype(join):
     x = np.ones(2, np.float32)
@@ -251,7 +315,8 @@ def test_a_long_list():
      (F.Stack(-1), 4, lambda *x: np.stack(x, -1)), (F.Pad(1, 2), 1, lambda x: np.pad(x, 1, constant_values=2)),
      (F.Repeat(2, 1), 1, lambda x: np.repeat(x, 2, 1)), (F.Repeat([1, 2]), 1, None),
      (F.Tile((2, 1)), 1, lambda x: np.tile(x, (2, 1))),
-     (F.Roll((1,), (0,)), 1, lambda x: np.roll(x, 1, 0)), (F.CumSum(), 1, np.cumsum)], ids=range(9))
+     (F.Roll((1,), (0,)), 1, lambda x: np.roll(x, 1, 0)), (F.CumSum(), 1, np.cumsum),
+     (F.CumProd(0), 1, lambda x: np.cumprod(x, 0))], ids=range(10))
 def test_classes_called_directly(f, n, expected):
     copy = pickle.loads(pickle.dumps(f))
     if expected is None:

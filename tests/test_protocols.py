@@ -29,6 +29,8 @@ CALLS = {
     "var": (lambda v: np.var(v, ddof=1), A),
     "std": (lambda v: np.std(v, axis=0), A),
     "cumsum": (lambda v: np.cumsum(v, axis=1), A),
+    "cumprod": (lambda v: np.cumprod(v, 0), A),
+    "diff": (lambda v: np.diff(v, axis=0, prepend=1.0), A),
     "add.reduce": (lambda v: np.add.reduce(v), A),
     "maximum.reduce": (lambda v: np.maximum.reduce(v, axis=1), A),
     "reshape": (lambda v: np.reshape(v, (9, 1)), A),

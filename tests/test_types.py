@@ -43,7 +43,7 @@ SAMPLES = {
     "Add": ((), TWO), "Sub": ((), TWO), "Mul": ((), TWO), "Div": ((), TWO), "Power": ((), TWO), "Maximum": ((), TWO),
     "Minimum": ((), TWO), "Where": ((), ((3, 4), (3, 4), (3, 4))), "Pow": ((2.0,), ONE), "Clip": ((0.3, 0.8), ONE),
     "BroadcastTo": (((3, 4),), ((1, 4),)), "SumTo": (((1, 4),), ONE), "Reshape": (((4, 3),), ONE),
-    "SetAt": ((0,), ((3, 4), (4,))), "AddAt": ((0,), ((3, 4), (4,))),
+    "CumProd": ((0,), ONE), "Scan": ((0,), TWO), "SetAt": ((0,), ((3, 4), (4,))), "AddAt": ((0,), ((3, 4), (4,))),
     "GetItem": ((0,), ONE), "GetItemGrad": ((0, (3, 4)), ((4,),)), "Concatenate": ((0,), TWO), "Stack": ((0,), TWO),
     "Pad": ((1,), ONE), "Repeat": ((2,), ONE), "Roll": (((1,), (0,)), ONE), "Tile": ((2,), ONE),
     "MatMul": ((), ((3, 4), (4, 3))), "Linear": ((), ((3, 4), (4, 2), (2,))), "TensorDot": ((1,), ((3, 4), (4, 2))),

@@ -15,15 +15,15 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, run
 from dezero_c._core cimport (
-    DZ_MAXDIM, K_CONST, Variable, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels, new_variable,
-    ptrdiff_t, set_data_array, view)
+    DZ_MAXDIM, K_CONST, Variable, as_operand, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels,
+    new_variable, ptrdiff_t, set_data_array, view)
 from dezero_c._index cimport scatter
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
 from dezero_c._reduce import sum as sum_
-from dezero_c._shape import reshape, transpose
+from dezero_c._shape import broadcast_to, reshape, transpose
 
 cnp.import_array()
 dz_bind(kernels())
@@ -31,6 +31,7 @@ dz_bind(kernels())
 
 cdef extern from "dz_join.h":
     void dz_cumsum(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+    void dz_scan(int, char *, const char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
 
 cdef object FULL = slice(None)
 
@@ -41,6 +42,8 @@ cdef int one_axis(object axis, tuple shape, str op) except -1:
         axis = operator.index(axis)
     except TypeError:
         raise TypeError(f"{op}: axis {axis!r} must be an int") from None
+    if not shape:
+        raise np.exceptions.AxisError(f"{op}: axis {axis}: an array of shape () has no axes")
     return normal_axes(axis, shape, op)[0]
 
 
@@ -775,9 +778,150 @@ def cumsum(x, axis=None):
     return run(CumSum(None if axis is None else one_axis(axis, v.shape, "cumsum")), (v,))
 
 
-__all__ = ["Concatenate", "CumSum", "Pad", "Repeat", "Roll", "Stack", "Tile", "concatenate", "cumsum", "expand_dims", "flatten",
-           "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack", "swapaxes", "tile"]
+cdef class Scan(ArrayFunction):
+    """Scan(axis, backwards=False)\n--\n
+    s[i] = b[i] + a[i] s[i - 1] along an axis, where a[i] stands between i - 1 and i; backwards s[i] = b[i] + a[i + 1] s[i + 1]:
+    `Scan(axis)(a, b)`. Each is the other's gradient for b; `cumprod` needs them. a[0] is not used."""
+
+    cdef readonly object axis
+    cdef readonly bint backwards
+
+    def __init__(self, axis, backwards=False):
+        self.axis = axis
+        self.backwards = backwards
+
+    def _arguments(self):
+        return (self.axis, self.backwards)
+
+    def forward(self, a, b):
+        return scanned(a, b, self.axis, self.backwards)
+
+    def backward(self, gs):
+        cdef Variable a = argument(self.in0, "scan")
+        cdef object s = <Variable> self.out0 if self.out0 != NULL else run(Scan(*self._arguments()), (a, self.in1))
+        cdef int axis = one_axis(self.axis, a.shape, "scan")
+        cdef tuple head = (FULL,) * axis, begun = (*head, slice(None, -1)), rest = (*head, slice(1, None))
+        cdef object gb = run(Scan(axis, not self.backwards), (a, argument(gs, "scan")))
+        if not a.size:
+            return gb, gb
+        ga = get_item(gb, begun) * get_item(s, rest) if self.backwards else get_item(gb, rest) * get_item(s, begun)
+        return run(Pad(one_before(axis, a.ndim)), (ga,)), gb
+
+
+cdef tuple one_before(int axis, int nd):
+    """A pad_width: one more element before the others of an axis."""
+    return ((0, 0),) * axis + ((1, 0),) + ((0, 0),) * (nd - axis - 1)
+
+
+cdef object scanned(object a, object b, object along, bint backwards):
+    cdef int dt = kernel_dtype(b), axis = one_axis(along, b.shape, "scan")
+    cdef tuple shape = b.shape
+    if a.shape != shape:
+        raise ValueError(f"scan: factors of shape {a.shape} and terms of shape {shape} must have one shape")
+    cdef object s, fs, ts
+    cdef Py_ssize_t i
+    if dt >= 0 and kernel_dtype(a) == dt:
+        s, fs, ts = new_array(shape, dt), carray(a, dt), carray(b, dt)
+        dz_scan(dt, cnp.PyArray_BYTES(s), cnp.PyArray_BYTES(fs), cnp.PyArray_BYTES(ts), product(shape[:axis]), shape[axis],
+                product(shape[axis + 1:]), backwards)
+        return s
+    s = np.array(b, np.result_type(a, b))
+    fs, ts = np.moveaxis(a, axis, 0), np.moveaxis(s, axis, 0)
+    for i in range(1, len(ts)):
+        if backwards:
+            ts[len(ts) - 1 - i] += fs[len(ts) - i] * ts[len(ts) - i]
+        else:
+            ts[i] += fs[i] * ts[i - 1]
+    return s
+
+
+cdef class CumProd(ArrayFunction):
+    """CumProd(axis)\n--\n
+    The class behind `cumprod`: `CumProd(axis)(x)`."""
+
+    cdef readonly object axis
+
+    def __init__(self, axis):
+        self.axis = axis
+
+    def _arguments(self):
+        return (self.axis,)
+
+    def forward(self, x):
+        return x.cumprod(one_axis(self.axis, x.shape, "cumprod"))
+
+    def backward(self, gy):
+        # gx[j] is the product of what comes before j, times gy[j] + x[j + 1] (gy[j + 1] + x[j + 2] (…)): no division.
+        cdef Variable x = argument(self.in0, "cumprod")
+        cdef object y = <Variable> self.out0 if self.out0 != NULL else cumprod(x, self.axis), before
+        cdef int axis = one_axis(self.axis, x.shape, "cumprod")
+        if not x.size:
+            return gy
+        before = get_item(y, (FULL,) * axis + (slice(None, -1),))
+        before = run(Pad(one_before(axis, x.ndim), 1), (before,))
+        return before * run(Scan(axis, True), (x, argument(gy, "cumprod")))
+
+    cdef object gradients(self, object gy):
+        cdef object x = data_of(self.in0), gx, y
+        if self.out0 == NULL or kernel_dtype(x) < 0 or kernel_dtype(gy) != kernel_dtype(x):
+            return None
+        gx = scanned(x, gy, self.axis, True)
+        y = data_of(<Variable> self.out0)
+        np.moveaxis(gx, self.axis, 0)[1:] *= np.moveaxis(y, self.axis, 0)[:-1]
+        return (gx,)
+
+
+def cumprod(x, axis=None):
+    """Products of the elements up to each, along an axis; None: of the flattened array, flat.
+
+    dtype as np.cumprod: small integers become the machine's int. The gradient is right where elements are 0, too, and takes no
+    division. Raises AxisError (a ValueError) for an axis that x does not have.
+    """
+    cdef Variable v = argument(x, "cumprod")
+    if axis is None:
+        v, axis = reshape(v, (-1,)), 0
+    return run(CumProd(one_axis(axis, v.shape, "cumprod")), (v,))
+
+
+cdef object beside(object part, Variable x, int axis):
+    """What goes before or behind x along an axis: a number is a slice of length 1."""
+    cdef tuple shape = x.shape
+    if np.ndim(data_of(part) if isinstance(part, Variable) else part):
+        return part
+    return broadcast_to(as_operand(part, x), (*shape[:axis], 1, *shape[axis + 1:]))
+
+
+def diff(x, n=1, axis=-1, prepend=None, append=None):
+    """Differences of neighbours along an axis, x[1:] - x[:-1], n times over, as np.diff.
+
+    prepend, append: what x is extended by first, a number or an array of x's shape but along the axis; both have gradients.
+    Raises ValueError for a negative n and a 0-d x, TypeError for booleans, AxisError (a ValueError) for an axis that x does not
+    have.
+    """
+    cdef Variable v = argument(x, "diff")
+    cdef tuple shape = v.shape, head
+    cdef int k
+    n = operator.index(n)
+    if n < 0 or not shape:
+        raise ValueError(f"diff: n={n} must not be negative" if n < 0 else "diff: a 0-d array has no axis along which to differ")
+    k = one_axis(axis, shape, "diff")
+    if n == 0:
+        return v
+    parts = [beside(part, v, k) for part in (prepend, append) if part is not None]
+    if parts:
+        v = concatenate([*parts[:prepend is not None], v, *parts[prepend is not None:]], k)
+    if v.dtype == bool:
+        raise TypeError("diff: booleans have no differences; cast them to numbers")
+    head = (FULL,) * k
+    for _ in range(n):
+        v = get_item(v, (*head, slice(1, None))) - get_item(v, (*head, slice(None, -1)))
+    return v
+
+
+__all__ = ["Concatenate", "CumProd", "CumSum", "Pad", "Repeat", "Roll", "Scan", "Stack", "Tile", "concatenate", "cumprod",
+           "cumsum", "diff", "expand_dims", "flatten", "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack",
+           "swapaxes", "tile"]
 
 _core.register_methods(squeeze=squeeze, stack=stack)
-for _cls in (Concatenate, Stack, Pad, Repeat, Tile, Roll, CumSum):
+for _cls in (Concatenate, Stack, Pad, Repeat, Tile, Roll, CumSum, CumProd, Scan):
     _core.open_class(_cls)

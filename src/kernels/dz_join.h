@@ -12,4 +12,10 @@ static inline void dz_cumsum(int dt, char *y, const char *x, ptrdiff_t outer, pt
     DZ_PICK(dz_cumsum, dt)(y, x, outer, n, row, backwards);
 }
 
+static inline void dz_scan(int dt, char *s, const char *a, const char *b, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t row,
+                           int backwards)
+{
+    DZ_PICK(dz_scan, dt)(s, a, b, outer, n, row, backwards);
+}
+
 #endif

@@ -31,3 +31,28 @@ static void DZ_NAME(dz_cumsum)(char *to, const char *from, ptrdiff_t outer, ptrd
         }
     }
 }
+
+/* s[o, i, :] = b[o, i, :] + a[o, i, :] * s[o, i - 1, :], where a[o, i, :] stands between i - 1 and i; backwards: from the last i
+ * down, b[o, i, :] + a[o, i + 1, :] * s[o, i + 1, :]. Arrays of (outer, n, row). */
+static void DZ_NAME(dz_scan)(char *to, const char *factors, const char *terms, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t row,
+                             int backwards)
+{
+    T *s = (T *)to;
+    const T *a = (const T *)factors, *b = (const T *)terms;
+    const ptrdiff_t step = backwards ? -row : row, between = backwards ? row : 0;
+    ptrdiff_t o, i, j;
+    if (n == 0 || row == 0)
+        return;
+    for (o = 0; o < outer; o++) {
+        const ptrdiff_t first = (o * n + (backwards ? n - 1 : 0)) * row;
+        memcpy(s + first, b + first, (size_t)row * sizeof(T));
+        for (i = 1; i < n; i++) {
+            const ptrdiff_t at = first + i * step;
+            const T *last = s + at - step, *factor = a + at + between, *term = b + at;
+            T *sum = s + at;
+            DZ_IVDEP
+            for (j = 0; j < row; j++)
+                sum[j] = term[j] + factor[j] * last[j];
+        }
+    }
+}
