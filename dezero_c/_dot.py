@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -178,31 +179,34 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
 def plot_dot_graph(output: Variable, verbose: bool = True, to_file: str | os.PathLike[str] = "graph.png") -> str | Any:
     """Draw the graph behind a Variable into a file.
 
-    to_file: its ending says which format. The program `dot` of Graphviz draws, where it is installed; otherwise this
+    to_file: its ending says which format (without one: .png is put behind it, with a warning); folders that are missing
+    are made, and ~ is the home. The program `dot` of Graphviz draws, where it is installed; otherwise this
     package does, SVG (`graph.svg`) with nothing else, PNG, PDF and others through matplotlib. The DOT text is left in
     tmp_graph.dot in ~/.dezero or, if it is set, in the folder that the environment variable DEZERO_C_DATA names;
     to_file="graph.dot" writes the text alone. The file is replaced when the picture is complete.
 
     Returns what a notebook shows (IPython's Image or SVG), elsewhere the path. Raises TypeError where output is no
-    Variable, ValueError for a name without an ending, FileNotFoundError for a folder that is not there, RuntimeError
-    with dot's message when it fails, and ImportError when there is neither dot nor matplotlib.
+    Variable, ValueError for a name that ends in no format, RuntimeError with dot's message when it fails, and
+    ImportError when there is neither dot nor matplotlib.
     """
     op = "plot_dot_graph"
     _checked(output, op)
-    path = os.fspath(to_file)
+    path = os.path.expanduser(os.fspath(to_file))
     kind = os.path.splitext(path)[1][1:].lower()
+    if not kind and os.path.basename(path).strip("."):
+        warnings.warn(f"{op}: to_file={os.fspath(to_file)!r} has no ending that says which format; '.png' is put behind it",
+                      UserWarning, stacklevel=2)
+        kind, path = "png", f"{path.rstrip('.')}.png"
     if not kind.isalnum():
-        raise ValueError(f"{op}: to_file={path!r} has no ending that says which format; write 'graph.png' or "
-                         "'graph.svg'")
-    folder = os.path.dirname(path)
-    if folder and not os.path.isdir(folder):
-        raise FileNotFoundError(f"{op}: the folder {folder!r} of to_file does not exist; make it first")
+        raise ValueError(f"{op}: to_file={path!r} does not end in a format; write 'graph.png' or 'graph.svg'")
     text = get_dot_graph(output, verbose)
     _leave(text)
     picture = text.encode() if kind in ("dot", "gv") else _picture(output, verbose, kind, text, op)
 
     from dezero_c._files import replacing
 
+    if folder := os.path.dirname(path):
+        os.makedirs(folder, exist_ok=True)
     with replacing(path) as file:
         file.write(picture)
     return _shown(path, kind)

@@ -17,7 +17,7 @@ from dezero_c._core import Parameter, Variable
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Self
 
     from numpy.typing import NDArray
@@ -75,6 +75,13 @@ class Optimizer:
         self.hooks.append(f)
 
 
+def _number(value: Any) -> Any:
+    """A number as it was before `np.savez` made a 0-d array of it; anything else as it is."""
+    if not isinstance(value, np.ndarray) or value.ndim:
+        return value
+    return value.item() if value.dtype in (np.float64, np.int64) else value[()]
+
+
 class _Rule(Optimizer):
     """An optimizer whose rule is a kernel. Subclasses give its name, its state's attributes, its numbers, and the same rule in
     NumPy for what kernels do not take.
@@ -116,43 +123,59 @@ class _Rule(Optimizer):
 
     # ---- saving and resuming: ids mean nothing in another process, places in target.params() do
 
+    def _numbers(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if isinstance(value, (int, float, np.number))}
+
     def state_dict(self) -> dict[str, Any]:
-        """All that the next update depends on, but the parameters: numbers, and the state's arrays (copies), listed in the
-        order of `target.params()`, None for a parameter that was never updated."""
+        """All that the next update depends on, but the parameters: numbers, and copies of the state's arrays, `vs/0` being `vs`
+        of the first of `target.params()`; a parameter that was never updated has none. `parameters` is how many there are.
+
+        Every value is a number or an array: `np.savez(path, **optimizer.state_dict())` keeps it.
+        """
         params: list[Parameter] = [] if self.target is None else list(self.target.params())
-        state: dict[str, Any] = {name: [self._copied(getattr(self, name).get(id(p))) for p in params] for name in self._states}
-        state.update((name, value) for name, value in self.__dict__.items() if isinstance(value, (int, float)))
+        state: dict[str, Any] = {**self._numbers(), "parameters": len(params)}
+        for name in self._states:
+            arrays = getattr(self, name)
+            state.update((f"{name}/{k}", arrays[id(p)].copy()) for k, p in enumerate(params) if id(p) in arrays)
         return state
 
-    @staticmethod
-    def _copied(array: NDArray[Any] | None) -> NDArray[Any] | None:
-        return None if array is None else array.copy()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave, in this process or another; `setup` comes first.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes over what `state_dict` gave, in this process or another, or `np.load` of a file of it; `setup` comes first.
 
         Raises ValueError, and changes nothing, where it does not fit the model's parameters.
         """
+        where = f"{type(self).__name__}.load_state_dict"
         if self.target is None:
-            raise RuntimeError(f"{type(self).__name__}.load_state_dict: there is no model yet; call setup(model) first")
+            raise RuntimeError(f"{where}: there is no model yet; call setup(model) first")
         params = list(self.target.params())
-        numbers = {name for name, value in self.__dict__.items() if isinstance(value, (int, float))}
-        if set(state) != numbers | set(self._states):
-            raise ValueError(f"{type(self).__name__}.load_state_dict: the state has {sorted(state)}, not "
-                             f"{sorted(numbers | set(self._states))}; it is another optimizer's")
-        for name in self._states:
-            if len(state[name]) != len(params):
-                raise ValueError(f"{type(self).__name__}.load_state_dict: {name} is of {len(state[name])} parameters, the model "
-                                 f"has {len(params)}")
-            for k, (array, param) in enumerate(zip(state[name], params, strict=True)):
-                if array is not None and param.data is not None and array.shape != param.data.shape:
-                    raise ValueError(f"{type(self).__name__}.load_state_dict: {name} of parameter {k} ({param.name!r}) is of "
-                                     f"shape {array.shape}, its data of shape {param.data.shape}")
+        numbers = {}
+        arrays: dict[str, dict[int, NDArray[Any]]] = {name: {} for name in self._states}
+        for key, value in dict(state).items():
+            name, _, place = key.partition("/")
+            if name in arrays and isinstance(value, list):      # as before version 0.1.0: None for those never updated
+                numbers["parameters"] = len(value)
+                arrays[name] = {k: array for k, array in enumerate(value) if array is not None}
+            elif name in arrays and place.isdecimal():
+                arrays[name][int(place)] = np.asarray(value)
+            else:
+                numbers[key] = _number(value)
+        count = max([numbers.pop("parameters", len(params)), *(k + 1 for each in arrays.values() for k in each)])
+        if numbers.keys() != self._numbers().keys():
+            raise ValueError(f"{where}: the state has {sorted(state)}, not the numbers {sorted(self._numbers())} and the "
+                             f"arrays {list(self._states)} of each parameter; it is another optimizer's")
+        if count != len(params):
+            raise ValueError(f"{where}: the state is of {count} parameters, the model has {len(params)}")
+        for name, each in arrays.items():
+            for k, array in each.items():
+                data = params[k].data
+                if data is not None and array.shape != data.shape:
+                    raise ValueError(f"{where}: {name} of parameter {k} ({params[k].name!r}) is of shape {array.shape}, its "
+                                     f"data of shape {data.shape}")
         self._owners = {id(p): p for p in params}
-        for name in self._states:
-            setattr(self, name, {id(p): a.copy() for a, p in zip(state[name], params, strict=True) if a is not None})
-        for name in numbers:
-            setattr(self, name, state[name])
+        for name, each in arrays.items():
+            setattr(self, name, {id(params[k]): array.copy() for k, array in each.items()})
+        for name, value in numbers.items():
+            setattr(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         attributes = dict(self.__dict__)
@@ -162,10 +185,15 @@ class _Rule(Optimizer):
         return attributes
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
+        for name in self._states:
+            if isinstance(attributes[name], dict) and attributes[name]:
+                raise ValueError(f"{type(self).__name__}: a pickle of DeZero's optimizer has its state ({name}) by the "
+                                 "parameters' ids in that process, which mean nothing here; pickle the model, load that, and "
+                                 f"set a new {type(self).__name__} up on it")
         self.__dict__.update(attributes)
         self._owners = {}
         for name in self._states:
-            pairs = self.__dict__[name]
+            pairs = self.__dict__[name] or ()
             self._owners.update((id(param), param) for param, _ in pairs)
             self.__dict__[name] = {id(param): array for param, array in pairs}
 
@@ -303,12 +331,17 @@ class Adam(_Rule):
 
     @property
     def lr(self) -> float:
-        """The step's size with the start of the averages corrected; it changes with t."""
-        fix1 = 1.0 - math.pow(self.beta1, self.t)
-        fix2 = 1.0 - math.pow(self.beta2, self.t)
+        """The size of the latest step, with the start of the averages corrected: it changes with t. Before the first update, that
+        of the first."""
+        t = self.t or 1
+        fix1 = 1.0 - math.pow(self.beta1, t)
+        fix2 = 1.0 - math.pow(self.beta2, t)
         return self.alpha * math.sqrt(fix2) / fix1
 
     def _coefficients(self) -> tuple[float, ...]:
+        if not self.t:
+            raise RuntimeError(f"{type(self).__name__}.update_one: no update is counted yet, and the rate depends on their "
+                               "number; call update(), or set t = 1 before")
         return (self.lr, self.beta1, self.beta2, self.eps, 0.0)
 
     def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], m: NDArray[Any], v: NDArray[Any]) -> None:
@@ -326,7 +359,7 @@ class AdamW(Adam):
         self.weight_decay = weight_decay
 
     def _coefficients(self) -> tuple[float, ...]:
-        return (self.lr, self.beta1, self.beta2, self.eps, self.alpha * self.weight_decay)
+        return (*super()._coefficients()[:4], self.alpha * self.weight_decay)
 
     def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], m: NDArray[Any], v: NDArray[Any]) -> None:
         p -= self.alpha * self.weight_decay * p

@@ -1,6 +1,7 @@
 """get_dot_graph and plot_dot_graph: DeZero's lines, and pictures with and without the program dot."""
 
 import gc
+import os
 import re
 import shutil
 import sys
@@ -248,15 +249,35 @@ def test_dot_text_needs_no_program(folder, no_dot):
     assert (folder / "graph.dot").read_text() == get_dot_graph(y)
 
 
-@pytest.mark.parametrize("name", ["graph", "graph.", "folder.d/graph", "graph.p;ng"])
+@pytest.mark.parametrize("name", ["graph.p;ng", ".", "folder/.."])
 def test_names_without_a_format(name):
-    with pytest.raises(ValueError, match="has no ending that says which format"):
+    with pytest.raises(ValueError, match="does not end in a format"):
         plot_dot_graph(square()[1], to_file=name)
 
 
-def test_a_folder_that_is_not_there():
-    with pytest.raises(FileNotFoundError, match=r"plot_dot_graph: the folder 'none' of to_file does not exist"):
-        plot_dot_graph(square()[1], to_file="none/graph.svg")
+@pytest.mark.parametrize(("name", "path"), [("graph", "graph.png"), ("graph.", "graph.png"), ("d.d/graph", "d.d/graph.png")])
+def test_names_without_an_ending(folder, no_dot, name, path):
+    pytest.importorskip("matplotlib")
+    with pytest.warns(UserWarning, match=r"has no ending .*'\.png' is put behind it"):
+        assert plot_dot_graph(square()[1], to_file=name) == path
+    assert (folder / path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_is_not_there_is_made(folder, no_dot):
+    assert plot_dot_graph(square()[1], to_file="./results/deep/x.svg") == "./results/deep/x.svg"
+    assert (folder / "results" / "deep" / "x.svg").read_text().startswith("<svg")
+    with pytest.raises(ValueError, match="does not end in a format"):
+        plot_dot_graph(square()[1], to_file="other/x.p;ng")
+    assert not (folder / "other").exists()
+
+
+def test_a_tilde_is_the_home(folder, no_dot, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder / "home"))
+    path = plot_dot_graph(square()[1], to_file="~/x.svg")
+    assert path == os.path.join(str(folder / "home"), "x.svg") == os.path.expanduser("~/x.svg")
+    assert (folder / "home" / "x.svg").exists()
+    assert not (folder / "~").exists()
 
 
 def test_a_home_that_cannot_be_written_does_no_harm(folder, no_dot, monkeypatch):

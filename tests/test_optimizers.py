@@ -171,6 +171,60 @@ def test_state_is_saved_and_resumed_exactly(name, tmp_path):
             assert np.array_equal(a, b)
 
 
+ALL = [name for name in optimizers.__all__ if isinstance(getattr(optimizers, name), type)
+       and issubclass(getattr(optimizers, name), optimizers.Optimizer) and name != "Optimizer"]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("number", [float, np.float64, np.float32, np.int64])
+def test_state_goes_through_a_file_of_arrays(name, number, tmp_path):
+    make = getattr(optimizers, name)
+    _, model, optimizer = train(make(), 2)
+    first = next(iter(optimizer._numbers().keys() - {"t"}))
+    setattr(optimizer, first, number(0.25))
+    if optimizer._states:       # one that was never updated
+        del getattr(optimizer, optimizer._states[0])[id(next(iter(model.params())))]
+    np.savez(tmp_path / "state.npz", **optimizer.state_dict())
+    other = make().setup(model)
+    with np.load(tmp_path / "state.npz") as state:
+        other.load_state_dict(state)
+    assert other._numbers() == optimizer._numbers()
+    kinds = {float: float, np.float64: float, np.float32: np.float32, np.int64: int}
+    assert type(getattr(other, first)) is kinds[number]
+    assert all(type(value) is type(optimizer._numbers()[key]) for key, value in other._numbers().items() if key != first)
+    for states in optimizer._states:
+        ours, theirs = getattr(optimizer, states), getattr(other, states)
+        assert theirs.keys() == ours.keys()
+        assert all(np.array_equal(theirs[key], ours[key]) and theirs[key] is not ours[key] for key in ours)
+
+
+def test_state_with_lists_is_read():
+    """As `state_dict` gave it before version 0.1.0."""
+    _, model, optimizer = train(optimizers.MomentumSGD(), 2)
+    arrays = [optimizer.vs[id(p)] for p in model.params()]
+    other = optimizers.MomentumSGD().setup(model)
+    other.load_state_dict({"lr": 0.5, "momentum": 0.25, "vs": [None, *arrays[1:]]})
+    assert (other.lr, other.momentum) == (0.5, 0.25)
+    assert [id(p) in other.vs for p in model.params()] == [False, True, True, True]
+    with pytest.raises(ValueError, match="1 parameters, the model has 4"):
+        other.load_state_dict({"lr": 0.5, "momentum": 0.25, "vs": arrays[:1]})
+    with pytest.raises(ValueError, match="5 parameters, the model has 4"):
+        other.load_state_dict({**other.state_dict(), "vs/4": np.ones(2)})
+
+
+@pytest.mark.parametrize("make", [optimizers.Adam, optimizers.AdamW])
+def test_the_rate_of_adam_before_the_first_update(make):
+    adam = make(alpha=np.float32(0.01))
+    assert adam.lr == pytest.approx(0.01 * np.sqrt(1 - 0.999) / (1 - 0.9))
+    before = adam.lr
+    holder = Holder(Parameter(np.ones(2)))
+    holder.p0.grad = Variable(np.ones(2))
+    with pytest.raises(RuntimeError, match="no update is counted yet"):
+        adam.update_one(holder.p0)
+    adam.setup(holder).update()
+    assert adam.lr == before
+
+
 def test_state_that_does_not_fit_is_refused():
     _, _, adam = train(optimizers.Adam())
     _, _, sgd = train(optimizers.MomentumSGD())
@@ -180,7 +234,7 @@ def test_state_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="4 parameters, the model has 1"):
         small.load_state_dict(sgd.state_dict())
     state = sgd.state_dict()
-    state["vs"][0] = np.ones(3)
+    state["vs/0"] = np.ones(3)
     before = {k: v.copy() for k, v in sgd.vs.items()}
     with pytest.raises(ValueError, match=r"'W'.*shape \(3,\)"):
         sgd.load_state_dict(state)
