@@ -21,6 +21,7 @@ from dezero_c import (
     _matmul,
     _norm,
     _ops,
+    _order,
     _pool,
     _reduce,
     _shape,
@@ -39,6 +40,7 @@ from dezero_c._losses import *  # noqa: F403
 from dezero_c._matmul import *  # noqa: F403
 from dezero_c._norm import *  # noqa: F403
 from dezero_c._ops import *  # noqa: F403
+from dezero_c._order import *  # noqa: F403
 from dezero_c._pool import *  # noqa: F403
 from dezero_c._reduce import *  # noqa: F403
 from dezero_c._shape import *  # noqa: F403
@@ -52,7 +54,7 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
         name
         for family in (
             _cast, _conv, _einsum, _im2col, _index, _join, _linalg, _losses,
-            _matmul, _norm, _ops, _pool, _reduce, _shape, _softmax,
+            _matmul, _norm, _ops, _order, _pool, _reduce, _shape, _softmax,
         )
         for name in family.__all__
     ]

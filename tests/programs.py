@@ -41,7 +41,8 @@ NUMPY = {
     **{n: getattr(np, n) for n in """add power square sqrt exp log log1p expm1 sin cos tan tanh sinh cosh arcsin arccos
        arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 cbrt floor ceil trunc rint round remainder
        floor_divide abs sign maximum minimum clip where reshape transpose broadcast_to expand_dims squeeze moveaxis swapaxes
-       flip roll concatenate stack pad repeat tile cumsum cumprod diff take take_along_axis diagonal trace sum mean max min prod
+       flip roll concatenate stack pad repeat tile cumsum cumprod diff sort median quantile interp take take_along_axis
+       diagonal trace sum mean max min prod
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
@@ -121,6 +122,13 @@ def torch_functions(torch):
     def pad(x, widths):
         return nn.pad(x, [n for pair in reversed(np.broadcast_to(widths, (x.ndim, 2)).tolist()) for n in pair])
 
+    def interp(x, xp, fp):
+        """As sums of hinges."""
+        xp, fp = torch.as_tensor(xp), torch.as_tensor(fp)
+        x = torch.minimum(torch.maximum(x, xp[0]), xp[-1])
+        slopes = torch.diff(torch.diff(fp) / torch.diff(xp), prepend=torch.zeros(1, dtype=fp.dtype))
+        return fp[0] + sum(slope * torch.relu(x - p) for slope, p in zip(slopes, xp, strict=False))
+
     def dropout(x, ratio):
         return x * torch.from_numpy(np.asarray(np.random.rand(*x.shape) > ratio)) / (1 - ratio)
 
@@ -170,6 +178,8 @@ def torch_functions(torch):
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum,
         "diff": lambda x, axis: torch.diff(x, dim=axis),
+        "sort": lambda x, axis: torch.sort(x, axis)[0], "median": lambda x, axis: torch.quantile(x, 0.5, axis),
+        "quantile": lambda x, q, axis: torch.quantile(x, q, axis), "interp": interp,
         "cumprod": lambda x, axis: torch.cumprod(x, axis), "embed_id": lambda ids, W: W[ids],
         "split": lambda x, parts, axis=0: torch.tensor_split(x, parts, axis),
         "sum": along(torch.sum), "mean": along(torch.mean), "average": along(torch.mean), "max": along(torch.amax),
@@ -470,6 +480,22 @@ def chosen(program, r, name):
             return f"f.take_along_axis({n}, np.array({ids}), 0)"
         ids = [[r.randrange(rows if name == "embed_id" else columns) for _ in range(2)] for _ in range(2)]
         return f"f.embed_id(np.array({ids}), {n})" if name == "embed_id" else f"f.take({n}, np.array({ids}), 1)"
+
+
+@writes("sort", "median", "quantile")
+def by_order(program, r, name):
+    n = program.pick(r, lambda x: x.ndim and np.diff(np.sort(x, None)).min(initial=1.0) > MARGIN)
+    if n:
+        axis = an_axis(r, program.values[n])
+        return f"f.{name}({n}, {'0.3, ' if name == 'quantile' else ''}axis={axis})"
+
+
+@writes("interp")
+def interp(program, r, name):
+    n = program.pick(r, lambda x: far(x, -1.0, 0.1, 0.8))
+    points = program.pick(r, lambda y: y.shape == (3,)) or program.constant([0.5, -1.0, 2.0])
+    if n:
+        return f"f.interp({n}, {program.constant([-1.0, 0.1, 0.8])}, {points})"
 
 
 @writes("cumprod", "diff")

@@ -442,6 +442,11 @@ def zeros_in_product():
     return x.grad
 
 
+def in_own_dtype(f):
+    """np.interp gives float64 always."""
+    return lambda x, *xs: f(x, *xs).astype(x.dtype)
+
+
 REDUCE = [
     Record(["sum"], over_axes("sum", np.sum, empty=[(2, 0, 3), (0, 3, 0)]), integers="same",
            bad=[(lambda: F.sum(v(2, 3), axis=2), AxisError, r"sum: axis 2.*\(2, 3\)"),
@@ -473,6 +478,65 @@ REDUCE = [
            special=[(lambda: F.logsumexp(Variable(np.array([1000.0, 1000.0]))), 1000 + np.log(2)),
                     (lambda: F.logsumexp(Variable(np.array([-np.inf, -np.inf]))), -np.inf),
                     (lambda: F.logsumexp(Variable(np.array([np.inf, 0.0]))), np.inf)]),
+    Record(
+        ["sort"],
+        [Case("last", lambda x: F.sort(x), lambda x: np.sort(x), [(2, 4)], empty=[[(0, 3)], [(2, 0)]]),
+         Case("first", lambda x: F.sort(x, axis=0), lambda x: np.sort(x, 0), [(3, 2, 2)]),
+         Case("flat", lambda x: F.sort(x, None), lambda x: np.sort(x, None), [(2, 3)], zero_d=[[()]])],
+        points="apart", integers="same",
+        bad=[(lambda: F.sort(v(2, 3), 2), AxisError, r"sort.*2.*\(2, 3\)"), (lambda: F.sort(v()), AxisError, "sort.*0-d"),
+             (lambda: F.sort(NONE), TypeError, "sort.*no data")],
+        special=[(lambda: F.sort(np.array([np.nan, 2.0, -np.inf, 1.0])), [-np.inf, 1, 2, np.nan])]),
+    Record(
+        ["median"],
+        [*over_axes("median", np.median, empty=[(0, 3, 2)]),
+         Case("odd", lambda x: F.median(x, 0), lambda x: np.median(x, 0), [(3, 2)])],
+        points="apart",
+        bad=[*bad_axes("median"), (lambda: F.median(v(0, 3), 0), ValueError, r"median.*\(0, 3\)"),
+             (lambda: F.median(v(2) * 1j), TypeError, "median.*complex128")],
+        special=[(lambda: F.median(np.array([[1.0, np.nan, 3.0], [3.0, 1.0, 2.0]]), 1), [np.nan, 2.0]),
+                 (lambda: F.median(np.array([1e308, 1.5e308])), 1.25e308),
+                 (lambda: F.median(np.array([np.inf, 1.0, np.inf, np.inf])), np.inf)]),
+    Record(
+        ["quantile"],
+        [*over_axes("quantile", np.quantile, empty=[(0, 3, 2)], q=0.3),
+         *over_axes("quantile", np.quantile, axes=(1, (0, 2)), zero_d=(), q=[[0.0, 0.25], [0.8, 1.0]]),
+         Case("share", lambda x, q: F.quantile(x, q, 0), lambda x, q: np.quantile(x, q, 0).astype(x.dtype), [(5, 2), (3,)],
+              points=lambda rng, shapes: [rng.permutation(10).reshape(5, 2) * 0.2, np.array([0.1, 0.45, 0.8])])],
+        points="apart", half=None, integers=None,
+        bad=[(lambda: F.quantile(v(2, 3), 0.5, 2), AxisError, r"quantile: axis 2.*\(2, 3\)"),
+             (lambda: F.quantile(v(2, 3), [0.5, 1.5]), ValueError, r"quantile.*1\.5"),
+             (lambda: F.quantile(v(2, 3), np.nan), ValueError, "quantile.*nan"),
+             (lambda: F.quantile(v(0, 3), 0.5, 0), ValueError, r"quantile.*\(0, 3\)"),
+             (lambda: F.quantile(NONE, 0.5), TypeError, "quantile.*no data"),
+             (lambda: F.quantile(v(2), NONE), TypeError, "quantile.*no data")],
+        special=[(lambda: F.quantile(np.array([1.0, np.inf, np.inf]), [0, 0.5, 0.75, 1]), [1, np.inf, np.inf, np.inf]),
+                 (lambda: F.quantile(np.array([1.0, np.nan]), [0, 1]), [np.nan, np.nan]),
+                 (lambda: F.quantile(np.array([-1.5e308, 1.5e308]), 0.5), 0.0),
+                 (lambda: F.quantile(np.array([1, 2]), 0.25), 1.25)]),
+    Record(
+        ["interp"],
+        [Case("inside", lambda x, xp, fp: F.interp(x, xp, fp), in_own_dtype(np.interp), [(2, 3), (4,), (4,)],
+              points=lambda rng, shapes: [rng.uniform(0.1, 2.9, shapes[0]), np.arange(4) + rng.uniform(-0.05, 0.05, 4),
+                                          rng.uniform(-1, 1, 4)]),
+         Case("outside", lambda x, xp, fp: F.interp(x, xp, fp), in_own_dtype(np.interp), [(7,), (4,), (4,)],
+              points=lambda rng, shapes: [np.linspace(-2.2, 5.3, 7), np.arange(4.0), rng.uniform(-1, 1, 4)]),
+         Case("ends", lambda x, xp, fp, a, b: F.interp(x, xp, fp, a, b), lambda x, xp, fp, a, b: np.interp(
+                  x, xp, fp, float(a[0]), float(b[0])).astype(x.dtype), [(7,), (4,), (4,), (1,), (1,)],
+              points=lambda rng, shapes: [np.linspace(-2.2, 5.3, 7), np.arange(4.0),
+                                          *(rng.uniform(-1, 1, n) for n in (4, 1, 1))]),
+         Case("one_point", lambda x, xp, fp: F.interp(x, xp, fp), in_own_dtype(np.interp), [(3,), (1,), (1,)]),
+         Case("nothing", lambda x: F.interp(x, [0, 1], [2, 5]), lambda x: np.interp(x, [0, 1], [2, 5]).astype(x.dtype), [(3,)],
+              empty=[[(0, 2)]], zero_d=[[()]], points=(0.1, 0.9))],
+        half=None, integers=None,
+        bad=[(lambda: F.interp(v(2), [1.0, 1.0], [2.0, 3.0]), ValueError, "interp.*ascend"),
+             (lambda: F.interp(v(2), [1.0, 0.0], [2.0, 3.0]), ValueError, "interp.*ascend"),
+             (lambda: F.interp(v(2), [0.0, np.nan], [2.0, 3.0]), ValueError, "interp.*ascend"),
+             (lambda: F.interp(v(2), [0.0, 1.0], [2.0]), ValueError, r"interp.*\(2,\).*\(1,\)"),
+             (lambda: F.interp(v(2), [], []), ValueError, r"interp.*\(0,\)"),
+             (lambda: F.interp(v(2) * 1j, [0.0, 1.0], [2.0, 3.0]), TypeError, "interp.*complex128"),
+             (lambda: F.interp(NONE, [0.0, 1.0], [2.0, 3.0]), TypeError, "interp.*no data")],
+        special=[(lambda: F.interp([np.nan, 0.0, 1.0, 3.0], [0, 1, 3], [2.0, 4.0, -1.0]), [np.nan, 2, 4, -1])]),
     Record(["argmax"], over_axes("argmax", np.argmax, axes=(None, 1, -1), empty=[(0, 3, 2)]), points="apart", order=0,
            integers="values",
            bad=[*bad_axes("argmax"), (lambda: F.argmax(v(0, 3), axis=0), ValueError, r"argmax.*\(0, 3\)")]),
