@@ -110,6 +110,14 @@ class Variable:
         """As `ravel`: one axis, as an ndarray's method; the function `flatten` keeps the first one, as in DeZero."""
     def squeeze(self, axis: Axis = None) -> Variable:
         """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
+    @property
+    def real(self) -> Variable:
+        """"""
+    @property
+    def imag(self) -> Variable:
+        """"""
+    def conj(self) -> Variable:
+        """"""
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Variable:
         """Sum over the axes given (an int, a tuple, None: all)."""
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Variable:

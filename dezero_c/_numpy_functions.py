@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    V = _core.Variable
-
 
 def _typed(a: Any, dtype: Any) -> Any:
     return a if dtype is None else F.cast(a, dtype)
@@ -71,7 +69,7 @@ def _vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2)
 
 # ---- shapes ------------------------------------------------------------------------------------------------------------
 
-def _reshape(a: Any, shape: Any = None, order: str = "C", newshape: Any = None) -> V:
+def _reshape(a: Any, shape: Any = None, order: str = "C", newshape: Any = None) -> _core.Variable:
     shape = newshape if shape is None else shape
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     a = _core.as_variable(a)
@@ -95,18 +93,18 @@ def _at_least(nd: int) -> Callable[..., Any]:
 
 def _joined(axis: Callable[[Any], int], lift: Callable[[Any], Any]) -> Callable[..., V]:
     """hstack, vstack, dstack and column_stack: each array is lifted to enough axes first."""
-    def function(tup: Sequence[Any]) -> V:
+    def function(tup: Sequence[Any]) -> _core.Variable:
         arrays = [lift(x) for x in tup]
         return F.concatenate(arrays, axis(arrays[0]))
     return function
 
 
-def _column(x: Any) -> V:
+def _column(x: Any) -> _core.Variable:
     x = _core.as_variable(x)
     return x if x.ndim > 1 else F.reshape(x, (x.size, 1))
 
 
-def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> V:
+def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> _core.Variable:
     return F.concatenate([F.reshape(x, (-1,)) for x in arrays], 0) if axis is None else F.concatenate(arrays, axis)
 
 
@@ -124,7 +122,7 @@ def _split_along(axis: Callable[[Any], int]) -> Callable[..., Any]:
     return lambda ary, indices_or_sections: F.split(ary, indices_or_sections, axis(ary))
 
 
-def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> V:
+def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> _core.Variable:
     a, b = axes
     match k % 4:
         case 0:
@@ -136,12 +134,12 @@ def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> V:
     return F.flip(F.swapaxes(m, a, b), b)
 
 
-def _broadcast_arrays(*args: Any) -> tuple[V, ...]:
+def _broadcast_arrays(*args: Any) -> tuple[_core.Variable, ...]:
     shape = np.broadcast_shapes(*[np.shape(x) for x in args])
     return tuple(F.broadcast_to(x, shape) for x in args)
 
 
-def _meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False) -> tuple[V, ...]:
+def _meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False) -> tuple[_core.Variable, ...]:
     if indexing not in ("xy", "ij"):
         raise ValueError(f"np.meshgrid: indexing {indexing!r} is neither 'xy' nor 'ij'")
     order = [1, 0, *range(2, len(xi))] if indexing == "xy" and len(xi) > 1 else list(range(len(xi)))
@@ -151,16 +149,16 @@ def _meshgrid(*xi: Any, indexing: str = "xy", sparse: bool = False) -> tuple[V, 
 
 # ---- products ----------------------------------------------------------------------------------------------------------
 
-def _inner(a: Any, b: Any) -> V:
+def _inner(a: Any, b: Any) -> _core.Variable:
     a, b = _core.as_variable(a), _core.as_variable(b)
     return F.tensordot(a, b, (-1, -1)) if a.ndim and b.ndim else a * b
 
 
-def _vecdot(x1: Any, x2: Any, axis: int = -1) -> V:
+def _vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     return F.sum(F.conj(x1) * x2, axis)
 
 
-def _multi_dot(arrays: Sequence[Any]) -> V:
+def _multi_dot(arrays: Sequence[Any]) -> Any:
     """The product in the order that takes the fewest multiplications."""
     shapes = [np.shape(x) for x in arrays]
     if len(arrays) < 2:
@@ -182,7 +180,7 @@ def _multi_dot(arrays: Sequence[Any]) -> V:
     return product(0, len(arrays))
 
 
-def _einsum(*operands: Any, optimize: Any = False) -> V:
+def _einsum(*operands: Any, optimize: Any = False) -> _core.Variable:
     """With a string, or with a list of axes after each array and perhaps one for the result."""
     if isinstance(operands[0], str):
         return F.einsum(*operands)
@@ -200,7 +198,7 @@ def _einsum(*operands: Any, optimize: Any = False) -> V:
     return F.einsum(text, *operands[:n:2])
 
 
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> V:
+def _clip(a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: Any = None) -> _core.Variable:
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise ValueError("np.clip: a_min and min, a_max and max are the same; give one of them")
     return F.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)

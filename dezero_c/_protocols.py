@@ -8,6 +8,7 @@ those of dezero_c.functions (_numpy_functions.py), so that the graph is recorded
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from dezero_c._numpy_functions import FUNCTIONS, ON_DATA, REDUCTIONS, UFUNCS
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
 _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal,
@@ -71,6 +73,11 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     return _UFUNCS[ufunc](*inputs)
 
 
+def _draws(frame: FrameType) -> bool:
+    """Whether matplotlib asks, which arranges numbers for display: it is to have arrays."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("matplotlib", "mpl_toolkits")
+
+
 def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
@@ -102,7 +109,7 @@ def array_function(function: Callable[..., Any], types: Any, args: tuple[Any, ..
     """What `Variable.__array_function__` does."""
     if not all(issubclass(each, (_core.Variable, np.ndarray)) for each in types):
         return NotImplemented
-    if function in ON_DATA or (function is np.where and len(args) + len(kwargs) == 1):
+    if function in ON_DATA or _draws(sys._getframe(1)) or (function is np.where and len(args) + len(kwargs) == 1):
         return function(*_plain(args), **_plain(kwargs))
     ours = FUNCTIONS.get(function)
     name = _name(function)

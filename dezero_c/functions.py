@@ -60,7 +60,7 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
     ]
     # `*` gives every name that DeZero's module gives, those that it merely imports too. Names that DeZero lacks stay out where
     # they would hide a builtin, or another module's class or function: `from dezero.layers import *` may stand above.
-    _HIDING = {"Conv2d", "Deconv2d", "Dropout", "LayerNorm", "abs", "logsumexp"}
+    _HIDING = {"Conv2d", "Deconv2d", "Dropout", "LayerNorm", "abs", "logsumexp", "round"}
     __all__ = [
         *(name for name in _PUBLIC if name not in _HIDING),
         "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",

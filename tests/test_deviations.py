@@ -7,10 +7,13 @@ import dezero_c.functions as F
 from dezero_c import Function, Variable
 
 
-def test_numpy_of_a_list_of_variables_is_of_their_data():
+def test_numpy_of_a_list_of_single_numbers_keeps_the_graph():
     a, b = Variable(np.array(1.0)), Variable(np.array(2.0))
-    assert isinstance(np.sum([a, b]), np.floating)
-    assert np.array([a, b]).dtype == np.float64
+    np.sum([a * b, b * b]).backward()
+    assert (a.grad.data, b.grad.data) == (2.0, 5.0)
+    assert np.array([a, b]).tolist() == [a, b]
+    a.cleargrad()
+    b.cleargrad()
     total = F.sum(np.stack([a * b, b * b]))     # this one keeps the graph
     total.backward()
     assert (a.grad.data, b.grad.data) == (2.0, 5.0)
@@ -66,7 +69,9 @@ def test_gradients_of_a_sum_are_not_one_object():
 def test_an_array_compares_element_by_element_and_a_variable_by_identity():
     v = Variable(np.ones(2))
     assert (np.ones(2) == v).tolist() == [True, True]
-    assert (v == np.ones(2)) is False
+    assert (v == np.array([1.0, 2])).tolist() == [True, False]
+    assert (v != 1).tolist() == [False, False]
+    assert (v == Variable(np.ones(2))) is False
 
 
 @pytest.mark.parametrize("call", [

@@ -386,7 +386,12 @@ def test_the_gradient_of_a_stretched_operand_has_the_bits_of_numpys_sum(shape, s
             g = term.sum(axis=axes).reshape(small)
             total = g if total is None else total + g
         # Up to 2.2 NumPy sums a large array in parts of its buffer's size where it could do without.
-        assert_ulp(b.grad.data, total, 0 if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 8)
+        if dtype == np.float32 and axes and gy.size // max(1, s.size) > 128:      # closer to the truth than NumPy's (dz_sum_rows)
+            exact = [term.astype(np.float64).sum(axis=axes).reshape(small) for term in (-gy, gy, gy * x)]
+            size = 2 * np.abs(gy).sum(axis=axes).reshape(small) + np.abs(gy * x).sum(axis=axes).reshape(small)
+            assert (np.abs(b.grad.data - sum(exact) - (0 if old is None else old)) <= 2e-6 * size).all()
+        else:
+            assert_ulp(b.grad.data, total, 0 if np.lib.NumpyVersion(np.__version__) >= "2.3.0" else 8)
         assert_ulp(a.grad.data, gy * s, 0)
         assert np.array_equal(gy, given)
 

@@ -41,6 +41,8 @@ CLASS_NUMBERS = np.array([1, 0, 3])
 IMAGES = (2, 2, 4, 4)
 SAMPLES = {
     "Add": ((), TWO), "Sub": ((), TWO), "Mul": ((), TWO), "Div": ((), TWO), "Power": ((), TWO), "Maximum": ((), TWO),
+    "Arctan2": ((), TWO), "Hypot": ((), TWO), "Logaddexp": ((), TWO), "Remainder": ((), TWO), "FloorDivide": ((), TWO),
+    "Arccosh": ((), (np.linspace(1.1, 2.0, 12).reshape(3, 4),)), "Kink": ((False,), ONE),
     "Minimum": ((), TWO), "Where": ((), ((3, 4), (3, 4), (3, 4))), "Pow": ((2.0,), ONE), "Clip": ((0.3, 0.8), ONE),
     "BroadcastTo": (((3, 4),), ((1, 4),)), "SumTo": (((1, 4),), ONE), "Reshape": (((4, 3),), ONE),
     "CumProd": ((0,), ONE), "Scan": ((0,), TWO), "SetAt": ((0,), ((3, 4), (4,))), "AddAt": ((0,), ((3, 4), (4,))),

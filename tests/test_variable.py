@@ -281,13 +281,16 @@ def test_printing_a_result():
 # ---- identity
 
 
-def test_equality_and_hash_are_identity():
+def test_equality_and_hash_are_identity_among_variables():
     x, y = Variable(np.array([1.0, 2.0])), Variable(np.array([1.0, 2.0]))
     assert x == x
     assert x != y
     assert (x == y) is False
     assert (x != y) is True
-    assert (x == 1.0) is False
+    assert (x == 1.0).tolist() == [True, False]
+    assert (x != np.array([1.0, 1.0])).tolist() == [False, True]
+    assert (x == None) is False     # noqa: E711
+    assert (x == "1.0") is False
     assert x not in [y]
     assert len({x, y, x}) == 2
     assert {x: "a", y: "b"}[x] == "a"

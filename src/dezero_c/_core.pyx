@@ -24,6 +24,7 @@ import weakref
 import numpy as np
 
 cimport cython
+from cpython.exc cimport PyErr_Fetch, PyErr_Restore
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.string cimport memcpy, memset
@@ -300,13 +301,13 @@ cdef class Variable:
     def __array__(self, dtype=None, copy=None):
         """The value, for what takes arrays. A single number stays a Variable in an array of objects, so that np.array([x, y])
         and np.sum([x, y]) keep the graph, as in DeZero."""
-        cdef object a
+        cdef object value = data_of(self), a
         check_use()
-        if dtype is None and self.ndim == 0 and recording():
+        if dtype is None and recording() and cnp.PyArray_Check(value) and cnp.PyArray_NDIM(value) == 0:
             a = np.empty((), object)
             a[()] = self
             return a
-        return np.array(data_of(self), dtype=dtype, copy=copy)
+        return np.array(value, dtype=dtype, copy=copy)
 
     # -- gradient
 

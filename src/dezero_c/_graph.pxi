@@ -153,6 +153,30 @@ cdef inline void release(PyObject *o) noexcept:
         Py_DECREF(<object> o)
 
 
+cdef bint postpone(object rest) noexcept:
+    """Puts a tuple on the list. Nodes are freed while an exception is on its way, too, which a list's methods must not see."""
+    cdef PyObject *kind
+    cdef PyObject *value
+    cdef PyObject *trace
+    cdef bint done = True
+    PyErr_Fetch(&kind, &value, &trace)
+    try:
+        released_tuples.append(rest)
+    except MemoryError:
+        done = False    # it goes now, by recursion
+    PyErr_Restore(kind, value, trace)
+    return done
+
+
+cdef void release_tuple() noexcept:
+    cdef PyObject *kind
+    cdef PyObject *value
+    cdef PyObject *trace
+    PyErr_Fetch(&kind, &value, &trace)
+    released_tuples.pop()
+    PyErr_Restore(kind, value, trace)
+
+
 cdef void release_all() noexcept:
     global dz_released, dz_releasing
     cdef PyObject *o
@@ -166,7 +190,7 @@ cdef void release_all() noexcept:
             (<Variable> o).next = NULL
             Py_DECREF(<object> o)
         elif released_tuples:
-            released_tuples.pop()
+            release_tuple()
         else:
             break
     dz_releasing = False
@@ -206,11 +230,7 @@ cdef void function_dealloc(PyObject *o) noexcept:
     release(<PyObject *> (<Function> o).in2)
     Py_CLEAR((<Function> o).attrs)
     if (<Function> o).rest is not None:
-        try:
-            released_tuples.append((<Function> o).rest)
-            several = True
-        except MemoryError:
-            pass    # it goes now, by recursion
+        several = postpone((<Function> o).rest)
     Py_DECREF((<Function> o).rest)
     Py_DECREF((<Function> o).outs)
     Py_DECREF((<Function> o).saved)

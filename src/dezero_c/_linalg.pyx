@@ -17,7 +17,8 @@ from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
 from dezero_c._matmul import matmul
 from dezero_c._ops import abs as absolute
-from dezero_c._ops import sign, sqrt, where
+from dezero_c._ops import sign
+from dezero_c._reduce import kink
 from dezero_c._reduce import sum as total
 from dezero_c._shape import reshape, transpose, unbroadcast
 
@@ -455,11 +456,6 @@ cdef bint euclidean(object ord):
     return ord is None or ord == 2 or ord == "fro"
 
 
-cdef object kink(Variable x, object none):
-    """Zeros whose derivative is nan where `none` is 1: what has a gradient there by agreement alone has no second one."""
-    return sqrt(where(np.broadcast_to(none, x.shape) != 0, x * 0, np.ones((), x.dtype))) - (1 - none)
-
-
 cdef class Norm(ArrayFunction):
     """Norm(ord=None, axis=None, keepdims=False)\n--\n
     The class behind `norm`: `Norm(ord, axis, keepdims)(x)`. Vector norms, and the Frobenius norm."""
@@ -535,7 +531,7 @@ cdef class Norm(ArrayFunction):
         else:
             zero = (data_of(x) == 0).astype(y.dtype)
             gx = gy * sign(x) * ((absolute(x) + zero) / (y + none)) ** (order - 1) * ((1 - zero) * (1 - none))
-        return gx + kink(x, none) if recording() and none.any() else gx
+        return gx + kink(x, none != 0) if recording() and none.any() else gx
 
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0), y
@@ -553,7 +549,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
     axis: an int for vectors along it, two for matrices over them, None for all of x: flattened where ord is None, else a vector
     or a matrix by its number of axes. ord: for vectors any number p (None is 2; inf and -inf are the largest and smallest
     absolute value; 0 counts what is not zero); for matrices None or "fro", and 1, -1, inf, -inf: the largest or smallest sum
-    of absolute values of a column or row. Where the norm is 0 so is its gradient; elements that tie for the largest or smallest
+    of absolute values of a column or row. Where the norm is 0 so is its gradient, and for every ord but 1, inf and -inf its
+    second derivative is nan; elements that tie for the largest or smallest
     share its gradient. Raises ValueError for another ord and for axes that x does not have.
     """
     cdef Variable v = argument(x, "norm")

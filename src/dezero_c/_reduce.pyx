@@ -15,11 +15,11 @@ from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
     DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind,
     dz_even, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
-    dz_typenum, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_even_grad,
+    dz_typenum, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, recording, set_even_grad,
     set_shown_grad, view)
 
 from dezero_c import _core
-from dezero_c._ops import exp, sqrt, where
+from dezero_c._ops import exp, where
 from dezero_c._shape import broadcast_to, reshape, transpose
 
 cnp.import_array()
@@ -477,6 +477,31 @@ def prod(x, axis=None, keepdims=False):
     return call_native(f, (v,), reduced(data_of(v).prod, v, f.axis, keepdims, "prod"))
 
 
+cdef class Kink(Function):
+    """Kink(none)\n--\n
+    Zeros, whose gradient is nan where `none` is True: the class behind `kink`."""
+
+    cdef object none
+
+    def __init__(self, none):
+        self.none = none
+
+    def _arguments(self):
+        return (self.none,)
+
+    def forward(self, x):
+        return np.zeros_like(x)
+
+    def backward(self, gy):
+        return gy * np.where(self.none & (data_of(gy) != 0), np.nan, 0).astype(gy.dtype)
+
+
+def kink(x, none):
+    """What is added to a gradient that is 0 by agreement where `none`: the function has none there, and so the second derivative
+    is nan."""
+    return run(Kink(none), (x,))
+
+
 cdef object same_values(object x, object axis, bint keepdims):
     """Where all values along the axes are one finite number."""
     cdef object most = x.max(axis=axis, keepdims=keepdims)
@@ -508,13 +533,17 @@ cdef class Var(Reduction):
         return y
 
     def backward(self, gy):
+        return self.spread(gy)
+
+    cdef object spread(self, object gy):
+        """gy * 2 (x - mean) / (n - ddof)."""
         cdef Variable x = self.in0
         cdef tuple axes = self.axes()
+        cdef object gx, values = data_of(x)
         n = 1
         for k in axes:
             n *= x.shape[k]
         gx = self.stretched(gy * (2 / (n - self.ddof) if n > self.ddof else np.nan)) * (x - mean(x, axes, True))
-        values = data_of(x)
         if values.size and values.dtype.kind == "f":
             even = same_values(values, axes, True)
             if np.any(even):    # the distances from the mean are rounding errors
@@ -546,19 +575,33 @@ cdef int check_spread(Variable v, object axis, object ddof, str op) except -1:
     return 0
 
 
+cdef class Std(Var):
+    """Std(axis=None, ddof=0, keepdims=False)\n--\n
+    The class behind `std`: `Std(axis, ddof, keepdims)(x)`."""
+
+    def forward(self, x):
+        return np.asarray(np.sqrt(Var.forward(self, x)))
+
+    cdef object again(self):
+        return std(self.in0, self.axis, self.ddof, self.keepdims)
+
+    def backward(self, gy):
+        cdef Variable y = self.value()
+        cdef object none = data_of(y) == 0, gx
+        gx = self.spread(reshape(gy, y.shape) * np.asarray(~none, y.dtype) / (2 * (y + np.asarray(none, y.dtype))))
+        return gx + kink(self.in0, none) if recording() and none.any() else gx
+
+
 def std(x, axis=None, ddof=0, keepdims=False):
-    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is.
+    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is,
+    and its second derivatives are nan.
 
     axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
     length 1. Raises ValueError when ddof leaves nothing to divide by.
     """
     cdef Variable v = argument(x, "std")
     check_spread(v, axis, ddof, "std")
-    y = run(Var(axis, ddof, keepdims), (v,))
-    none = data_of(y) == 0
-    if np.any(none):    # the root has no derivative there: 1 in its place, and the 0 back
-        return where(none, y * 0, sqrt(where(none, y * 0 + 1, y)))
-    return sqrt(y)
+    return run(Std(axis, ddof, keepdims), (v,))
 
 
 cdef class LogSumExp(Reduction):
@@ -620,9 +663,9 @@ cdef Variable call_free(Variable v, object value):
     return y
 
 
-__all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max", "mean",
+__all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Std", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max", "mean",
            "min", "prod", "std", "sum", "var"]
 
 _core.register_methods(max=max, mean=mean, min=min, prod=prod, std=std, sum=sum, var=var)
-for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, LogSumExp):
+for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, Std, LogSumExp, Kink):
     _core.open_class(_cls)
