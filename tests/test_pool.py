@@ -9,6 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
+from orders import check_orders
 
 import dezero_c.functions as F
 import dezero_c.functions_conv as FC
@@ -265,6 +266,209 @@ def test_pooling_simple_is_pooling(name, dtype):
     np.testing.assert_array_equal(gradient(FC.pooling_simple, name, x).data, gradient(FC.pooling, name, x).data)
 
 
+# ---- dilation, ceil_mode, means without the padding
+
+# name: (N, C, H, W), kernel, stride, pad, the options of max pooling, PyTorch's limit on padding kept
+DILATED = {
+    "dilated": ((2, 2, 9, 8), 3, 1, 0, {"dilation": 2}, True),
+    "dilated_oblong": ((1, 2, 7, 11), (3, 2), (2, 1), (1, 0), {"dilation": (2, 3)}, True),
+    "dilated_quarters": ((2, 1, 8, 6), 2, 2, 0, {"dilation": 2}, True),
+    "dilated_wide": ((1, 2, 9, 9), (3, 4), 2, (2, 3), {"dilation": (3, 2)}, False),
+    "ceil": ((2, 2, 6, 7), 3, 2, 1, {"ceil_mode": True}, True),
+    "ceil_quarters": ((1, 2, 5, 7), 2, 2, 0, {"ceil_mode": True}, True),
+    "ceil_even": ((1, 2, 4, 6), 2, 2, 0, {"ceil_mode": True}, True),
+    "ceil_begins_in_the_padding": ((1, 1, 4, 4), 2, 3, 1, {"ceil_mode": True}, True),
+    "ceil_large": ((2, 1, 9, 8), (6, 5), 2, (3, 1), {"ceil_mode": True}, True),
+    "ceil_larger_than_the_image": ((1, 2, 2, 2), 3, 2, 0, {"ceil_mode": True}, True),
+    "ceil_dilated": ((1, 2, 9, 8), (2, 3), (3, 2), (1, 1), {"dilation": 2, "ceil_mode": True}, True),
+}
+AVERAGED = {name: case[:4] for name, case in DILATED.items() if "dilated" not in name} | {
+    "quarters": ((1, 2, 4, 6), 2, 2, 0), "overlapping": ((2, 2, 7, 6), 3, 2, 1), "whole": ((2, 2, 5, 5), 5, 1, 0)}
+MEANS = [(name, {"ceil_mode": c, "count_include_pad": p}) for name in AVERAGED for c in (True, False) for p in (True, False)
+         if c or name != "ceil_larger_than_the_image"]
+dilated = pytest.mark.parametrize("name", DILATED)
+means = pytest.mark.parametrize(("name", "options"), MEANS, ids=lambda o: o if isinstance(o, str) else "-".join(
+    k for k, chosen in o.items() if chosen) or "neither")
+
+
+def axis_places(size, k, s, p, d, ceil):
+    """The pixels of each window along an axis, those outside of the image too."""
+    found, start, end = [], -p, size + p
+    while start + d * (k - 1) < end or (ceil and start < size and start - s + d * (k - 1) < end - 1):
+        found.append([start + i * d for i in range(k)])
+        start += s
+    return found
+
+
+def each_window(shape, kernel, stride, pad, dilation=1, ceil_mode=False):
+    """Of each window the place, its pixels in the image, and how many of its places lie in the image and its padding."""
+    parameters = map(FC.pair, (kernel, stride, pad, dilation))
+    axes = [axis_places(*sizes, ceil_mode) for sizes in zip(shape[2:], *parameters, strict=True)]
+    (ph, pw), (h, w) = FC.pair(pad), shape[2:]
+    for i, rows in enumerate(axes[0]):
+        for j, cols in enumerate(axes[1]):
+            inside = [(a, b) for a in rows for b in cols if 0 <= a < h and 0 <= b < w]
+            yield (i, j), tuple(np.transpose(inside)), sum(a < h + ph for a in rows) * sum(b < w + pw for b in cols)
+
+
+def output_of(shape, windows):
+    return np.zeros((*shape[:2], *(np.array([place for place, *_ in windows]).max(axis=0) + 1)))
+
+
+def distinct(name, dtype=np.float64):
+    shape = DILATED[name][0]
+    return (-0.01 * (1 + RNG.permutation(int(np.prod(shape)))).reshape(shape)).astype(dtype)
+
+
+@dilated
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32, np.longdouble])
+def test_maxima_of_dilated_windows(name, dtype):
+    shape, kernel, stride, pad, options, _ = DILATED[name]
+    x = (distinct(name) * (-100 if dtype == np.int32 else 1)).astype(dtype)
+    found = list(each_window(shape, kernel, stride, pad, **options))
+    expected = output_of(shape, found).astype(dtype)
+    numbers = expected.astype(int)
+    kw = FC.pair(kernel)[1]
+    (sh, sw), (ph, pw), (dh, dw) = map(FC.pair, (stride, pad, options.get("dilation", 1)))
+    for (i, j), inside, _ in found:
+        values = x[:, :, *inside]
+        expected[:, :, i, j] = values.max(-1)
+        rows, cols = (pixels[values.argmax(-1)] for pixels in inside)
+        numbers[:, :, i, j] = (rows - i * sh + ph) // dh * kw + (cols - j * sw + pw) // dw
+    for a in (x, np.asfortranarray(x)):
+        y = FC.pooling(Variable(a), kernel, stride, pad, **options)
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y.data, expected)
+        np.testing.assert_array_equal(y.creator.indexes, numbers)
+    np.testing.assert_array_equal(FC.pooling_simple(x, kernel, stride, pad, **options).data, expected)
+    with_nan = x.copy()
+    if np.dtype(dtype).kind == "f":
+        with_nan[:, :, 1, 1] = np.nan
+        for (i, j), inside, _ in found:
+            expected[:, :, i, j] = with_nan[:, :, *inside].max(-1)
+        np.testing.assert_array_equal(FC.pooling(with_nan, kernel, stride, pad, **options).data, expected)
+
+
+@dilated
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.longdouble])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_gradients_of_dilated_windows(name, dtype, create_graph):
+    shape, kernel, stride, pad, options, _ = DILATED[name]
+    x = distinct(name, dtype)
+    y = FC.pooling(Variable(x), kernel, stride, pad, **options)
+    seed = RNG.standard_normal(y.shape).astype(dtype)
+    expected = np.zeros(shape)
+    for (i, j), inside, _ in each_window(shape, kernel, stride, pad, **options):
+        best = x[:, :, *inside].argmax(-1)
+        for n, c in np.ndindex(*shape[:2]):
+            expected[n, c, inside[0][best[n, c]], inside[1][best[n, c]]] += seed[n, c, i, j]
+    again, v = pickle.loads(pickle.dumps(y)), Variable(x)
+    simple = FC.pooling_simple(v, kernel, stride, pad, **options)
+    for z, leaf in ((y, y.creator.inputs[0]), (again, again.creator.inputs[0]), (simple, v)):
+        z.grad = Variable(seed)
+        z.backward(create_graph=create_graph)
+        assert leaf.grad.dtype == dtype
+        np.testing.assert_allclose(leaf.grad.data.astype(float), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(FC.Pooling2DWithIndexes(y.creator)(x).data, y.data)
+
+
+@dilated
+def test_three_orders_of_dilated_windows(name):
+    _, kernel, stride, pad, options, _ = DILATED[name]
+    for f in (FC.pooling, FC.pooling_simple):
+        check_orders(lambda x, f=f: F.sum(f(x, kernel, stride, pad, **options) ** 3), [distinct(name)])
+
+
+@dilated
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dilated_windows_are_torchs(name, dtype):
+    torch = pytest.importorskip("torch")
+    _, kernel, stride, pad, options, possible = DILATED[name]
+    if not possible:
+        pytest.skip("PyTorch wants less padding")
+    x = distinct(name, dtype)
+    v, w = Variable(x), torch.tensor(x, requires_grad=True)
+    y, z = FC.pooling(v, kernel, stride, pad, **options), torch.nn.functional.max_pool2d(w, kernel, stride, pad, **options)
+    np.testing.assert_array_equal(y.data, z.detach().numpy())
+    seed = RNG.standard_normal(y.shape).astype(dtype)
+    y.grad = Variable(seed)
+    y.backward()
+    z.backward(torch.tensor(seed))
+    np.testing.assert_allclose(v.grad.data, w.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@means
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int32, np.longdouble])
+def test_means_of_windows_cut_off(name, options, dtype):
+    shape, kernel, stride, pad = AVERAGED[name]
+    x = RNG.integers(-50, 50, shape).astype(dtype)
+    found = list(each_window(shape, kernel, stride, pad, 1, options["ceil_mode"]))
+    expected = output_of(shape, found)
+    for (i, j), inside, count in found:
+        expected[:, :, i, j] = x[:, :, *inside].sum(-1, dtype=float) / (count if options["count_include_pad"] else len(inside[0]))
+    y = FC.average_pooling(x, kernel, stride, pad, **options)
+    assert y.dtype == (np.float64 if dtype == np.int32 else dtype)
+    np.testing.assert_allclose(y.data.astype(float), expected, rtol=2 * np.finfo(y.dtype).eps + 1e-15, atol=1e-15)
+    np.testing.assert_array_equal(FC.average_pooling(np.asfortranarray(x), kernel, stride, pad, **options).data, y.data)
+
+
+@means
+def test_three_orders_of_means_of_windows_cut_off(name, options):
+    shape, kernel, stride, pad = AVERAGED[name]
+    x = RNG.standard_normal(shape)
+    check_orders(lambda x: F.sum(FC.average_pooling(x, kernel, stride, pad, **options) ** 3), [x])
+    y = FC.average_pooling(Variable(x.astype(np.longdouble)), kernel, stride, pad, **options)
+    v = Variable(x)
+    z = pickle.loads(pickle.dumps(FC.average_pooling(v, kernel, stride, pad, **options)))
+    seed = RNG.standard_normal(y.shape)
+    for u in (y, z):
+        u.grad = Variable(seed.astype(u.dtype))
+        u.backward()
+    np.testing.assert_allclose(y.creator.inputs[0].grad.data.astype(float), z.creator.inputs[0].grad.data, rtol=1e-12, atol=1e-14)
+
+
+@means
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_means_of_windows_cut_off_are_torchs(name, options, dtype, create_graph):
+    torch = pytest.importorskip("torch")
+    shape, kernel, stride, pad = AVERAGED[name]
+    x = RNG.standard_normal(shape).astype(dtype)
+    v, w = Variable(x), torch.tensor(x, requires_grad=True)
+    y = FC.average_pooling(v, kernel, stride, pad, **options)
+    z = torch.nn.functional.avg_pool2d(w, kernel, stride, pad, **options)
+    tolerance = {"rtol": 1e-5, "atol": 1e-6} if dtype == np.float32 else {"rtol": 1e-12, "atol": 1e-14}
+    np.testing.assert_allclose(y.data, z.detach().numpy(), **tolerance)
+    seed = RNG.standard_normal(y.shape).astype(dtype)
+    y.grad = Variable(seed)
+    y.backward(create_graph=create_graph)
+    z.backward(torch.tensor(seed))
+    np.testing.assert_allclose(v.grad.data, w.grad.numpy(), **tolerance)
+    assert v.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_empty_batches_of_windows_cut_off(dtype):
+    x = np.ones((0, 2, 5, 5), dtype)
+    for y, size in ((FC.pooling(Variable(x), 2, 2, 0, 2, True), (2, 2)),
+                    (FC.average_pooling(Variable(x), 2, 2, 0, True, False), (3, 3))):
+        assert y.shape == (0, 2, *size)
+        y.backward()
+        assert y.creator.inputs[0].grad.shape == x.shape
+
+
+def test_options_are_attributes():
+    f = FC.Pooling(2, 2, 0, 3, 1)
+    assert (f.dilation, f.ceil_mode) == (3, True)
+    x = np.ones((1, 1, 9, 9))
+    f(Variable(x))
+    assert (FC.Pooling2DGrad(f).dilation, FC.Pooling2DGrad(f).ceil_mode) == (3, True)
+    g = FC.AveragePooling(2, 2, 0, True, False)
+    assert (g.ceil_mode, g.count_include_pad) == (True, False)
+    g = FC.AveragePooling(2)
+    assert (g.ceil_mode, g.count_include_pad) == (False, True)
+
+
 # ---- errors
 
 X = np.ones((2, 3, 5, 5))
@@ -282,6 +486,12 @@ Y = FC.pooling(Variable(X), 2)
     (lambda: FC.pooling(X, 2.0), TypeError, ["kernel size 2.0"]),
     (lambda: FC.pooling(X, 2, (1, 2, 3)), TypeError, ["stride"]),
     (lambda: FC.pooling(Variable(None), 2), TypeError, ["pooling", "no data"]),
+    (lambda: FC.pooling(X, 2, 1, 0, 0), ValueError, ["dilation 0", "at least 1"]),
+    (lambda: FC.pooling(X, 3, 1, 0, 3), ValueError, ["dilation", "does not fit"]),
+    (lambda: FC.pooling(X, 6, 1, 0, 1, True), ValueError, ["does not fit"]),
+    (lambda: FC.pooling(X[:, :, :1], (2, 1), 1, (2, 0), (3, 1)), ValueError, ["nothing but padding", r"dilation \(3, 1\)"]),
+    (lambda: FC.average_pooling(X, 2, 1, 2, False, False), ValueError, ["average_pooling", "nothing but padding", "no mean"]),
+    (lambda: FC.average_pooling(X, 2, 3, 2, True), ValueError, ["average_pooling", "nothing but padding"]),
     (lambda: FC.average_pooling(X, (2, 6)), ValueError, ["average_pooling", "does not fit"]),
     (lambda: FC.average_pooling(X, 2, -1), ValueError, ["average_pooling", "stride -1"]),
     (lambda: FC.pooling_simple(X, 2, 1, 2), ValueError, ["pooling_simple", "nothing but padding"]),

@@ -14,6 +14,7 @@ cdef extern from "dz_conv.h":
 cdef int check_called(Function f, Variable last) except -1
 cdef tuple two_ints(object x, str name, str op)
 cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_t *b) except -1
-cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op) except -1
+cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op,
+                    bint ceil=*) except -1
 cdef object columns(object x, const dz_window *w, bint to_matrix)
 cdef object images(object col, const dz_window *w, bint to_matrix, str op)

@@ -44,7 +44,19 @@ cdef int two(object x, str name, str op, ptrdiff_t least, ptrdiff_t *a, ptrdiff_
     return 0
 
 
-cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op) except -1:
+cdef ptrdiff_t window_places(ptrdiff_t size, ptrdiff_t k, ptrdiff_t stride, ptrdiff_t pad, ptrdiff_t dilation,
+                             bint ceil) noexcept:
+    """How many places a window has along an axis, 0 where it fits nowhere. ceil: a last one may reach past the padding at the
+    end, unless it begins in it."""
+    cdef ptrdiff_t room = size + 2 * pad - (dilation * (k - 1) + 1) + (stride - 1 if ceil else 0), n
+    if room < 0:
+        return 0
+    n = room // stride + 1
+    return n - (ceil and (n - 1) * stride >= size + pad)
+
+
+cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, object pad, object dilation, str op,
+                    bint ceil=False) except -1:
     """The window over images of `shape`; raises when the parameters are wrong, or it fits nowhere."""
     if len(shape) != 4:
         raise ValueError(f"{op}: the images have shape {shape}; they must have 4 axes (N, C, H, W)")
@@ -53,13 +65,11 @@ cdef int set_window(dz_window *w, tuple shape, object kernel, object stride, obj
     two(stride, "stride", op, 1, &w.sh, &w.sw)
     two(pad, "pad", op, 0, &w.ph, &w.pw)
     two(dilation, "dilation", op, 1, &w.dh, &w.dw)
-    w.oh = w.h + 2 * w.ph - (w.dh * (w.kh - 1) + 1)
-    w.ow = w.w + 2 * w.pw - (w.dw * (w.kw - 1) + 1)
-    if w.oh < 0 or w.ow < 0:
+    w.oh = window_places(w.h, w.kh, w.sh, w.ph, w.dh, ceil)
+    w.ow = window_places(w.w, w.kw, w.sw, w.pw, w.dw, ceil)
+    if w.oh == 0 or w.ow == 0:
         raise ValueError(f"{op}: a kernel of size ({w.kh}, {w.kw}) and dilation ({w.dh}, {w.dw}) does not fit into images of "
                          f"size ({w.h}, {w.w}) padded by ({w.ph}, {w.pw}); pad more, or take a smaller kernel (shape {shape})")
-    w.oh = w.oh // w.sh + 1
-    w.ow = w.ow // w.sw + 1
     return 0
 
 

@@ -6,10 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Windows of 2 x 2 side by side, without padding: the usual ones have loops of their own. */
+/* Windows of 2 x 2 side by side, all within the image: the usual ones have loops of their own. */
 static inline int dz_quarters(const dz_window *w)
 {
-    return w->kh == 2 && w->kw == 2 && w->sh == 2 && w->sw == 2 && w->ph == 0 && w->pw == 0;
+    return w->kh == 2 && w->kw == 2 && w->sh == 2 && w->sw == 2 && w->ph == 0 && w->pw == 0 && w->dh == 1 && w->dw == 1
+           && 2 * w->oh <= w->h && 2 * w->ow <= w->w;
 }
 
 /* Rows of the result that are taken together: what the first-level cache holds. */
@@ -36,14 +37,15 @@ static inline void dz_pool_gather(int dt, const char *x, const int32_t *at, char
     DZ_PICK(dz_pool_gather, dt)(x, at, y, w);
 }
 
-static inline void dz_mean_pool(int dt, const char *x, char *y, const dz_window *w)
+/* The sums of windows, divided by count; and (spread) their gradient. There is no dilation. */
+static inline void dz_mean_pool(int dt, const char *x, char *y, const dz_window *w, ptrdiff_t count)
 {
-    DZ_PICK(dz_mean_pool, dt)(x, y, w);
+    DZ_PICK(dz_mean_pool, dt)(x, y, w, count);
 }
 
-static inline void dz_mean_spread(int dt, const char *gy, char *gx, char *row, const dz_window *w)
+static inline void dz_mean_spread(int dt, const char *gy, char *gx, char *row, const dz_window *w, ptrdiff_t count)
 {
-    DZ_PICK(dz_mean_spread, dt)(gy, gx, row, w);
+    DZ_PICK(dz_mean_spread, dt)(gy, gx, row, w, count);
 }
 
 #endif

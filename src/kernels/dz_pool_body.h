@@ -53,11 +53,11 @@ DZ_INLINE void DZ_NAME(dz_max_along_rows)(const T *x, T *y, int32_t *at, const d
     for (i = 0; i < w->kh; i++)
         for (j = 0; j < w->kw; j++) {
             ptrdiff_t lo, hi;
-            dz_span(j - w->pw, w->sw, w->w, w->ow, &lo, &hi);
+            dz_span(j * w->dw - w->pw, w->sw, w->w, w->ow, &lo, &hi);
             if (lo == hi)
                 continue;
             for (r = r0; r < r1; r++) {
-                const ptrdiff_t line = r * w->sh + i - w->ph, first = line * w->w + lo * w->sw + j - w->pw;
+                const ptrdiff_t line = r * w->sh + i * w->dh - w->ph, first = line * w->w + lo * w->sw + j * w->dw - w->pw;
                 T *to = y + (r - r0) * w->ow + lo;
                 int32_t *k = at + (r - r0) * w->ow + lo;
                 if (line < 0 || line >= w->h)
@@ -72,15 +72,22 @@ DZ_INLINE void DZ_NAME(dz_max_along_rows)(const T *x, T *y, int32_t *at, const d
         }
 }
 
+/* The first pixel from `from` on, `step` apart, that is in the image. */
+DZ_INLINE ptrdiff_t DZ_NAME(dz_first_inside)(ptrdiff_t from, ptrdiff_t step)
+{
+    return from < 0 ? from + (step - 1 - from) / step * step : from;
+}
+
 /* One window, whose pixel (0, 0) is (top, left) of the plane; the first nan is the maximum. */
 DZ_INLINE void DZ_NAME(dz_max_window)(const T *x, T *y, int32_t *at, const dz_window *w, ptrdiff_t top, ptrdiff_t left)
 {
-    const ptrdiff_t a = top < 0 ? 0 : top, b = top + w->kh < w->h ? top + w->kh : w->h;
-    const ptrdiff_t c = left < 0 ? 0 : left, d = left + w->kw < w->w ? left + w->kw : w->w;
+    const ptrdiff_t end = top + w->dh * (w->kh - 1) + 1, right = left + w->dw * (w->kw - 1) + 1;
+    const ptrdiff_t a = DZ_NAME(dz_first_inside)(top, w->dh), b = end < w->h ? end : w->h;
+    const ptrdiff_t c = DZ_NAME(dz_first_inside)(left, w->dw), d = right < w->w ? right : w->w;
     ptrdiff_t i, j, k = a * w->w + c;
     T m = x[k];
-    for (i = a; i < b; i++)
-        for (j = c; j < d; j++) {
+    for (i = a; i < b; i += w->dh)
+        for (j = c; j < d; j += w->dw) {
             const T v = x[i * w->w + j];
             if (!(v <= m) && m == m) {
                 m = v;
@@ -219,10 +226,11 @@ DZ_INLINE void DZ_NAME(dz_sum_window)(T *x, T *y, const dz_window *w, ptrdiff_t 
         *y = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-static void DZ_NAME(dz_mean_pool)(const char *x_, char *y_, const dz_window *w)
+static void DZ_NAME(dz_mean_pool)(const char *x_, char *y_, const dz_window *w, ptrdiff_t count)
 {
     T *x = (T *)(uintptr_t)x_; /* only read */
     T *y = (T *)y_;
+    const T f = 1 / (T)count; /* of quarters: exact */
     const ptrdiff_t band = dz_band(w);
     ptrdiff_t p, r, o;
     for (p = 0; p < w->n * w->c; p++, x += w->h * w->w, y += w->oh * w->ow) {
@@ -230,14 +238,14 @@ static void DZ_NAME(dz_mean_pool)(const char *x_, char *y_, const dz_window *w)
             for (r = 0; r < w->oh; r++) {
                 const T *a = x + 2 * r * w->w, *b = a + w->w;
                 for (o = 0; o < w->ow; o++)
-                    y[r * w->ow + o] = (a[2 * o] + a[2 * o + 1] + b[2 * o] + b[2 * o + 1]) * (T)0.25;
+                    y[r * w->ow + o] = (a[2 * o] + a[2 * o + 1] + b[2 * o] + b[2 * o + 1]) * f;
             }
         else if (w->ow >= w->kw)
             for (r = 0; r < w->oh; r += band) {
                 const ptrdiff_t end = r + band < w->oh ? r + band : w->oh;
                 memset(y + r * w->ow, 0, (size_t)((end - r) * w->ow) * sizeof(T));
                 DZ_NAME(dz_sum_along_rows)(x, y + r * w->ow, w, r, end, 0);
-                DZ_NAME(dz_divide)(y + r * w->ow, y + r * w->ow, (end - r) * w->ow, w->kh * w->kw);
+                DZ_NAME(dz_divide)(y + r * w->ow, y + r * w->ow, (end - r) * w->ow, count);
             }
         else {
             for (r = 0; r < w->oh; r++)
@@ -245,13 +253,13 @@ static void DZ_NAME(dz_mean_pool)(const char *x_, char *y_, const dz_window *w)
                     y[r * w->ow + o] = 0;
                     DZ_NAME(dz_sum_window)(x, y + r * w->ow + o, w, r * w->sh - w->ph, o * w->sw - w->pw, 0);
                 }
-            DZ_NAME(dz_divide)(y, y, w->oh * w->ow, w->kh * w->kw);
+            DZ_NAME(dz_divide)(y, y, w->oh * w->ow, count);
         }
     }
 }
 
-/* Each value of gy, divided by the window's size, into every pixel of its window. `part` has room for OH * OW values. */
-static void DZ_NAME(dz_mean_spread)(const char *gy_, char *gx_, char *part_, const dz_window *w)
+/* Each value of gy, divided by count, into every pixel of its window. `part` has room for OH * OW values. */
+static void DZ_NAME(dz_mean_spread)(const char *gy_, char *gx_, char *part_, const dz_window *w, ptrdiff_t count)
 {
     const T *gy = (const T *)gy_;
     T *gx = (T *)gx_, *part = (T *)part_;
@@ -260,7 +268,7 @@ static void DZ_NAME(dz_mean_spread)(const char *gy_, char *gx_, char *part_, con
     for (p = 0; p < w->n * w->c; p++, gx += w->h * w->w, gy += w->oh * w->ow) {
         if (!dz_quarters(w) || w->h % 2 || w->w % 2)
             memset(gx, 0, (size_t)(w->h * w->w) * sizeof(T));
-        DZ_NAME(dz_divide)(gy, part, w->oh * w->ow, w->kh * w->kw);
+        DZ_NAME(dz_divide)(gy, part, w->oh * w->ow, count);
         if (dz_quarters(w))
             for (r = 0; r < w->oh; r++) {
                 const T *g = part + r * w->ow;
