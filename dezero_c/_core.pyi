@@ -112,12 +112,12 @@ class Variable:
         """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
     @property
     def real(self) -> Variable:
-        """"""
+        """The real parts; the Variable itself where it is real."""
     @property
     def imag(self) -> Variable:
-        """"""
+        """The imaginary parts; zeros where it is real."""
     def conj(self) -> Variable:
-        """"""
+        """The complex conjugates; the Variable itself where it is real."""
     def sum(self, axis: Axis = None, keepdims: bool = False) -> Variable:
         """Sum over the axes given (an int, a tuple, None: all)."""
     def mean(self, axis: Axis = None, keepdims: bool = False) -> Variable:

@@ -64,10 +64,12 @@ def det(x: Operand) -> Variable:
     """
 
 class SlogdetResult(NamedTuple):
+    """SlogdetResult(sign, logabsdet)"""
     sign: Variable
     logabsdet: Variable
 
 class EighResult(NamedTuple):
+    """EighResult(eigenvalues, eigenvectors)"""
     eigenvalues: Variable
     eigenvectors: Variable
 
@@ -108,7 +110,8 @@ def norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False)
     axis: an int for vectors along it, two for matrices over them, None for all of x: flattened where ord is None, else a vector
     or a matrix by its number of axes. ord: for vectors any number p (None is 2; inf and -inf are the largest and smallest
     absolute value; 0 counts what is not zero); for matrices None or "fro", and 1, -1, inf, -inf: the largest or smallest sum
-    of absolute values of a column or row. Where the norm is 0 so is its gradient; elements that tie for the largest or smallest
+    of absolute values of a column or row. Where the norm is 0 so is its gradient, and for every ord but 1, inf and -inf its
+    second derivative is nan; elements that tie for the largest or smallest
     share its gradient. Raises ValueError for another ord and for axes that x does not have.
     """
 

@@ -91,7 +91,7 @@ def _at_least(nd: int) -> Callable[..., Any]:
     return lift
 
 
-def _joined(axis: Callable[[Any], int], lift: Callable[[Any], Any]) -> Callable[..., V]:
+def _joined(axis: Callable[[Any], int], lift: Callable[[Any], Any]) -> Callable[..., _core.Variable]:
     """hstack, vstack, dstack and column_stack: each array is lifted to enough axes first."""
     def function(tup: Sequence[Any]) -> _core.Variable:
         arrays = [lift(x) for x in tup]

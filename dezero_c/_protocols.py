@@ -74,8 +74,9 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
 
 
 def _draws(frame: FrameType) -> bool:
-    """Whether matplotlib asks, which arranges numbers for display: it is to have arrays."""
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in ("matplotlib", "mpl_toolkits")
+    """Whether matplotlib asks, or a histogram on its behalf, to arrange numbers for display: they are to have arrays."""
+    name = str(frame.f_globals.get("__name__", ""))
+    return name.partition(".")[0] in ("matplotlib", "mpl_toolkits") or name.endswith("._histograms_impl")
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -32,11 +32,21 @@ class Var(Reduction):
     ddof: Any
     def __init__(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> None: ...
 
+class Std(Var):
+    """The class behind `std`: `Std(axis, ddof, keepdims)(x)`."""
+
+class Kink(Function):
+    """"""
+    def __init__(self, none: Any) -> None: ...
+
+def kink(x: Operand, none: Any) -> Variable: ...
+def array_sum(x: Any, axis: Axis, keepdims: bool) -> Any: ...
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
     """Sum of the elements over the axes given.
 
     axis: int, tuple of ints (negative ones count from the end), or None for all; keepdims: the axes stay with length 1.
-    Rounded as NumPy's pairwise sum. Raises ValueError (AxisError) for an axis that x does not have.
+    float32 is at least as exact as NumPy's
+    pairwise sum along every axis, float64 rounded as NumPy's. Raises ValueError (AxisError) for an axis that x does not have.
     """
 
 def mean(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
@@ -82,7 +92,8 @@ def var(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) 
     """
 
 def std(x: Operand, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Variable:
-    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is.
+    """Standard deviation over the axes given, the root of `var`. Where all values are equal its gradient is 0, as the norm's is,
+    and its second derivatives are nan.
 
     axis: int, tuple of ints, or None for all; ddof: 1 for the unbiased variance of a sample; keepdims: the axes stay with
     length 1. Raises ValueError when ddof leaves nothing to divide by.
@@ -108,6 +119,6 @@ def argmin(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
     """
 
 __all__ = [
-    "LogSumExp", "Max", "Mean", "Min", "Prod", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",
+    "LogSumExp", "Max", "Mean", "Min", "Prod", "Std", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",
     "mean", "min", "prod", "std", "sum", "var",
 ]

@@ -41,7 +41,8 @@ _SHOWN = 12  # rows of a table
 
 def _number(value: Any, name: str, op: str) -> Number | None:
     """A Python number (or None) out of what training loops have in hand: a Variable, an array of one element, …"""
-    plain = value if hasattr(value, "item") else getattr(value, "data", value)
+    plain = getattr(value, "data", value)
+    plain = value if isinstance(plain, memoryview) else plain       # an ndarray's data is its memory
     item = getattr(plain, "item", None)
     if item is not None:
         try:

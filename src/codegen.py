@@ -523,8 +523,8 @@ def cython_source(table):
            "# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False",
            '"""The elementwise operations: classes, functions and the rules of their gradients."""\n',
            "import numpy as np",
-           "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, conj_sign, libm_erf, libm_erfc, mask, ordered, "
-           "powm1, power_any, real, register, zeros_like",
+           "from dezero_c._elementwise cimport Elementwise, apply1, apply2, apply3, conj_sign, libm_erf, libm_erfc, mask, "
+           "ordered, powm1, power_any, real, register, zeros_like",
            '\ncdef extern from "generated/dz_enum.h":\n    enum:']
     out += [f"        {op.constant}" for op in table.values()]
     out.append("")
@@ -566,7 +566,8 @@ def cython_source(table):
         out.append(f"\nregister({op.constant}, {op.cls})\n")
     records = [{"name": op.name, "class": op.cls, "args": op.args, "params": op.param_names,
                 "backward": list(op.entry["backward"]), "numpy": op.entry["numpy"], "domain": op.entry["domain"],
-                "special": op.entry.get("special", []), "ulp": op.entry.get("ulp", 0), "complex": op.entry.get("complex", True), "own": own_bits(op, table)}
+                "special": op.entry.get("special", []), "ulp": op.entry.get("ulp", 0),
+                "complex": op.entry.get("complex", True), "own": own_bits(op, table)}
                for op in table.values()]
     out.append("\n# The table as the tests read it: an operation cannot exist without being in it.\nTABLE = (")
     out += [f"    {record!r}," for record in records]

@@ -28,11 +28,11 @@ def resident():
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def differentiated(call, shapes, create_graph=False):
+def differentiated(call, shapes, points=None, create_graph=False):
     """A round: the operation on the same Variables, and its gradients."""
     rng = np.random.default_rng(0)
-    vs = [Variable(rng.uniform(0.3, 0.8, shape)) for shape in shapes]
-    if shapes and len(shapes[0]) >= 2 and shapes[0][-1] == shapes[0][-2]:
+    vs = [Variable(a) for a in (points(rng, shapes) if callable(points) else [rng.uniform(0.3, 0.8, shape) for shape in shapes])]
+    if shapes and not callable(points) and len(shapes[0]) >= 2 and shapes[0][-1] == shapes[0][-2]:
         n = shapes[0][-1]       # the matrix functions want one that is positive definite
         vs[0] = Variable(np.eye(n) * 3.0 + np.full(shapes[0], 0.1))
 
@@ -56,7 +56,7 @@ def operations():
     for record in RECORDS:
         if record.order:
             for case in record.cases[:1]:
-                made[record.names[0]] = (case.call, case.shapes)
+                made[record.names[0]] = (case.call, case.shapes, case.points)
     for name in _ops.__all__:
         function = getattr(F, name, None)
         if name[0].isupper() or not callable(function) or name in made:

@@ -535,6 +535,7 @@ cdef class Variable:
     def squeeze(self, axis=None):
         """Without axes of length 1: those given, which must be of that length (an int, a tuple), or all."""
         return methods["squeeze"](self, axis)
+
     @property
     def real(self):
         """The real parts; the Variable itself where it is real."""

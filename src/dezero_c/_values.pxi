@@ -22,9 +22,9 @@ cdef tuple STORES = tuple([opcode.opmap[name] for name in ("STORE_SUBSCR", "STOR
 
 
 cdef int check_use() except -1:
-    """NumPy asks an element's new value for a number, and the parts of np.r_ for arrays: nothing but the caller's code tells that
-    a graph is about to be lost there. Without a graph to lose (no_grad) all is well."""
-    cdef object frame, code
+    """NumPy asks an element's new value for a number, as np.mean its sum, and the parts of np.r_ for arrays: nothing but the
+    caller's code tells that a graph is about to be lost there. Without a graph to lose (no_grad) all is well."""
+    cdef object frame, code, asks
     if not recording():
         return 0
     frame = sys._getframe()
@@ -32,9 +32,14 @@ cdef int check_use() except -1:
     if code.co_code[frame.f_lasti] in STORES:
         raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, concatenate "
                         "or where of dezero_c.functions, or assign x.data")
-    if code.co_name == "__getitem__" and "index_tricks" in frame.f_globals.get("__name__", ""):
-        raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of dezero_c.functions or "
-                        "NumPy, or x.data")
+    asks = frame.f_globals.get("__name__", "")
+    if asks.startswith("numpy."):
+        if code.co_name == "__getitem__" and "index_tricks" in asks:
+            raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of "
+                            "dezero_c.functions or NumPy, or x.data")
+        if asks.endswith("._methods"):
+            raise TypeError(f"np.{code.co_name.strip('_')} of a list of Variables loses their graph: take it of "
+                            "dezero_c.functions.stack(the list), or of their data")
     return 0
 
 
