@@ -204,6 +204,12 @@ def _clip(a: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: An
     return F.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> _core.Variable:
+    if not copy:
+        raise TypeError("np.nan_to_num: a Variable is not changed in place; leave copy=False out, and use the result")
+    return F.nan_to_num(x, nan, posinf, neginf)
+
+
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: lambda a, axis=None, dtype=None, keepdims=False: F.sum(_typed(a, dtype), axis, keepdims),
     np.mean: lambda a, axis=None, dtype=None, keepdims=False: F.mean(_typed(a, dtype), axis, keepdims),
@@ -267,6 +273,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: lambda a, offset=0, axis1=0, axis2=1: F.sum(F.diagonal(a, offset, axis1, axis2), -1),
     np.where: lambda condition, x, y: F.where(condition, x, y),
     np.clip: _clip,
+    np.nan_to_num: _nan_to_num,
     np.round: lambda a, decimals=0: F.round(a, decimals),
     np.dot: lambda a, b: F.dot(a, b),
     np.inner: _inner,

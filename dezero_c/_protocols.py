@@ -42,6 +42,19 @@ _UFUNCS = _ufunc_table()
 _OPERANDS = (_core.Variable, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 
+# SciPy's ufuncs that have another name here.
+_ELSEWHERE = {"expit": "sigmoid", "psi": "digamma"}
+
+
+def _known_as(ufunc: np.ufunc) -> tuple[str, str]:
+    """A ufunc as a user writes it, and what to take in its place."""
+    name = ufunc.__name__
+    if getattr(np, name, None) is ufunc:
+        return f"np.{name}", "a function"
+    ours = _ELSEWHERE.get(name, name)
+    return name, ours if hasattr(F, ours) else "a function"
+
+
 def _plain(x: Any) -> Any:
     """x with the data of Variables in their place, in lists, tuples and dicts too."""
     if isinstance(x, _core.Variable):
@@ -61,9 +74,10 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     if method == "reduce" and ufunc in REDUCTIONS and out is None:
         return array_function(REDUCTIONS[ufunc], (), inputs, {"axis": 0, **kwargs})
     if method != "__call__" or kwargs or ufunc not in _UFUNCS:
-        what = f"np.{ufunc.__name__}" + ("" if method == "__call__" else f".{method}")
+        what, ours = _known_as(ufunc)
+        what += "" if method == "__call__" else f".{method}"
         raise TypeError(f"{what}{' with ' + ', '.join(kwargs) if kwargs else ''} has no gradient here; "
-                        f"take a function of dezero_c.functions, or {what}(v.data) for its value alone")
+                        f"take {ours} of dezero_c.functions, or {what}(v.data) for its value alone")
     # `a += v` arrives as np.add(a, v, out=(a,)): a new Variable is the answer, and a stays as it is
     if out is not None and not any(o is x for o in out for x in inputs):
         raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; "

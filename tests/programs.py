@@ -11,6 +11,7 @@ import random
 import re
 import types
 
+import mpmath
 import numpy as np
 import records
 
@@ -27,6 +28,7 @@ LARGE = 8.0         # values are squashed beyond
 
 _erf = np.vectorize(math.erf, otypes=[float])
 _erfc = np.vectorize(math.erfc, otypes=[float])
+_polygamma = np.vectorize(lambda n, x: float(mpmath.polygamma(int(n), x)), otypes=[float])
 
 
 def _sigmoid(x):
@@ -46,7 +48,10 @@ NUMPY = {
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
-    "reciprocal": lambda x: 1 / x,
+    "reciprocal": lambda x: 1 / x, "nan_to_num": np.nan_to_num, "logit": lambda x: np.log(x / (1 - x)),
+    "ndtr": lambda x: 0.5 * _erfc(-x / math.sqrt(2)), "gammaln": np.vectorize(math.lgamma, otypes=[float]),
+    "digamma": lambda x: _polygamma(0, x), "polygamma": _polygamma,
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))),
     "sigmoid": _sigmoid, "sigmoid_simple": _sigmoid, "silu": lambda x: x * _sigmoid(x), "erf": _erf, "erfc": _erfc,
     "gelu": lambda x: 0.5 * x * (1 + _erf(x / math.sqrt(2))), "softplus": lambda x: np.log1p(np.exp(x)),
     "relu": lambda x: np.maximum(x, 0.0), "leaky_relu": lambda x, slope=0.2: np.where(x > 0, x, slope * x),
@@ -174,6 +179,8 @@ def torch_functions(torch):
         "set_at": placed(set_at), "add_at": placed(add_at),
         "pow": torch.pow, "power": torch.pow, "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3), "rint": torch.round,
         "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
+        "nan_to_num": torch.nan_to_num, "logit": torch.logit, "ndtr": torch.special.ndtr, "gammaln": torch.lgamma,
+        "digamma": torch.digamma, "polygamma": torch.polygamma, "gelu_tanh": lambda x: nn.gelu(x, approximate="tanh"),
         "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum,
@@ -325,8 +332,8 @@ def writes(*names):
 
 
 FREE = set("""add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1 exp2
-           arcsinh logaddexp""".split())
-PARAMS = {"pow": [2, 3, 0.5, -1, 2.5], "leaky_relu": [0.2, 0.05], "elu": [1.0, 0.5],
+           arcsinh logaddexp nan_to_num ndtr gelu_tanh""".split())
+PARAMS = {"pow": [2, 3, 0.5, -1, 2.5], "leaky_relu": [0.2, 0.05], "elu": [1.0, 0.5], "polygamma": [1, 2],
           "clip": ["-0.7, 0.9", "None, 0.5", "-0.5, None"]}
 
 
@@ -370,7 +377,8 @@ def elementwise(program, r, name):
         return f"f.where({names[0]} > 0, {names[1]}, {names[2]})"
     arguments = names if raw else [program.inside(n, *d) for n, d in zip(names, op["domain"], strict=True)]
     if name in PARAMS:
-        arguments = [*arguments, str(r.choice(PARAMS[name]))]
+        param = str(r.choice(PARAMS[name]))
+        arguments = [param, *arguments] if op["params_first"] else [*arguments, param]
     return f"f.{name}({', '.join(arguments)})"
 
 

@@ -139,3 +139,20 @@ def test_a_name_twice(codegen, tmp_path):
     (tmp_path / "ops.toml").write_text(text + "\n[[op]]" + first, encoding="utf-8")
     with pytest.raises(codegen.TableError, match=r"add: defined twice"):
         codegen.load(tmp_path / "ops.toml")
+
+
+def test_parameters_first_and_a_choice_of_operations(codegen):
+    table = table_with(codegen, params=["c"], params_first=True, forward="c * x",
+                       select={"how": {"here": "cos", "there": "sin"}})
+    text = codegen.cython_source(table)
+    assert "def half(c, x, how='here'):" in text
+    assert "    if how == 'there':\n        return apply1(DZ_OP_SIN, x)" in text
+    assert "half: how is {how!r}; it must be 'here' or 'there'" in text
+    assert 'def half(c: Operand | None, x: Operand, how: str = "here") -> Variable:' in codegen.stub_source(table)
+
+
+@pytest.mark.parametrize("name", ["largest", "ten(1)"])
+def test_what_is_for_forward_alone(codegen, name):
+    table = table_with(codegen, backward={"x": f"gy * {name}"})
+    with pytest.raises(codegen.TableError, match=r"half.*is for forward"):
+        codegen.cython_source(table)

@@ -104,6 +104,7 @@ CALLS = {
     "clip": (lambda v: np.clip(v, 0.7, 1.5), A),
     "clip from below": (lambda v: np.clip(v, 0.7, None), A),
     "clip by name": (lambda v: np.clip(v, a_max=1.5, a_min=None), A),
+    "nan_to_num": (lambda v: np.nan_to_num(v, nan=1.0), A),
     "round": (lambda v: np.round(v, 1), A),
     "around": (lambda v: np.around(v, decimals=-1), 10 * A),
     "dot": (lambda v: np.dot(v, B), A),
@@ -199,6 +200,27 @@ def test_what_has_no_gradient_by_nature_runs_on_the_data(call):
 def test_what_has_no_gradient_here_says_so(call, name):
     with pytest.raises(TypeError, match=rf"{name}.* no gradient here.*v\.data"):
         call(Variable(A))
+
+
+def test_ufuncs_of_others_are_sent_to_functions_that_exist():
+    """They have a name, and no module to be found in."""
+    special = pytest.importorskip("scipy.special")
+    for name, ours in (("expit", "sigmoid"), ("psi", "digamma"), ("gammaln", "gammaln"), ("erf", "erf"), ("ndtr", "ndtr"),
+                       ("jv", None)):
+        ufunc = getattr(special, name)
+        with pytest.raises(TypeError) as info:
+            ufunc(*[Variable(A)] * ufunc.nin)
+        words = str(info.value)
+        assert "np." not in words
+        assert f"take {ours or 'a function'} of dezero_c.functions, or {name}(v.data)" in words
+        assert ours is None or hasattr(F, ours)
+    with pytest.raises(TypeError, match=r"^np\.fmod has no gradient here; take a function of .*np\.fmod\(v\.data\)"):
+        np.fmod(Variable(A), 2.0)
+
+
+def test_nan_to_num_changes_nothing_in_place():
+    with pytest.raises(TypeError, match="copy=False"):
+        np.nan_to_num(Variable(A), copy=False)
 
 
 def test_parameters_that_have_no_gradient_are_named():

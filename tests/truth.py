@@ -47,7 +47,15 @@ class Exact:
         return mpmath.mpf(0)
 
 
-NAMES = {"np": Exact, "real": lambda x: x, "libm_erf": mpmath.erf, "libm_erfc": mpmath.erfc}
+# What NumPy has no function for.
+GAMMA = {
+    "gammaln": lambda x: mpmath.log(abs(mpmath.gamma(x))),
+    "digamma": mpmath.digamma,
+    "polygamma": lambda x, n: mpmath.polygamma(n, x),
+    "ndtr": mpmath.ncdf,
+}
+NAMES = {"np": Exact, "real": lambda x: x, "libm_erf": mpmath.erf, "libm_erfc": mpmath.erfc,
+         "logistic": lambda x: 1 / (1 + mpmath.exp(-x)), "in_double": lambda name, x, params: GAMMA[name](x, *params)}
 CODE = {name: compile(op["numpy"], name, "eval") for name, op in OPS.items()}
 
 

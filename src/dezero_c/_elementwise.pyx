@@ -34,6 +34,9 @@ cdef extern from "generated/dz_enum.h":
         DZ_OP_ABS
         DZ_OP_ADD
         DZ_OP_DIV
+        DZ_OP_CLIP
+        DZ_OP_NAN_TO_NUM
+        DZ_OP_POLYGAMMA
         DZ_OP_POW
         DZ_OP_POWER
         DZ_OP_ROUND
@@ -48,6 +51,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     LONG = 65536        # elements from which a loop takes longer than letting go of the interpreter's lock
+    MAX_ORDER = 100     # of polygamma: up to there n! and each power fit (dz_gamma.c)
 
 cdef list classes = [None] * DZ_NOPS
 cdef list prototypes = [None] * DZ_NOPS
@@ -317,6 +321,39 @@ cdef object libm_erfc(object x):
     return np.asarray(erfc_values(x), np.exp(np.zeros((), np.asarray(x).dtype)).dtype)
 
 
+cdef object logistic(object x):
+    """1 / (1 + exp(-x)) without overflow."""
+    cdef object e = np.exp(np.absolute(x) * -1.0)
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+cdef object in_double(str wanted, object x, tuple params):
+    """By the float64 kernel of the operation `wanted`, for what NumPy has no function for: integers as float64, other dtypes
+    keep theirs; what has more digits than float64 gets no more of them."""
+    cdef dz_args a
+    cdef double p[2]
+    cdef int op = 0, i
+    cdef object dtype, source, y
+    x = real(x)
+    dtype = np.exp(np.zeros((), np.asarray(x).dtype)).dtype
+    source = np.array(x, np.float64, order="C")
+    y = np.empty(source.shape)
+    while <bytes> dz_ops[op].name != wanted.encode():
+        op += 1
+    for i in range(len(params)):
+        p[i] = params[i]
+    a.n = source.size
+    a.in_[0] = cnp.PyArray_BYTES(source)
+    a.out = cnp.PyArray_BYTES(y)
+    a.st[0] = a.os = sizeof(double)
+    a.acc = 0
+    a.p = p
+    dz_ops[op].fwd[1](&a)
+    if dz_fpe_test():
+        flags_raised()
+    return y.astype(dtype)
+
+
 cdef object real(object x):
     """Integers and booleans as float64, in which an activation of them is meant; complex numbers are refused."""
     cdef str kind = np.asarray(x).dtype.kind
@@ -387,12 +424,24 @@ cdef object power_hook(object x, object c):
     return power_any(<type> classes[DZ_OP_POW], x, c)
 
 
-cdef object decimals_of(object decimals):
-    """The decimals that numbers are rounded to, a Python int."""
+cdef object whole(str op, str name, object n):
+    """A parameter that counts, as a Python int."""
     try:
-        return operator.index(decimals)
+        return operator.index(n)
     except TypeError:
-        raise TypeError(f"round: decimals is {decimals!r}; it must be a whole number, such as 2 or -1") from None
+        raise TypeError(f"{op}: {name} is {n!r}; it must be a whole number, such as 2") from None
+
+
+cdef object order_of(object n):
+    n = whole("polygamma", "n", n)
+    if not 0 <= n <= MAX_ORDER:
+        raise ValueError(f"polygamma: n is {n}; orders from 0 to {MAX_ORDER} are here")
+    return n
+
+
+cdef object polygamma1(object n, object x):
+    """polygamma of order n + 1, as what differentiates order n."""
+    return classes[DZ_OP_POLYGAMMA](n + 1)(x)
 
 
 # ---- backward ---------------------------------------------------------------------------------------------------------
@@ -493,18 +542,24 @@ cdef class Elementwise(Function):
 
     cdef int set_params(self, tuple params) except -1:
         cdef int i
-        if self.op == DZ_OP_ROUND:
-            params = (decimals_of(params[0]),)
-            self.general_params = abs(params[0]) > DZ_MAXTEN
-        self.saved = params
         for i, p in enumerate(params):
-            if p is None:       # a bound of clip that is none
+            if isinstance(p, Variable):
+                raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
+                                "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
+        if self.op == DZ_OP_ROUND:
+            params = (whole("round", "decimals", params[0]),)
+            self.general_params = abs(params[0]) > DZ_MAXTEN
+        elif self.op == DZ_OP_POLYGAMMA:
+            params = (order_of(params[0]),)
+        self.saved = params
+        if self.op == DZ_OP_NAN_TO_NUM:     # the kernel has the largest numbers in place of infinities, no others
+            self.general_params = any([p is not None for p in params[1:]])
+            params = params[:1]
+        for i, p in enumerate(params):
+            if p is None and self.op == DZ_OP_CLIP:     # a bound that is none
                 self.param[i] = float("-inf") if i == 0 else float("inf")
             elif type(p) is float or type(p) is int or type(p) is bool:
                 self.param[i] = p
-            elif isinstance(p, Variable):
-                raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
-                                "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
             else:
                 self.general_params = True
         return 0

@@ -102,6 +102,12 @@ float dz_far_sinf(float x);
 float dz_far_cosf(float x);
 float dz_far_tanf(float x);
 
+/* The logarithm of |gamma|, its derivatives (of digamma the n-th), and the standard normal distribution (dz_gamma.c). */
+double dz_gammaln(double x);
+double dz_digamma(double x);
+double dz_polygamma(double n, double x);
+double dz_ndtr(double x);
+
 /* Sum of n values with stride st, in NumPy's pairwise order. */
 double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st);
 float dz_sum_f32(const char *x, ptrdiff_t n, ptrdiff_t st);

@@ -9,6 +9,7 @@
 #define DZ_LOOPS_H
 
 #include "dz_kernels.h"
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -38,6 +39,9 @@
 
 /* Elements that one pass of a kernel with several stages takes: its temporaries stay in the first-level cache. */
 #define DZ_CHUNK 256
+
+#define DZ_LARGEST_f32 FLT_MAX
+#define DZ_LARGEST_f64 DBL_MAX
 
 #define DZ_LD(T, p, i, s) (*(const T *)((p) + (i) * (s)))
 #define DZ_ST(T, p, i, s) (*(T *)((p) + (i) * (s)))
@@ -130,18 +134,43 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
             dz_power_##SFX(dt, n, x, sx, (const char *)&m, 0, y, sy);                                                \
     }
 
-#define DZ_DEFINE_ERF(F, T, SFX)                                                                                     \
-    DZ_INLINE void dz_##F##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                   \
+/* A pass by a function of one double. */
+#define DZ_DEFINE_EACH(NAME, FUNCTION, T, SFX)                                                                       \
+    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
         for (i = 0; i < n; i++)                                                                                      \
-            DZ_ST(T, y, i, sy) = (T)F((double)DZ_LD(T, x, i, sx));                                                   \
+            DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx));                                            \
     }
 
-DZ_DEFINE_ERF(erf, double, f64)
-DZ_DEFINE_ERF(erf, float, f32)
-DZ_DEFINE_ERF(erfc, double, f64)
-DZ_DEFINE_ERF(erfc, float, f32)
+DZ_DEFINE_EACH(erf, erf, double, f64)
+DZ_DEFINE_EACH(erf, erf, float, f32)
+DZ_DEFINE_EACH(erfc, erfc, double, f64)
+DZ_DEFINE_EACH(erfc, erfc, float, f32)
+
+#ifndef DZ_CLIENT
+DZ_DEFINE_EACH(gammaln, dz_gammaln, double, f64)
+DZ_DEFINE_EACH(gammaln, dz_gammaln, float, f32)
+DZ_DEFINE_EACH(digamma, dz_digamma, double, f64)
+DZ_DEFINE_EACH(digamma, dz_digamma, float, f32)
+DZ_DEFINE_EACH(ndtr, dz_ndtr, double, f64)
+DZ_DEFINE_EACH(ndtr, dz_ndtr, float, f32)
+
+/* Of order n + MORE. */
+#define DZ_DEFINE_POLYGAMMA(NAME, MORE, T, SFX)                                                                      \
+    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *o, ptrdiff_t so, const char *x, ptrdiff_t sx, char *y, \
+                                     ptrdiff_t sy)                                                                   \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            DZ_ST(T, y, i, sy) = (T)dz_polygamma((double)DZ_LD(T, o, i, so) + MORE, (double)DZ_LD(T, x, i, sx));     \
+    }
+
+DZ_DEFINE_POLYGAMMA(polygamma, 0.0, double, f64)
+DZ_DEFINE_POLYGAMMA(polygamma, 0.0, float, f32)
+DZ_DEFINE_POLYGAMMA(polygamma1, 1.0, double, f64)
+DZ_DEFINE_POLYGAMMA(polygamma1, 1.0, float, f32)
+#endif
 
 DZ_DEFINE_ARITH(double, f64, fabs, sqrt, floor, ceil, rint, trunc)
 DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
