@@ -11,7 +11,11 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _Gradient: TypeAlias = Variable | NDArray[Any] | np.generic | complex | None
 _Comparison: TypeAlias = NDArray[np.bool] | Any     # np.bool for a 0-d Variable
 
-class Variable:
+class _VariableType(type):
+    """The class of Variable and its subclasses."""
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **keywords: Any) -> None: ...
+
+class Variable(metaclass=_VariableType):
     """A value that remembers how it was computed.
 
     data: ndarray or None (any shape and dtype); name: a label for messages and pictures. Raises TypeError for anything else:
@@ -92,7 +96,8 @@ class Variable:
         The walk starts from `self.grad`, or ones where there is none. Gradients add up over repeated use and repeated
         calls; those of intermediate results are dropped unless retain_grad. With create_graph the gradients have a graph
         of their own, so that they can be differentiated again. Raises ValueError when there is no data, when the gradient
-        does not fit it, or when data was rebound to a shape that no longer fits the graph.
+        does not fit it, or when data was rebound to a shape that no longer fits the graph; TypeError for a gradient as the
+        argument, which is set before: `y.grad = gradient; y.backward()`.
         """
     @overload
     def reshape(self, shape: tuple[int, ...] | list[int], /) -> Variable:

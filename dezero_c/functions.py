@@ -4,6 +4,8 @@ The functions live in families, one compiled module each; this module is all of 
 `__all__` is the list of what is public in it.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +50,38 @@ from dezero_c._softmax import *  # noqa: F403
 from dezero_c.core import rsub
 
 from dezero_c import utils  # isort: skip   last: it asks for what stands above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class _Field:
+    """A field that DeZero's Functions set in `forward`, made when it is read; an instance may be given its own."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self._make = make
+
+    def __get__(self, f: Any, owner: Any = None) -> Any:
+        return self if f is None else self._make(f)
+
+
+def _no_bias(f: Any) -> bool:
+    """True where a bias was given, in spite of its name, and missing elsewhere: DeZero's."""
+    if len(f.inputs) < 3 or f.inputs[2].data is None:
+        raise AttributeError("Deconv2d has no no_bias: it was called without a bias")
+    return True
+
+
+def _add_fields(*classes: Any, **fields: Callable[[Any], Any]) -> None:
+    for cls in classes:
+        for name, make in fields.items():
+            setattr(cls, name, _Field(make))
+
+
+_add_fields(_shape.Reshape, _shape.BroadcastTo, _shape.SumTo, _reduce.Sum, x_shape=lambda f: f.inputs[0].shape)
+_add_fields(_ops.Add, _ops.Sub, x0_shape=lambda f: f.inputs[0].shape, x1_shape=lambda f: f.inputs[1].shape)
+_add_fields(_conv.Deconv2d, no_bias=_no_bias)
 
 if not TYPE_CHECKING:       # a checker knows the names from the imports, and of `__all__` literal lists only
     _PUBLIC = [

@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
+import dezero_c.core_simple as simple
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import Function, Model, Parameter, Variable, optimizers
+from dezero_c import Function, Model, Parameter, Variable, chapter1, optimizers
 from dezero_c.utils import gradient_check
 
 
@@ -294,3 +295,25 @@ def test_a_shallow_copy_finds_its_own_containers():
     other.more = [L.Linear(1, in_size=1)]
     assert "more" not in layer._containers
     assert (len(list(layer.params())), len(list(other.params()))) == (2, 4)
+
+
+# ---- backward of a gradient, as in other packages --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("cls", [Variable, simple.Variable, chapter1.Variable])
+@pytest.mark.parametrize("gradient", [np.array(2.0), np.ones(2), Variable(np.array(2.0)), 2.0, np.float32(2), [1.0, 2.0]])
+def test_backward_of_a_gradient_says_how_to_set_it(cls, gradient):
+    x = cls(np.array([1.0, 2.0]))
+    y = x * 3.0
+    with pytest.raises(TypeError, match=r"retain_grad is True or False, not \w+; .*y\.grad = gradient; y\.backward\(\)"):
+        y.backward(gradient)
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("flag", [True, 1, np.True_, False, 0, np.False_, None])
+def test_flags_of_backward(flag):
+    x = Variable(np.array([1.0, 2.0]))
+    y = x * 3.0
+    F.sum(y).backward(flag, create_graph=flag)
+    assert (y.grad is not None) == (x.grad.creator is not None) == bool(flag)
+    with pytest.raises(TypeError, match="create_graph is True or False, not ndarray"):
+        y.backward(create_graph=np.ones(2))

@@ -6,6 +6,7 @@ Compiled classes refuse much of this unless they are made to allow it; DeZero's,
 
 import copy
 import dataclasses
+import functools
 import gc
 import inspect
 import os
@@ -13,6 +14,7 @@ import pickle
 import subprocess
 import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -756,3 +758,190 @@ def test_every_class_says_what_it_is(cls):
     assert len(cls.__doc__.strip()) > 20
     assert cls.__name__ in repr(cls)
     inspect.signature(cls)
+
+
+# ---- functions as methods --------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def keep():
+    """Sets an attribute of a class until the test ends: keep(cls, name, value)."""
+    before = []
+
+    def put(cls, name, value):
+        before.append((cls, name, vars(cls).get(name)))
+        setattr(cls, name, value)
+
+    yield put
+    for cls, name, value in reversed(before):
+        delattr(cls, name) if value is None else setattr(cls, name, value)
+
+
+@pytest.mark.parametrize("cls", VARIABLES)
+def test_indexing_by_an_assigned_get_item(cls, keep):
+    """What the book types in step 47."""
+    keep(Variable, "__getitem__", F.get_item)
+    assert Variable.__getitem__ is F.get_item
+    x = cls(np.arange(6.0).reshape(2, 3))
+    y = x[1]
+    assert y.data.tolist() == [3, 4, 5]
+    assert type(y.creator) is F.GetItem
+    assert [row.data.tolist() for row in x] == [[0, 1, 2], [3, 4, 5]]
+    assert x[:, [0, 0]].shape == (2, 2)
+    F.sum(x[:, [0, 0]] * 2.0).backward()
+    grad = x.grad if isinstance(x.grad, np.ndarray) else x.grad.data
+    assert grad.tolist() == [[4, 0, 0], [4, 0, 0]]
+    with pytest.raises(IndexError):
+        x[2]
+
+
+def test_indexing_after_an_assigned_get_item_was_taken_back(keep):
+    plain = Variable.__getitem__
+    keep(Variable, "__getitem__", F.get_item)
+    keep(Variable, "__getitem__", plain)
+    x = Variable(np.arange(3.0))
+    assert Variable.__getitem__ is plain
+    assert [v.data.tolist() for v in x] == x[:].data.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("cls", VARIABLES)
+def test_a_function_assigned_to_a_class_of_variables_is_a_method(cls, keep):
+    keep(cls, "exp", F.exp)
+    keep(cls, "clipped", F.clip)
+    x = cls(np.array([0.0, 3.0]))
+    assert cls.exp is F.exp
+    assert np.array_equal(x.exp().data, F.exp(x.data).data)
+    assert x.clipped(1, x_max=2).data.tolist() == [1, 2]
+    assert np.array_equal(pickle.loads(pickle.dumps(x.exp))().data, F.exp(x.data).data)
+    keep(cls, "__matmul__", F.matmul)
+    keep(cls, "__add__", F.mul)
+    assert (x @ x).data == 9
+    assert (x + 2.0).data.tolist() == [0, 6]
+    keep(cls, "length", len)            # a builtin of Python's is none in DeZero either
+    with pytest.raises(TypeError):
+        x.length()
+
+
+def test_functions_in_the_body_of_a_subclass_are_methods():
+    class Mixin:
+        log = F.log
+        shadowed = F.exp
+
+    class Mine(Mixin, Variable):
+        exp = F.exp
+        __getitem__ = F.get_item
+        double = staticmethod(F.add)
+        total = functools.partialmethod(F.sum, axis=0)
+
+        def shadowed(self):
+            return "own"
+
+    class Further(Mine):
+        def exp(self):
+            return super().exp() * 2.0
+
+    x = Mine(np.array([1.0, 2.0]))
+    assert np.array_equal(x.exp().data, F.exp(x.data).data)
+    assert np.array_equal(x.log().data, F.log(x.data).data)
+    assert x[1].data == 2
+    assert x.double(1, 2).data == x.total().data == 3
+    assert x.shadowed() == "own"
+    assert np.array_equal(Further(x.data).exp().data, 2 * F.exp(x.data).data)
+    assert Mine.exp is Mine.__dict__["exp"].__wrapped__ is F.exp
+
+
+def test_the_metaclass_changes_nothing_else():
+    for cls in VARIABLES:
+        assert isinstance(cls, type)
+        assert not isinstance(1, cls)
+        assert f"{cls.__module__}.{cls.__qualname__}" in repr(cls)
+        assert copy.deepcopy(cls) is cls
+        assert cls is chapter1.Variable or pickle.loads(pickle.dumps(cls)) is cls     # whose module wants the drop-in
+
+    class Named(Variable):
+        def __init_subclass__(cls, label=None):
+            cls.label = label
+
+    class Child(Named, label="child"):
+        pass
+
+    assert Child.label == "child"
+    assert not hasattr(Variable, "label")
+
+
+# ---- fields of Functions ---------------------------------------------------------------------------------------------------
+
+FIELDS = {name: set(fields) for name, *fields in (
+    line.split() for line in (Path(__file__).parent / "fields_of_dezero.txt").read_text().splitlines() if line[0] != "#")}
+# Arguments that DeZero's classes want, where ours have defaults.
+FIELD_SAMPLES = {
+    **SAMPLES, "Add": ((), ((3, 4), (1, 4))), "Sub": ((), ((3, 4), (4,))), "Sum": ((0, True), ONE), "Max": ((1, True), ONE),
+    "Min": ((0, False), ONE), "Transpose": (((1, 0),), ONE), "Softmax": ((1,), ONE), "LogSoftmax": ((1,), ONE),
+    "LeakyReLU": ((0.2,), ONE), "Im2col": ((2, 1, 0, True), (IMAGES,)), "Col2im": ((IMAGES, 2, 1, 0, True), ((18, 8),)),
+}
+FIELD_SAMPLES = {name: FIELD_SAMPLES.get(name, ((), ONE)) for name in FIELDS}
+
+
+def called(cls, variable, conv2d=None):
+    """A Function of either package, called with its sample."""
+    args, inputs = copy.deepcopy(FIELD_SAMPLES[cls.__name__])
+    if cls.__name__ == "Conv2DGradW":
+        conv = conv2d(1, 1)
+        conv(*[variable(np.ones(shape)) for shape in (IMAGES, (3, 2, 3, 3), (3,))])
+        args, inputs = (conv,), (IMAGES, (2, 3, 4, 4))
+    f = cls(*args)
+    xs = [variable(x if isinstance(x, np.ndarray) else np.linspace(0.2, 0.9, int(np.prod(x))).reshape(x)) for x in inputs]
+    return f, xs, f(*xs)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_functions_have_the_fields_of_dezeros(name):
+    f, xs, _ = called(getattr(F, name), Variable, F.Conv2d)
+    assert [field for field in FIELDS[name] if not hasattr(f, field)] == []
+    for i, field in enumerate(["x0_shape", "x1_shape"] if "x0_shape" in FIELDS[name] else ["x_shape"]):
+        if field in FIELDS[name]:
+            assert getattr(f, field) == xs[i].shape
+            assert not hasattr(instance(type(f)), field)        # not called yet
+
+            class Mine(type(f)):
+                pass
+
+            own = instance(Mine)
+            setattr(own, field, (7,))
+            assert getattr(own, field) == (7,)
+
+
+DEZERO = """
+import pickle, sys
+import numpy as np
+np.int = int                # which DeZero 0.0.13 asks for
+import dezero
+from dezero import core, functions, functions_conv
+sys.path.insert(0, {here!r})
+import test_types
+found = {{}}
+for module in core, functions, functions_conv:
+    for name, cls in vars(module).items():
+        if isinstance(cls, type) and issubclass(cls, dezero.Function) and name in test_types.FIELDS:
+            f, xs, y = test_types.called(cls, dezero.Variable, functions_conv.Conv2d)
+            found[name] = {{k: v for k, v in vars(f).items() if k not in ("inputs", "outputs", "generation")}}
+sys.stdout.buffer.write(pickle.dumps(found))
+"""
+
+
+def test_the_fields_are_dezeros():
+    """Compares names and values with DeZero 0.0.13 where it is installed."""
+    pytest.importorskip("matplotlib")
+    env = {**os.environ, "PYTHONPATH": dezero_c.__path__[0].removesuffix("dezero_c")}
+    done = subprocess.run([sys.executable, "-c", DEZERO.format(here=str(Path(__file__).parent))], env=env, capture_output=True,
+                          timeout=120, check=False)
+    if done.returncode:
+        assert b"No module named 'dezero'" in done.stderr, done.stderr.decode()
+        pytest.skip("DeZero is not installed")
+    found = pickle.loads(done.stdout)
+    assert {name: set(fields) for name, fields in found.items()} == FIELDS
+    for name, fields in found.items():
+        f, _, _ = called(getattr(F, name), Variable, F.Conv2d)
+        for field, value in fields.items():
+            if field != "indexes":          # where the maxima lie is counted in another way
+                ours = getattr(f, field)
+                assert np.allclose(ours, value) if isinstance(value, np.ndarray) else ours == value, (name, field)

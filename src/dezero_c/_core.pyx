@@ -37,6 +37,7 @@ cdef extern from "_types.h":
                      void (*)(PyObject *, PyObject *) noexcept, void (*)(PyObject *) noexcept) except -1
     void dz_open_sub(PyTypeObject *, PyTypeObject *)
     void dz_open_class(PyTypeObject *)
+    int dz_set_metaclass(PyTypeObject *, object) except -1
 
 cdef extern from *:
     """
@@ -115,7 +116,7 @@ def register_methods(**functions):
     methods.update(functions)
 
 
-def register_era(int era, type cls):
+def register_era(int era, cls):
     """Makes `cls`, a subclass of Variable, the class of an era's outputs (1: core_simple, 2: chapter1)."""
     if not issubclass(cls, Variable):
         raise TypeError(f"register_era: {cls!r} is no subclass of Variable")
@@ -148,6 +149,7 @@ def open_class(type cls):
 cdef int open_variable_class(type cls) except -1:
     """Readies a subclass of Variable that adds no fields of its own."""
     dz_open_sub(<PyTypeObject *> cls, <PyTypeObject *> Variable)
+    dz_set_metaclass(<PyTypeObject *> cls, _VariableType)
     return 0
 
 
@@ -157,6 +159,7 @@ cdef Variable new_variable(int era):
     return era_types[era].__new__(era_types[era])
 
 
+include "_methods.pxi"
 include "_values.pxi"
 include "_graph.pxi"
 
@@ -388,15 +391,16 @@ cdef class Variable:
                     todo.append(x._creator)
                     replace_creator(x, None)
 
-    def backward(self, bint retain_grad=False, bint create_graph=False):
+    def backward(self, retain_grad=False, create_graph=False):
         """Computes the gradient of this Variable with respect to all that it was computed from.
 
         The walk starts from `self.grad`, or ones where there is none. Gradients add up over repeated use and repeated
         calls; those of intermediate results are dropped unless retain_grad. With create_graph the gradients have a graph
         of their own, so that they can be differentiated again. Raises ValueError when there is no data, when the gradient
-        does not fit it, or when data was rebound to a shape that no longer fits the graph.
+        does not fit it, or when data was rebound to a shape that no longer fits the graph; TypeError for a gradient as the
+        argument, which is set before: `y.grad = gradient; y.backward()`.
         """
-        walk(self, retain_grad or self.era == ERA_CHAPTER1, create_graph)
+        walk(self, flag(retain_grad, "retain_grad") or self.era == ERA_CHAPTER1, flag(create_graph, "create_graph"))
 
     # -- operators; what they compute lies in higher modules
 
@@ -622,6 +626,18 @@ cdef inline object binary(int op, object a, object b):
     return hooks.apply2(op, a, b) if operand(a) and operand(b) else NotImplemented
 
 
+cdef inline bint flag(object o, str name) except -1:
+    """True or False. In other packages backward's first argument is a gradient, and one of a single number would pass."""
+    if o is False:
+        return False
+    if o is True:
+        return True
+    if not isinstance(o, (bool, np.bool_, int, type(None))):
+        raise TypeError(f"backward: {name} is True or False, not {type(o).__name__}; to start from a gradient, set it before: "
+                        "y.grad = gradient; y.backward()")
+    return bool(o)
+
+
 cdef inline object plain(object o):
     return data_of(<Variable> o) if isinstance(o, Variable) else o
 
@@ -650,6 +666,7 @@ include "_build.pxi"
 include "_walk.pxi"
 
 dz_open_root(<PyTypeObject *> Variable, 0, attrs_of_variable, unlink, attribute_set, variable_dealloc)
+dz_set_metaclass(<PyTypeObject *> Variable, _VariableType)
 dz_open_root(<PyTypeObject *> Function, 1, attrs_of_function, NULL, attribute_set, function_dealloc)
 open_variable_class(Parameter)
 register_era(ERA_CORE, Variable)

@@ -7,6 +7,7 @@
 
 #include <Python.h>
 #include <stddef.h>
+#include <string.h>
 
 #if PY_VERSION_HEX < 0x030B0000
 #error "dezero_c needs Python 3.11 or newer"
@@ -199,6 +200,21 @@ static void dz_open_class(PyTypeObject *type)
 {
     type->tp_flags &= ~Py_TPFLAGS_IMMUTABLETYPE;
     PyType_Modified(type);
+}
+
+/* Gives a built-in class a metaclass, a subclass of `type` without fields of its own. Its __module__ hides the one that
+ * `type` makes of tp_name, so the class gets that as an attribute. */
+static int dz_set_metaclass(PyTypeObject *type, PyObject *meta)
+{
+    PyObject *module = PyUnicode_FromStringAndSize(type->tp_name, strrchr(type->tp_name, '.') - type->tp_name);
+    int bad = !module || PyDict_SetItemString(type->tp_dict, "__module__", module) < 0;
+    Py_XDECREF(module);
+    if (bad)
+        return -1;
+    Py_INCREF(meta);
+    Py_SET_TYPE((PyObject *)type, (PyTypeObject *)meta);
+    PyType_Modified(type);
+    return 0;
 }
 
 /* A subtype that adds no fields of its own: its slots are the root's, without Cython's detour through each base. */
