@@ -15,6 +15,7 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c import _ops
+from dezero_c import functions as F
 from dezero_c._numpy_functions import FUNCTIONS, ON_DATA, REDUCTIONS, UFUNCS
 
 if TYPE_CHECKING:

@@ -36,11 +36,17 @@ class Std(Var):
     """The class behind `std`: `Std(axis, ddof, keepdims)(x)`."""
 
 class Kink(Function):
-    """"""
+    """Zeros, whose gradient is nan where `none` is True: the class behind `kink`."""
     def __init__(self, none: Any) -> None: ...
 
-def kink(x: Operand, none: Any) -> Variable: ...
-def array_sum(x: Any, axis: Axis, keepdims: bool) -> Any: ...
+def kink(x: Operand, none: Any) -> Variable:
+    """What is added to a gradient that is 0 by agreement where `none`: the function has none there, and so the second derivative
+    is nan.
+    """
+
+def array_sum(x: Any, axis: Axis, keepdims: bool) -> Any:
+    """x.sum; of many float32 or float16 values in double, since along some axes NumPy adds one after the other."""
+
 def sum(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
     """Sum of the elements over the axes given.
 

@@ -224,6 +224,28 @@ def test_norm_with_some_zeros():
         assert np.isfinite(x.grad.data).all()
 
 
+@pytest.mark.parametrize(("x", "ord", "norm"), [
+    ([3e200, 4e200], None, 5e200), ([3e-200, -4e-200], 2, 5e-200), ([3e150, 4e150], 3, 91 ** (1 / 3) * 1e150),
+    ([1e-150, 1e150], -3, 1e-150), ([5e-324, 0.0], None, 5e-324), ([np.inf, 1.0], None, np.inf), ([np.nan, 1.0], 3, np.nan)])
+def test_norms_of_large_and_small_numbers(x, ord, norm):
+    v = Variable(np.array(x))
+    np.testing.assert_allclose(F.norm(v, ord).data, norm, rtol=1e-15)
+    if 0 < norm < np.inf:
+        F.norm(v, ord).backward()
+        assert np.isfinite(v.grad.data).all()
+    for dtype, low in ((np.float32, 1e30), (np.float16, 3e4)):
+        y = F.norm(np.array([low, -low], dtype), 6)
+        assert y.dtype == dtype
+        np.testing.assert_allclose(float(y), low * 2 ** (1 / 6), rtol=1e-3)
+
+
+def test_norm_of_float16_at_high_orders():
+    v = Variable(np.array([-8.5], np.float16))
+    y = F.norm(v, 6)
+    y.backward()
+    assert (float(y), float(v.grad)) == (8.5, -1)
+
+
 def test_ties_share_the_gradient():
     x = Variable(np.array([2.0, -2.0, 1.0, 1.0]))
     F.norm(x, INF).backward()

@@ -253,3 +253,48 @@ def test_integers_as_in_dezero():
     y = F.sum(x)
     y.backward()
     assert x.grad.dtype == x.dtype
+
+
+@pytest.mark.parametrize(("shape", "axis"), [
+    ((1023, 1), 0), ((65537, 1), 0), ((129, 5), 0), ((128, 5), 0), ((5000, 70), 0), ((3, 4000, 9), 1), ((40, 50, 60), (0, 2)),
+    ((2047, 3), 0), ((2049, 2048), 0), ((70000,), None), ((300, 300), 1)])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_float32_sums_are_exact_along_every_axis(shape, axis, layout):
+    """At most 16 units in the last place of the sum of absolute values, over the root of the number of terms."""
+    x = np.asarray(np.random.default_rng(0).standard_normal(shape), np.float32, order=layout)
+    wide = x.astype(np.float64)
+    n = x.size / np.size(wide.sum(axis=axis))
+    allowed = 16 * np.spacing(np.abs(wide).sum(axis=axis).astype(np.float32)) / np.sqrt(n)
+    v = Variable(x)
+    for y, exact, share in ((F.sum(v, axis), wide.sum(axis=axis), 1), (F.mean(v, axis), wide.mean(axis=axis), n),
+                            (F.unbroadcast(v, (1, *shape[1:])) if axis == 0 else F.sum(v, axis, True), None, 1)):
+        assert y.dtype == np.float32
+        exact = wide.sum(axis=axis) if exact is None else exact
+        assert (np.abs(y.data.reshape(np.shape(exact)) - exact) <= allowed / share + np.spacing(np.abs(exact).astype(np.float32))).all()
+    np.testing.assert_allclose(F.var(v, axis).data, wide.var(axis=axis), rtol=1e-6)
+    np.testing.assert_allclose(F.norm(v, 2, axis).data if not isinstance(axis, tuple) else F.norm(v).data,
+                               np.linalg.norm(wide, 2, axis) if not isinstance(axis, tuple) else np.linalg.norm(wide.ravel()),
+                               rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [F.norm, F.std])
+def test_what_has_no_second_derivative_has_nan(function):
+    x = Variable(np.array([[2.0, 2.0], [1.0, 3.0]]) * (function is F.std))
+    F.sum(function(x, axis=1) ** 2).backward(create_graph=True)
+    g = x.grad
+    assert np.isfinite(g.data).all()
+    assert not g.data[0].any()
+    x.cleargrad()
+    F.sum(g * np.array([1.0, 2.0])).backward()
+    assert np.isnan(x.grad.data[0]).all()
+    assert np.isfinite(x.grad.data[1]).all() == (function is F.std)
+
+
+def test_the_second_derivative_of_the_variance_of_equal_values():
+    x = Variable(np.full(3, 0.1))
+    F.var(x).backward(create_graph=True)
+    g = x.grad
+    assert not g.data.any()
+    x.cleargrad()
+    F.sum(g * np.array([1.0, 0, 0])).backward()
+    np.testing.assert_allclose(x.grad.data, [4 / 9, -2 / 9, -2 / 9])
