@@ -67,7 +67,7 @@ from dezero_c.core import (
     test_mode,
     using_config,
 )
-from dezero_c.dropin import install, load_ipython_extension, uninstall, unload_ipython_extension
+from dezero_c.dropin import install, load_ipython_extension, module_of_the_program, uninstall, unload_ipython_extension
 from dezero_c.layers import Layer
 
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
@@ -86,6 +86,8 @@ if _typing_module.TYPE_CHECKING:
 else:       # a type checker would take this for a promise that every name exists
     def __getattr__(name):
         if name not in _LATER:
+            if (module := module_of_the_program(name)) is not None:
+                return module
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         import importlib
 

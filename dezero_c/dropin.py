@@ -8,8 +8,9 @@ loads anyway, because every `import dezero_c` pays for this file.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class _Finder:
     def __init__(self) -> None:
         self.added: dict[str, ModuleType] = {}
         self.displaced: dict[str, ModuleType] = {}
+        self.local: set[str] = set()        # modules of the program's own `dezero` folder
         self.simple_core = False
 
     def target(self, fullname: str) -> str | None:
@@ -72,10 +74,18 @@ class _Finder:
         name = self.target(fullname)
         if name is None:
             return None
+        if fullname.rpartition(".")[0] in self.local:
+            self.local.add(fullname)
+            return PathFinder.find_spec(fullname, path)
         from importlib.util import find_spec
 
         real = find_spec(name)
         if real is None:
+            if (own := self.of_the_program(fullname)) is not None:
+                self.local.add(fullname)
+                where = own.origin or [*(own.submodule_search_locations or ())]
+                print(f"dezero_c: has no {name}, and takes {fullname} from {where}", file=sys.stderr)
+                return own
             raise ModuleNotFoundError(
                 f"No module named {fullname!r}: dezero_c, which stands in for dezero here, has no {name}",
                 name=fullname,
@@ -84,13 +94,29 @@ class _Finder:
         loader: Any = _AliasLoader(self, name)
         return ModuleSpec(fullname, loader, origin=real.origin, is_package=is_package)
 
+    def of_the_program(self, fullname: str) -> ModuleSpec | None:
+        """`dezero.trainer` of a `dezero` folder on sys.path: what a program added to a DeZero of its own. What it imports from
+        dezero is dezero_c's."""
+        return PathFinder.find_spec(fullname, [os.path.join(entry, "dezero") for entry in sys.path])
+
 
 def _installed() -> Any:
     """The finder at work, or None."""
     return next((finder for finder in sys.meta_path if getattr(finder, "_dezero_c_dropin", False)), None)
 
 
+def module_of_the_program(name: str) -> ModuleType | None:
+    """What `from dezero import <name>` means where dezero_c has no such name, and the program's own `dezero` folder has the
+    module; None where it has not, or the drop-in is not at work."""
+    finder, fullname = _installed(), f"dezero.{name}"
+    if finder is None or name.startswith("_") or (fullname not in finder.local and finder.of_the_program(fullname) is None):
+        return None
+    return importlib.import_module(fullname)
+
+
 def _is_ours(name: str, module: ModuleType | None) -> bool:
+    if name in getattr(_installed(), "local", ()):
+        return True
     ours = [_target(name), f"{_PACKAGE}.simple"] if name == "dezero" else [_target(name)]
     return module is not None and any(module is sys.modules.get(each or "") for each in ours)
 
@@ -101,7 +127,8 @@ def install(simple_core: bool = False) -> None:
     The very same modules, not copies: `dezero.Variable is dezero_c.Variable`. They win over a `chapter1.py` in the
     working directory and over a DeZero anywhere on `sys.path`. A `chapter1` that is already imported is set aside until
     `uninstall`; names taken from it before (`from chapter1 import *`) stay what they were, so run such a line again.
-    Calling twice is harmless.
+    Calling twice is harmless. A module that dezero_c lacks comes from the program's own `dezero` folder (anywhere on
+    `sys.path`), and stderr says so.
 
     simple_core: `dezero` is what the book has in steps 23 to 32 (`dezero.is_simple_core`): its Variable's gradients are
     ndarrays. Names imported before, by a call that said otherwise, stay what they were.
@@ -148,6 +175,11 @@ def uninstall() -> None:
     for name, module in finder.added.items():
         if sys.modules.get(name) is module:
             del sys.modules[name]
+    for name in finder.local:
+        own = sys.modules.pop(name, None)
+        parent = sys.modules[_PACKAGE].__dict__
+        if parent.get(name.rpartition(".")[2]) is own is not None:
+            del parent[name.rpartition(".")[2]]
     sys.modules.update(finder.displaced)
 
 

@@ -115,13 +115,6 @@ def test_wins_over_local_files_and_sys_path_then_gives_way(program):
         sys.path.insert(0, "elsewhere")
         import chapter1, dezero, dezero.functions
         assert dezero is dezero_c and dezero.functions is dezero_c.functions and chapter1 is dezero_c.chapter1
-        try:
-            import dezero.only_there
-        except ModuleNotFoundError:
-            pass
-        else:
-            raise AssertionError("two packages mixed")
-
         class Late:
             find_spec = staticmethod(lambda *args: None)
         sys.meta_path.insert(0, Late)
@@ -139,6 +132,72 @@ def test_wins_over_local_files_and_sys_path_then_gives_way(program):
         assert dezero.functions is sys.modules["dezero.functions"] and chapter1 is sys.modules["chapter1"]
         """,
         REAL,
+    )
+
+
+OWN = {
+    "dezero/__init__.py": "raise AssertionError('the package is dezero_c')",
+    "dezero/core.py": "raise AssertionError('this module is dezero_c')",
+    "dezero/trainer.py": """
+        from dezero import Variable
+        from .core import Parameter
+        import dezero.functions as F
+
+        class Trainer:
+            variable = Variable
+    """,
+    "dezero/transformers/__init__.py": "from dezero.transformers.attention import Attention",
+    "dezero/transformers/attention.py": "from ..layers import Layer\nclass Attention(Layer): pass",
+    "dezero/broken.py": "import dezero.nosuch",
+}
+
+
+@pytest.mark.parametrize("first", ["import dezero.trainer as trainer", "from dezero import trainer",
+                                   "from dezero.trainer import *", "from dezero.trainer import Trainer"])
+def test_modules_that_only_the_programs_own_folder_has(program, first):
+    done = program(
+        f"""
+        import sys
+        import dezero_c
+        dezero_c.install()
+        {first}
+        import dezero, dezero.trainer
+        from dezero import trainer, transformers
+        from dezero.transformers.attention import Attention
+        assert trainer.Trainer.variable is dezero.Variable is dezero_c.Variable
+        assert trainer.Parameter is dezero_c.Parameter and trainer.F is dezero_c.functions
+        assert dezero is dezero_c and dezero.trainer is trainer and transformers.Attention is Attention
+        assert issubclass(Attention, dezero_c.Layer)
+        dezero_c.install()              # they are no strangers
+        assert sys.modules["dezero.trainer"] is trainer
+        for line in "import dezero.nosuch", "from dezero import nosuch", "import dezero.broken", "dezero.nosuch":
+            try:
+                exec(line)
+            except (ImportError, AttributeError) as error:
+                assert "nosuch" in str(error)
+            else:
+                raise AssertionError(line)
+        dezero_c.uninstall()
+        assert not [name for name in sys.modules if name.split(".")[0] == "dezero"]
+        assert not hasattr(dezero_c, "trainer") and not hasattr(dezero_c, "transformers")
+        """,
+        OWN,
+    )
+    said = done.stderr.splitlines()
+    assert [line.split(", and takes ")[1].split(" from ")[0] for line in said] == [
+        "dezero.trainer", "dezero.transformers", "dezero.broken"]
+    assert all(line.startswith("dezero_c: has no dezero_c.") for line in said)
+
+
+def test_the_programs_own_folder_below_the_simple_core(program):
+    program(
+        """
+        import dezero_c
+        dezero_c.install(simple_core=True)
+        import dezero.trainer
+        assert dezero.trainer.Trainer.variable is dezero_c.core_simple.Variable
+        """,
+        OWN,
     )
 
 
