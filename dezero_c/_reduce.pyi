@@ -16,10 +16,12 @@ class Mean(Reduction):
     """The class behind `mean`: `Mean(axis, keepdims)(x)`."""
 
 class Max(Reduction):
-    """The class behind `max`: `Max(axis, keepdims)(x)`. Every element that equals the maximum gets the gradient."""
+    """"""
+    ties: str
+    def __init__(self, axis: Axis = None, keepdims: bool = False, ties: str = "whole") -> None: ...
 
 class Min(Max):
-    """The class behind `min`: `Min(axis, keepdims)(x)`. Every element that equals the minimum gets the gradient."""
+    """"""
 
 class Prod(Reduction):
     """The class behind `prod`: `Prod(axis, keepdims)(x)`."""
@@ -69,14 +71,14 @@ def average(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
     for an axis that x does not have.
     """
 
-def max(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+def max(x: Operand, axis: Axis = None, keepdims: bool = False, *, ties: str = "whole") -> Variable:
     """Largest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
 
     axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
     nothing to choose from, AxisError for an axis that x does not have.
     """
 
-def min(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
+def min(x: Operand, axis: Axis = None, keepdims: bool = False, *, ties: str = "whole") -> Variable:
     """Smallest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
 
     axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is

@@ -9,6 +9,7 @@ import pytest
 
 import dezero_c.functions as F
 from dezero_c import Variable
+from dezero_c._shape import unbroadcast
 from dezero_c.utils import gradient_check
 
 RNG = np.random.default_rng(8)
@@ -267,10 +268,11 @@ def test_float32_sums_are_exact_along_every_axis(shape, axis, layout):
     allowed = 16 * np.spacing(np.abs(wide).sum(axis=axis).astype(np.float32)) / np.sqrt(n)
     v = Variable(x)
     for y, exact, share in ((F.sum(v, axis), wide.sum(axis=axis), 1), (F.mean(v, axis), wide.mean(axis=axis), n),
-                            (F.unbroadcast(v, (1, *shape[1:])) if axis == 0 else F.sum(v, axis, True), None, 1)):
+                            (unbroadcast(v, (1, *shape[1:])) if axis == 0 else F.sum(v, axis, True), None, 1)):
         assert y.dtype == np.float32
         exact = wide.sum(axis=axis) if exact is None else exact
-        assert (np.abs(y.data.reshape(np.shape(exact)) - exact) <= allowed / share + np.spacing(np.abs(exact).astype(np.float32))).all()
+        last = np.spacing(np.abs(exact).astype(np.float32))
+        assert (np.abs(y.data.reshape(np.shape(exact)) - exact) <= allowed / share + last).all()
     np.testing.assert_allclose(F.var(v, axis).data, wide.var(axis=axis), rtol=1e-6)
     np.testing.assert_allclose(F.norm(v, 2, axis).data if not isinstance(axis, tuple) else F.norm(v).data,
                                np.linalg.norm(wide, 2, axis) if not isinstance(axis, tuple) else np.linalg.norm(wide.ravel()),
@@ -298,3 +300,23 @@ def test_the_second_derivative_of_the_variance_of_equal_values():
     x.cleargrad()
     F.sum(g * np.array([1.0, 0, 0])).backward()
     np.testing.assert_allclose(x.grad.data, [4 / 9, -2 / 9, -2 / 9])
+
+
+@pytest.mark.parametrize("function", [F.max, F.min])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_ties(function, dtype):
+    sign = 1 if function is F.max else -1
+    x = Variable(sign * np.array([[3, 1, 3], [2, 2, 2]], dtype))
+    for ties, want in (("whole", [[1, 0, 1], [1, 1, 1]]), ("share", [[0.5, 0, 0.5], [1 / 3] * 3])):
+        x.cleargrad()
+        y = function(x, axis=1, ties=ties)
+        F.sum(y).backward()
+        assert x.grad.dtype == dtype
+        np.testing.assert_allclose(x.grad.data, want, rtol=1e-6)
+    x.cleargrad()
+    function(F.stack([x, x]), ties="share").backward()
+    np.testing.assert_allclose(x.grad.data, [[0.5, 0, 0.5], [0, 0, 0]])
+    distinct = np.random.default_rng(0).permutation(12).reshape(3, 4) * 1.0
+    assert gradient_check(lambda v: function(v, axis=0, ties="share") ** 2, distinct, order=2)
+    with pytest.raises(ValueError, match="neither 'whole'"):
+        function(x, ties="first")

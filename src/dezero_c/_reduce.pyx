@@ -371,57 +371,75 @@ average = mean
 
 
 cdef class Max(Reduction):
-    """Max(axis=None, keepdims=False)\n--\n
-    The class behind `max`: `Max(axis, keepdims)(x)`. Every element that equals the maximum gets the gradient."""
+    """Max(axis=None, keepdims=False, ties="whole")\n--\n
+    The class behind `max`: `Max(axis, keepdims, ties)(x)`. Every element that equals the maximum gets the gradient, or with
+    ties="share" its part of it."""
+
+    cdef readonly object ties
+
+    def __init__(self, axis=None, keepdims=False, ties="whole"):
+        Reduction.__init__(self, axis, keepdims)
+        if ties not in ("whole", "share"):
+            raise ValueError(f"{type(self).__name__.lower()}: ties={ties!r} is neither 'whole', each of equal elements gets the "
+                             "gradient, nor 'share', they share it")
+        self.ties = ties
+
+    def _arguments(self):
+        return (self.axis, self.keepdims, self.ties)
 
     def forward(self, x):
         return x.max(axis=self.axis, keepdims=self.keepdims)
 
     cdef object again(self):
-        return max(self.in0, self.axis, self.keepdims)
+        return max(self.in0, self.axis, self.keepdims, ties=self.ties)
 
     def backward(self, gy):
         cdef Variable y = self.value()
         cdef object x = data_of(self.in0), chosen = x == data_of(y)
+        if self.ties == "share":
+            chosen = chosen / np.maximum(chosen.sum(axis=self.axes(), keepdims=True), 1)
         return self.stretched(gy) * (chosen.astype(x.dtype) if x.dtype.kind == "f" else chosen)
 
     cdef dz_kernel kernel(self, int dt, bint *reads, double *p) noexcept:
         reads[0] = True
-        return dz_extreme_grad(dt)
+        return dz_extreme_grad(dt) if self.ties == "whole" else NULL
 
 
 cdef class Min(Max):
-    """Min(axis=None, keepdims=False)\n--\n
-    The class behind `min`: `Min(axis, keepdims)(x)`. Every element that equals the minimum gets the gradient."""
+    """Min(axis=None, keepdims=False, ties="whole")\n--\n
+    The class behind `min`: `Min(axis, keepdims, ties)(x)`; ties as in Max."""
 
     def forward(self, x):
         return x.min(axis=self.axis, keepdims=self.keepdims)
 
     cdef object again(self):
-        return min(self.in0, self.axis, self.keepdims)
+        return min(self.in0, self.axis, self.keepdims, ties=self.ties)
 
 
-def max(x, axis=None, keepdims=False):
-    """Largest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+def max(x, axis=None, keepdims=False, *, ties="whole"):
+    """Largest element over the axes given.
 
-    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
-    nothing to choose from, AxisError for an axis that x does not have.
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. ties: where several elements are equal,
+    "whole" gives each the whole gradient, as in DeZero; with "share" they share it, as `maximum`, `minimum` and `norm` of
+    infinite order always do. nan wins. Raises ValueError when there is nothing to choose from and for another `ties`, AxisError
+    for an axis that x does not have, TypeError for complex numbers.
     """
     cdef Variable v = argument(x, "max")
     cdef Variable y = extreme(v, axis, keepdims, True)
-    cdef Max f = Max(axis, keepdims)
+    cdef Max f = Max(axis, keepdims, ties)
     return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max") if y is None else y)
 
 
-def min(x, axis=None, keepdims=False):
-    """Smallest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+def min(x, axis=None, keepdims=False, *, ties="whole"):
+    """Smallest element over the axes given.
 
-    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
-    nothing to choose from, AxisError for an axis that x does not have.
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. ties: where several elements are equal,
+    "whole" gives each the whole gradient, as in DeZero; with "share" they share it. nan wins. Raises ValueError when there is
+    nothing to choose from and for another `ties`, AxisError for an axis that x does not have, TypeError for complex numbers.
     """
     cdef Variable v = argument(x, "min")
     cdef Variable y = extreme(v, axis, keepdims, False)
-    cdef Min f = Min(axis, keepdims)
+    cdef Min f = Min(axis, keepdims, ties)
     return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min") if y is None else y)
 
 
