@@ -1,7 +1,7 @@
 from typing import Any
 
 from ._core import Function, Variable
-from ._typing import Operand, Pair
+from ._typing import Operand, Pair, Triple
 
 class Conv2d(Function):
     """The class behind `conv2d`: `Conv2d(stride, pad)(x, W, b)`."""
@@ -58,10 +58,20 @@ def conv1d(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, p
     dilation: ints. Gives (N, O, OL). Raises ValueError for shapes that do not fit.
     """
 
+def conv3d(x: Operand, W: Operand, b: Operand | None = None, stride: Triple = 1, pad: Triple = 0, dilation: Triple = 1,
+           groups: int = 1) -> Variable:
+    """Convolution of volumes (of frames of a film, say), by `conv2d`: slices that a window holds one behind the other are
+    channels of one image, so that a graph holds every slice as often as windows do.
+
+    x: (N, C, D, H, W); W: (O, C / groups, KD, KH, KW); b: (O,) or None; stride, pad, dilation: int or three (depth, rows,
+    columns); groups: as in `conv2d`. Gives (N, O, OD, OH, OW) in NumPy's common dtype of x, W and b, OD = (D + 2 pad -
+    dilation (KD - 1) - 1) // stride + 1, and so on. The padding is zeros. Raises ValueError for shapes that do not fit.
+    """
+
 def conv2d_simple(x: Operand, W: Operand, b: Operand | None = None, stride: Pair = 1, pad: Pair = 0, dilation: Pair = 1,
                   groups: int = 1) -> Variable:
     """`conv2d` put together from `im2col` and `matmul`, to be read: the same values, slower."""
 
 __all__ = [
-    "Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "deconv2d",
+    "Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "conv3d", "deconv2d",
 ]

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from dezero_c._core import Variable
 
-__all__ = ["Array", "Axis", "Operand", "Pair", "Path", "Shape"]
+__all__ = ["Array", "Axis", "Operand", "Pair", "Path", "Shape", "Triple"]
 
 Array: TypeAlias = NDArray[Any]
 Operand: TypeAlias = Variable | NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
 Axis: TypeAlias = int | tuple[int, ...] | None
 Shape: TypeAlias = int | tuple[int, ...] | list[int]
 Pair: TypeAlias = int | tuple[int, int] | list[int]
+Triple: TypeAlias = int | tuple[int, int, int] | list[int]
 Path: TypeAlias = str | os.PathLike[str] | IO[bytes]

@@ -6,6 +6,7 @@ that a seed gives the same numbers in both. Files of weights are read and writte
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from dezero_c import _training, _weights, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._recurrent import lstm_step
-from dezero_c.functions_conv import conv2d, deconv2d, pair
+from dezero_c.functions_conv import conv2d, conv3d, deconv2d
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from dezero_c._typing import Operand, Pair, Path
+    from dezero_c._typing import Operand, Pair, Path, Triple
 
 __all__ = [
-    "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Deconv2d", "Dropout", "EmbedID", "F", "Layer", "LayerNorm", "Linear",
+    "GRU", "LSTM", "RNN", "BatchNorm", "Conv2d", "Conv3d", "Deconv2d", "Dropout", "EmbedID", "F", "Layer", "LayerNorm", "Linear",
     "Parameter", "cuda", "np", "os", "pair", "weakref",
 ]       # what DeZero's module imports too, here and in its neighbours
 
@@ -261,55 +262,86 @@ class Linear(Layer):
 
 
 class _Convolution(Layer):
-    """What Conv2d and Deconv2d share, neither of which is the other."""
+    """What Conv2d, Conv3d and Deconv2d share, none of which is another."""
 
     _function: ClassVar[Callable[..., Variable]]
+    _axes: ClassVar[int] = 2
+    dilation: Any = 1       # for older pickles, too
+    groups: int = 1
 
-    def __init__(self, out_channels: int, kernel_size: Pair, stride: Pair = 1, pad: Pair = 0, nobias: bool = False,
-                 dtype: DTypeLike = np.float32, in_channels: int | None = None) -> None:
+    def __init__(self, out_channels: int, kernel_size: Pair | Triple, stride: Pair | Triple = 1, pad: Pair | Triple = 0,
+                 nobias: bool = False, dtype: DTypeLike = np.float32, in_channels: int | None = None, *,
+                 dilation: Pair | Triple = 1, groups: int = 1) -> None:
         super().__init__()
+        if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)) or groups < 1 or out_channels % groups:
+            raise ValueError(f"{type(self).__name__}: groups {groups!r} must be an int from 1 on that divides out_channels, "
+                             f"{out_channels}")
         self.in_channels: Any = in_channels     # an int from the first call on
         self.out_channels = out_channels
         self.kernel_size = kernel_size
         self.stride = stride
         self.pad = pad
+        self.dilation = dilation
+        self.groups = groups
         self.dtype = dtype
         self.W = Parameter(None, name="W")
         if in_channels is not None:
             self._init_W()
         self.b = None if nobias else Parameter(np.zeros(out_channels, dtype=dtype), name="b")
 
+    def _lengths(self) -> tuple[int, ...]:
+        """The window's, one for each of its axes."""
+        size: Any = self.kernel_size
+        if isinstance(size, (int, np.integer)):
+            return (int(size),) * self._axes
+        if isinstance(size, (tuple, list)) and len(size) == self._axes:
+            return tuple(size)
+        raise ValueError(f"{type(self).__name__}: kernel_size {size!r} must be an int or {self._axes} ints")
+
     def _init_W(self, xp: Any = np) -> None:
-        KH, KW = pair(self.kernel_size)
-        self.W.data = _drawn(self._known_shape("W"), self.in_channels * KH * KW, self.dtype)
+        if self.in_channels % self.groups:
+            raise ValueError(f"{type(self).__name__}: groups {self.groups} must divide the number of channels, "
+                             f"{self.in_channels}")
+        fan_in = self.in_channels // self.groups * math.prod(self._lengths())
+        self.W.data = _drawn(self._known_shape("W"), fan_in, self.dtype)
+
+    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
+        C = self.in_channels
+        return (self.out_channels, None if C is None else C // self.groups, *self._lengths()) if name == "W" else None
 
     def forward(self, x: Operand) -> Variable:
         if self.W.data is None:
             self.in_channels = _channels(self, x)
             self._init_W()
-        return self._function(x, self.W, self.b, self.stride, self.pad)
+        return self._function(x, self.W, self.b, self.stride, self.pad, dilation=self.dilation, groups=self.groups)
 
 
 class Conv2d(_Convolution):
-    """Convolution of x (N, C, H, W) with W (out_channels, C, KH, KW), plus b. W is drawn when x is first seen, unless
+    """Convolution of x (N, C, H, W) with W (out_channels, C / groups, KH, KW), plus b. W is drawn when x is first seen, unless
     in_channels is given.
 
-    kernel_size, stride, pad: an int or a pair.
+    kernel_size, stride, pad: an int or a pair. dilation (the same), groups (an int that divides the channels of both sides):
+    as in `functions.conv2d`, not in DeZero.
     """
 
     _function = staticmethod(conv2d)
 
-    def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
-        return (self.out_channels, self.in_channels, *pair(self.kernel_size)) if name == "W" else None
-
 
 class Deconv2d(_Convolution):
-    """Transposed convolution of x (N, C, H, W) with W (C, out_channels, KH, KW), plus b; the rest as in Conv2d."""
+    """Transposed convolution of x (N, C, H, W) with W (C, out_channels / groups, KH, KW), plus b; the rest as in Conv2d."""
 
     _function = staticmethod(deconv2d)
 
     def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
-        return (self.in_channels, self.out_channels, *pair(self.kernel_size)) if name == "W" else None
+        return (self.in_channels, self.out_channels // self.groups, *self._lengths()) if name == "W" else None
+
+
+class Conv3d(_Convolution):
+    """Convolution of x (N, C, D, H, W) with W (out_channels, C / groups, KD, KH, KW), plus b, see `functions.conv3d`; the rest as
+    in Conv2d, with an int or three ints where that takes a pair."""
+
+    _function = staticmethod(conv3d)
+    _axes = 3
 
 
 # ---- recurrent ----------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ NUMPY = {
     "batch_norm": lambda x, gamma, beta, mean, var: records.batch_norm_reference(x, gamma, beta),
     "conv2d": records.conv2d_reference, "conv2d_simple": records.conv2d_reference,
          "deconv2d": records.deconv2d_reference,
-    "conv1d": records.conv1d_reference, "pooling": records.max_pooling_reference,
+    "conv1d": records.conv1d_reference, "conv3d": records.conv3d_reference, "pooling": records.max_pooling_reference,
     "pooling_simple": records.max_pooling_reference, "average_pooling": records.mean_pooling_reference,
     "im2col": records.columns_reference, "col2im": records.images_reference,
 }
@@ -204,7 +204,7 @@ def torch_functions(torch):
         "layer_norm": lambda x, gamma, beta: nn.layer_norm(x, gamma.shape, gamma, beta),
         "batch_norm": lambda x, gamma, beta, mean, var: nn.batch_norm(x, None, None, gamma, beta, True, eps=2e-5),
         "conv2d": nn.conv2d, "conv2d_simple": nn.conv2d, "deconv2d": deconv2d, "conv1d": nn.conv1d,
-              "pooling": nn.max_pool2d,
+              "conv3d": nn.conv3d, "pooling": nn.max_pool2d,
         "pooling_simple": nn.max_pool2d, "average_pooling": nn.avg_pool2d, "im2col": columns, "col2im": images,
     }
     names["batch_nrom"] = names["batch_norm"]
@@ -677,7 +677,7 @@ def normalised(program, r, name):
         return f"f.{name}({n}, {gamma}, {beta}{'' if name == 'layer_norm' else f', np.zeros({k}), np.ones({k})'})"
 
 
-CONV = "conv2d conv2d_simple deconv2d conv1d pooling pooling_simple average_pooling im2col col2im".split()
+CONV = "conv2d conv2d_simple deconv2d conv1d conv3d pooling pooling_simple average_pooling im2col col2im".split()
 
 
 def image(program, r):
@@ -699,7 +699,7 @@ def kernel_from(program, r, shape):
     return program.constant((np.arange(size) % 5 * 0.3 - 0.5).reshape(shape))
 
 
-@writes("conv2d", "conv2d_simple", "deconv2d", "conv1d")
+@writes("conv2d", "conv2d_simple", "deconv2d", "conv1d", "conv3d")
 def convolution(program, r, name):
     if name == "conv1d":
         x = program.pick(r, lambda x: x.ndim == 3 and x.shape[2] > 1)
@@ -714,10 +714,15 @@ def convolution(program, r, name):
         shape = value.shape
         out = r.randint(1, 2)
         kh, kw = r.choice(((2, 2), (1, 2), (1, 1)))
-        W = kernel_from(program, r, (shape[1], out, kh, kw) if name == "deconv2d" else (out, shape[1], kh, kw))
+        if name == "conv3d":        # an image as a volume, its channels one behind the other
+            x, kernel = f"f.reshape({x}, {(1, *shape)})", (out, shape[0], r.randint(1, min(2, shape[1])), kh, kw)
+        else:
+            kernel = (shape[1], out, kh, kw) if name == "deconv2d" else (out, shape[1], kh, kw)
+        W = kernel_from(program, r, kernel)
         b = program.pick(r, lambda y: y.shape == (out,)) or r.choice(("None", program.constant(np.arange(out) + 0.5)))
         options = f"{r.randint(1, 2)}, {0 if name == 'deconv2d' else r.randint(0, 1)}"
-    return f"f.{name}({x}, {W}, {b}, {options})"
+    y = f"f.{name}({x}, {W}, {b}, {options})"
+    return f"f.get_item({y}, 0)" if name == "conv3d" else y     # values have four axes at most
 
 
 @writes("pooling", "pooling_simple", "average_pooling", "im2col")

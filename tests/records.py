@@ -951,6 +951,16 @@ def conv1d_reference(x, W, b=None, stride=1, pad=0):
     return conv2d_reference(x[:, :, None], W[:, :, None], b, (1, stride), (0, pad))[:, :, 0]
 
 
+def conv3d_reference(x, W, b=None, stride=1, pad=0):
+    """Slices of planes, each by conv2d's loops."""
+    (s, *ss), (p, *ps) = ((a, a, a) if isinstance(a, int) else a for a in (stride, pad))
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (0, 0), (0, 0)))
+    depths = range(0, x.shape[2] - W.shape[2] + 1, s)
+    y = np.stack([sum(conv2d_reference(x[:, :, d + k], W[:, :, k], None, tuple(ss), tuple(ps)) for k in range(W.shape[2]))
+                  for d in depths], axis=2)
+    return y if b is None else y + b.reshape(1, -1, 1, 1, 1)
+
+
 def max_pooling_reference(x, kernel, stride=1, pad=0):
     return windows(x, kernel, stride, pad, -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min).max(axis=(4, 5))
 
@@ -1040,6 +1050,15 @@ CONV = [
                 empty=[[(0, 2, 5), (3, 2, 2), (3,)]]),
            module=FC, integers="same",
            bad=[(lambda: FC.conv1d(v(1, 3, 4), v(2, 2, 2)), ValueError, r"conv1d.*\(1, 3, 4\).*\(2, 2, 2\)")]),
+    Record(["conv3d"],
+           conv("conv3d", conv3d_reference,
+                [("plain", [(2, 2, 3, 3, 2), (3, 2, 2, 2, 2), (3,)], {}),
+                 ("stride_pad", [(1, 2, 4, 3, 3), (2, 2, 2, 3, 2)], {"stride": (2, 1, 2), "pad": (1, 1, 0)}),
+                 ("one_by_one", [(1, 2, 2, 2, 2), (2, 2, 1, 1, 1), (2,)], {})],
+                empty=[[(0, 2, 3, 3, 2), (3, 2, 2, 2, 2), (3,)]]),
+           module=FC, integers="same",
+           bad=[(lambda: FC.conv3d(v(1, 3, 4, 4, 4), v(2, 2, 2, 2, 2)), ValueError,
+                 r"conv3d.*\(1, 3, 4, 4, 4\).*\(2, 2, 2, 2, 2\)")]),
     Record(["pooling"], pool("pooling", max_pooling_reference), points="apart", module=FC, integers="same",
            bad=[(lambda: FC.pooling(v(1, 1, 2, 2), 3), ValueError, "pooling"),
                 (lambda: FC.pooling(v(4, 4), 2), ValueError, r"pooling.*\(4, 4\)")],

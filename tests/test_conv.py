@@ -1,4 +1,4 @@
-"""conv2d, deconv2d, conv1d, the gradient of the weights, im2col and col2im.
+"""conv2d, deconv2d, conv1d, conv3d, the gradient of the weights, im2col and col2im.
 
 Values against plain sums over windows, gradients by finite differences at orders 1 to 3, the fused backward against the
 graph's, every dtype, empty batches, tiles (large images, many small ones), and errors that say what to do.
@@ -269,6 +269,98 @@ def test_conv1d():
     check_orders(lambda x, W, b: F.sum(FC.conv1d(x, W, b, 2, 1, 2, 2) ** 3), [x, W, b])
 
 
+# name: (N, C, D, H, W), C_out, kernel, stride, pad, dilation, groups
+VOLUMES = {
+    "plain": ((2, 3, 4, 5, 4), 2, (2, 3, 2), 1, 0, 1, 1),
+    "padded": ((1, 2, 3, 4, 3), 3, (3, 3, 3), 1, 1, 1, 1),
+    "strided": ((2, 2, 5, 4, 6), 2, (2, 1, 3), (2, 1, 3), (1, 0, 2), 1, 1),
+    "dilated": ((1, 2, 6, 5, 7), 2, (3, 2, 2), (1, 2, 1), (1, 0, 1), (2, 3, 1), 1),
+    "groups": ((2, 4, 3, 3, 4), 6, (2, 2, 2), 1, (0, 1, 0), 1, 2),
+    "depthwise": ((1, 3, 3, 3, 3), 3, (2, 2, 1), 1, 1, (2, 1, 1), 3),
+    "pointwise": ((2, 3, 2, 3, 2), 4, (1, 1, 1), 1, 0, 1, 1),
+    "flat": ((2, 2, 1, 4, 4), 2, (1, 3, 3), 1, (0, 1, 1), 1, 1),
+}
+volumes = pytest.mark.parametrize("name", VOLUMES)
+
+
+def volume_arrays(name, dtype=np.float64):
+    shape, o, kernel, *_, groups = VOLUMES[name]
+    return [RNG.standard_normal(s).astype(dtype) for s in (shape, (o, shape[1] // groups, *kernel), (o,))]
+
+
+def conv3d(name):
+    return lambda x, W, b: FC.conv3d(x, W, b, *VOLUMES[name][3:])
+
+
+def naive3d(x, W, b, stride, pad, dilation, groups):
+    """Slice by slice of a window's depth."""
+    (s, *ss), (p, *ps), (d, *ds) = ((a, a, a) if isinstance(a, int) else a for a in (stride, pad, dilation))
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (0, 0), (0, 0)))
+    first = range(0, x.shape[2] - d * (W.shape[2] - 1), s)
+    y = np.stack([sum(naive(x[:, :, z + d * k], W[:, :, k], None, tuple(ss), tuple(ps), tuple(ds), groups)
+                      for k in range(W.shape[2])) for z in first], axis=2)
+    return y + b.reshape(1, -1, 1, 1, 1)
+
+
+@volumes
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64, np.longdouble])
+def test_conv3d(name, dtype):
+    x, W, b = arrays3 = [(a * 3).astype(dtype) for a in volume_arrays(name)]
+    y = conv3d(name)(x, W, b)
+    assert y.dtype == dtype
+    expected = naive3d(*(a.astype(np.longdouble) for a in arrays3), *VOLUMES[name][3:])
+    eps = np.finfo(dtype).eps if np.dtype(dtype).kind == "f" else 0
+    np.testing.assert_allclose(y.data.astype(np.longdouble), expected, rtol=10 * eps, atol=200 * eps)
+    views = [np.asfortranarray(x), np.ascontiguousarray(W.T).T, np.repeat(b, 2)[::2]]
+    np.testing.assert_allclose(conv3d(name)(*views).data, y.data, rtol=10 * eps, atol=200 * eps)
+
+
+@volumes
+def test_conv3d_at_three_orders(name):
+    check_orders(lambda x, W, b: F.sum(conv3d(name)(x, W, b) ** 3), [a / 4 for a in volume_arrays(name)])
+
+
+@volumes
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_conv3d_is_torchs(name, dtype, create_graph):
+    torch = pytest.importorskip("torch")
+    given = volume_arrays(name, dtype)
+    leaves = [torch.tensor(a, requires_grad=True) for a in given]
+    z = torch.nn.functional.conv3d(*leaves, *VOLUMES[name][3:])
+    seed = RNG.standard_normal(tuple(z.shape)).astype(dtype)
+    z.backward(torch.tensor(seed))
+    tolerance = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-11, "atol": 1e-12}
+    vs = gradients(conv3d(name), given, seed, create_graph)
+    np.testing.assert_allclose(conv3d(name)(*given).data, z.detach().numpy(), **tolerance)
+    for v, leaf in zip(vs, leaves, strict=True):
+        assert v.grad.dtype == dtype
+        np.testing.assert_allclose(v.grad.data, leaf.grad.numpy(), **tolerance)
+
+
+def test_empty_volumes():
+    W, b = np.ones((4, 3, 2, 3, 3), np.float32), np.ones(4, np.float32)
+    vs = gradients(lambda x, W, b: FC.conv3d(x, W, b, 2, 1), (np.ones((0, 3, 5, 5, 5), np.float32), W, b))
+    assert FC.conv3d(vs[0], W, b, 2, 1).shape == (0, 4, 3, 3, 3)
+    assert vs[0].grad.shape == (0, 3, 5, 5, 5)
+    assert not vs[1].grad.data.any()
+    assert not vs[2].grad.data.any()
+    no_channels = FC.conv3d(np.ones((2, 0, 5, 5, 5)), np.ones((4, 0, 3, 3, 3)), b)
+    np.testing.assert_array_equal(no_channels.data, np.ones((2, 4, 3, 3, 3)))
+    no_rows = FC.conv3d(np.ones((2, 3, 2, 0, 4), np.float32), W, b, 1, (0, 2, 0))     # windows of padding alone
+    np.testing.assert_array_equal(no_rows.data, np.ones((2, 4, 1, 2, 2)))
+
+
+def test_conv3d_without_a_bias_and_of_constants():
+    x, W, b = volume_arrays("plain")
+    close(FC.conv3d(x, W).data + b.reshape(1, -1, 1, 1, 1), FC.conv3d(x, W, b).data)
+    full = gradients(conv3d("plain"), (x, W, b))
+    v = Variable(W)
+    FC.conv3d(x, v, b).backward()
+    close(v.grad.data, full[1].grad.data)
+    assert FC.conv3d(x.astype(np.float32), W).dtype == np.float64
+
+
 def test_constants_get_no_gradient():
     """An ndarray operand is a constant: work for it is not done, and the rest is right."""
     x, W, b = arrays("same")
@@ -427,6 +519,16 @@ X, W0 = np.ones((2, 3, 5, 5)), np.ones((4, 3, 3, 3))
     (lambda: FC.deconv2d(X, np.ones((3, 2, 3, 3)), stride=0), ValueError, ["stride", "at least 1"]),
     (lambda: FC.conv1d(X, W0), ValueError, ["conv1d", "3 axes"]),
     (lambda: FC.conv1d(X[0], W0[0], stride=(1, 2)), TypeError, ["conv1d", "stride"]),
+    (lambda: FC.conv3d(X, W0), ValueError, ["conv3d", "5 axes", r"\(2, 3, 5, 5\)"]),
+    (lambda: FC.conv3d(X[None], W0[None]), ValueError, ["conv3d", "has 2 channels", "takes 4"]),
+    (lambda: FC.conv3d(X[None], W0[None, :2], groups=2), ValueError, ["groups 2", r"\(1, 2, 3, 3, 3\)"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 4, 3, 3))), ValueError, ["conv3d", "depth", "does not fit"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 6, 3))), ValueError, ["conv3d", r"\(1, 2, 3, 6, 3\)", "does not fit"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 3, 3)), np.ones(2)), ValueError, ["conv3d", r"b has shape \(2,\)"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 3, 3)), stride=(1, 2)), TypeError, ["conv3d", "stride", "three ints"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 3, 3)), stride=0), ValueError, ["conv3d", "stride", "at least 1"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 3, 3)), pad=1.0), TypeError, ["conv3d", "pad 1.0"]),
+    (lambda: FC.conv3d(X[None], np.ones((1, 2, 3, 3, 3)), groups=1.0), TypeError, ["conv3d", "groups 1.0"]),
     (lambda: FC.conv2d_simple(X, np.ones((4, 2, 3, 3))), ValueError, ["3 channels"]),
     (lambda: FC.im2col(X, 6), ValueError, ["im2col", "does not fit"]),
     (lambda: FC.im2col(X[0], 2), ValueError, ["im2col", "4 axes"]),

@@ -213,6 +213,9 @@ EVERY = {
     "Linear nobias": (lambda: L.Linear(3, nobias=True, in_size=4), (2, 4)),
     "Conv2d": (lambda: L.Conv2d(3, (2, 3), stride=2, pad=1), (2, 2, 5, 6)),
     "Deconv2d": (lambda: L.Deconv2d(3, (2, 3), stride=2, pad=1), (2, 2, 5, 6)),
+    "Conv2d of groups": (lambda: L.Conv2d(4, 2, dilation=(2, 1), groups=2), (2, 2, 5, 6)),
+    "Deconv2d of groups": (lambda: L.Deconv2d(4, 2, dilation=(2, 1), groups=2), (2, 2, 5, 6)),
+    "Conv3d": (lambda: L.Conv3d(3, (2, 1, 3), stride=(1, 2, 2), pad=1), (2, 2, 3, 4, 5)),
     "RNN": (lambda: L.RNN(3), (2, 4)),
     "LSTM": (lambda: L.LSTM(3), (2, 4)),
     "GRU": (lambda: L.GRU(3), (2, 4)),
@@ -462,6 +465,7 @@ def test_neither_convolution_is_the_other():
     """Programs that treat each kind of layer in its own way ask with isinstance."""
     assert not isinstance(L.Deconv2d(3, 2), L.Conv2d)
     assert not isinstance(L.Conv2d(3, 2), L.Deconv2d)
+    assert not isinstance(L.Conv3d(3, 2), L.Conv2d)
 
 
 def test_convolution_and_its_transpose_are_the_functions():
@@ -474,6 +478,40 @@ def test_convolution_and_its_transpose_are_the_functions():
     layer.b.data += image(3)
     y = layer(x)
     np.testing.assert_array_equal(y.data, F.deconv2d(x, layer.W, layer.b, (2, 1), (1, 0)).data)
+
+
+def test_dilated_convolutions_of_groups_are_the_functions():
+    x, volume = image(2, 4, 5, 6), image(2, 4, 4, 5, 6)
+    for cls, f, a, kernel, W in ((L.Conv2d, F.conv2d, x, (2, 3), (6, 2, 2, 3)), (L.Deconv2d, F.deconv2d, x, (2, 3), (4, 3, 2, 3)),
+                                 (L.Conv3d, F.conv3d, volume, (2, 1, 3), (6, 2, 2, 1, 3))):
+        dilation = 2 if cls is L.Conv2d else (2, 1, 1)[:len(kernel)]
+        for layer in (cls(6, kernel, dilation=dilation, groups=2), cls(6, kernel, dilation=dilation, groups=2, in_channels=4)):
+            assert layer._known_shape("W") in (W, (W[0], None, *W[2:]), (None, *W[1:]))
+            y = layer(a)
+            assert layer.W.shape == layer._known_shape("W") == W
+            np.testing.assert_array_equal(y.data, f(a, layer.W, layer.b, dilation=dilation, groups=2).data)
+            F.sum(y).backward()
+            assert layer.W.grad.shape == W
+    np.random.seed(0)
+    wide = L.Conv2d(64, 3, in_channels=128, groups=4)
+    assert np.isclose(wide.W.data.std(), 1 / np.sqrt(128 / 4 * 9), rtol=0.02)
+
+
+def test_groups_that_divide_no_channels():
+    for groups in (0, 4, 2.0, True, -1):
+        with pytest.raises(ValueError, match=rf"Conv2d: groups {groups} must be an int .* divides out_channels, 6"):
+            L.Conv2d(6, 2, groups=groups)
+    with pytest.raises(ValueError, match="Conv3d: groups 3 must divide the number of channels, 4"):
+        L.Conv3d(6, 2, groups=3)(image(1, 4, 3, 3, 3))
+    for kernel in ((2, 3), (2, 3, 4, 5), 1.5):
+        with pytest.raises(ValueError, match=r"Conv3d: kernel_size .* must be an int or 3 ints"):
+            L.Conv3d(6, kernel, in_channels=2)
+
+
+def test_convolutions_of_older_pickles():
+    layer = L.Conv2d(3, 2)
+    del layer.dilation, layer.groups
+    assert layer(image(1, 2, 4, 4)).shape == (1, 3, 3, 3)
 
 
 # ---- recurrent layers against their formulas ----------------------------------------------------------------------

@@ -190,7 +190,7 @@ cdef int window_of(dz_window *w, tuple xs, tuple Ws, object stride, object pad, 
 cdef Py_ssize_t groups_of(object groups, tuple Ws, str op) except -1:
     if not isinstance(groups, (int, np.integer)) or isinstance(groups, bool):
         raise TypeError(f"{op}: groups {groups!r} must be an int")
-    if not 1 <= groups < 1 << 31 or len(Ws) == 4 and Ws[0] % groups:
+    if not 1 <= groups < 1 << 31 or len(Ws) > 3 and Ws[0] % groups:
         raise ValueError(f"{op}: groups {groups} must be at least 1 and divide the first axis of the weights, of shape {Ws}")
     return groups
 
@@ -536,6 +536,46 @@ def conv1d(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     return reshape(y, (y.shape[0], y.shape[1], y.shape[3]))
 
 
+cdef tuple three_ints(object x, str name):
+    """A parameter of conv3d as three ints."""
+    cdef tuple abc = tuple(x) if isinstance(x, (tuple, list)) else (x, x, x)
+    if len(abc) != 3 or not all([isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in abc]):
+        raise TypeError(f"conv3d: {name} {x!r} must be an int or three ints")
+    return abc
+
+
+def conv3d(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
+    """Convolution of volumes (of frames of a film, say), by `conv2d`: slices that a window holds one behind the other are
+    channels of one image, so that a graph holds every slice as often as windows do.
+
+    x: (N, C, D, H, W); W: (O, C / groups, KD, KH, KW); b: (O,) or None; stride, pad, dilation: int or three (depth, rows,
+    columns); groups: as in `conv2d`. Gives (N, O, OD, OH, OW) in NumPy's common dtype of x, W and b, OD = (D + 2 pad -
+    dilation (KD - 1) - 1) // stride + 1, and so on. The padding is zeros. Raises ValueError for shapes that do not fit.
+    """
+    cdef tuple vs = operands(x, W, b, "conv3d"), xs = vs[0].shape, Ws = vs[1].shape
+    cdef tuple s = three_ints(stride, "stride"), p = three_ints(pad, "pad"), d = three_ints(dilation, "dilation")
+    cdef dz_window w
+    if len(xs) != 5 or len(Ws) != 5:
+        raise ValueError(f"conv3d: x has shape {xs} and W {Ws}; both must have 5 axes, (N, C, D, H, W) and (C_out, C_in / "
+                         "groups, KD, KH, KW)")
+    groups_of(groups, Ws, "conv3d")
+    if Ws[1] * groups != xs[1]:
+        raise ValueError(f"conv3d: x of shape {xs} has {xs[1]} channels, but W of shape {Ws} with groups={groups} takes "
+                         f"{Ws[1] * groups}; W must have shape (C_out, C_in / groups, KD, KH, KW)")
+    try:
+        set_window(&w, (xs[0], xs[1], xs[2], 1), (Ws[2], 1), (s[0], 1), (p[0], 0), (d[0], 1), "along the depth")
+        slices = vs[0]
+        if xs[3] * xs[4]:       # else there is nothing to move
+            slices = im2col(reshape(slices, (*xs[:3], xs[3] * xs[4])), (Ws[2], 1), (s[0], 1), (p[0], 0), False, (d[0], 1))
+            slices = transpose(slices, (0, 4, 1, 2, 3, 5))      # (N, OD, C, KD, 1, H W)
+        slices = reshape(slices, (xs[0] * w.oh, xs[1] * Ws[2], xs[3], xs[4]))
+        y = conv2d(slices, reshape(vs[1], (Ws[0], Ws[1] * Ws[2], *Ws[3:])), vs[2] if len(vs) == 3 else None,
+                   s[1:], p[1:], d[1:], groups)
+    except ValueError as error:
+        raise ValueError(f"conv3d: x of shape {xs} and W of shape {Ws} do not fit; slice by slice: {error}") from error
+    return transpose(reshape(y, (xs[0], w.oh, Ws[0], *y.shape[2:])), (0, 2, 1, 3, 4))
+
+
 def conv2d_simple(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     """`conv2d` put together from `im2col` and `matmul`, to be read: the same values, slower."""
     cdef tuple vs = operands(x, W, b, "conv2d_simple"), Ws = vs[1].shape
@@ -553,7 +593,7 @@ def conv2d_simple(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     return transpose(reshape(y, (w.n, w.oh, w.ow, oc)), (0, 3, 1, 2))
 
 
-__all__ = ["Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "deconv2d"]
+__all__ = ["Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "conv3d", "deconv2d"]
 
 for _cls in (Conv2d, Deconv2d, Conv2DGradW):
     _core.open_class(_cls)
