@@ -1,4 +1,4 @@
-"""Layers: parameters with the function that uses them. What DeZero has, and GRU, LayerNorm and Dropout.
+"""Layers: parameters with the function that uses them. What DeZero has, and GRU, LayerNorm, Dropout and Conv3d.
 
 A layer is plain Python over `dezero_c.functions`. Weights are drawn from NumPy's global generator, in DeZero's order, so
 that a seed gives the same numbers in both. Files of weights are read and written by `_weights`.
@@ -233,7 +233,8 @@ def _channels(layer: _Convolution, x: Any) -> int:
 
 
 class Linear(Layer):
-    """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,).
+    """x @ W + b. x: (..., in_size); W: (in_size, out_size), drawn when x is first seen unless in_size is given; b: (out_size,),
+    zeros at first, or None with nobias. Both have `dtype`. Raises ValueError where x's last axis is not W's first.
     """
 
     def __init__(self, out_size: int, nobias: bool = False, dtype: DTypeLike = np.float32,
@@ -318,10 +319,11 @@ class _Convolution(Layer):
 
 class Conv2d(_Convolution):
     """Convolution of x (N, C, H, W) with W (out_channels, C / groups, KH, KW), plus b. W is drawn when x is first seen, unless
-    in_channels is given.
+    in_channels is given; b (out_channels,) is zeros at first, or None with nobias. Both have `dtype`.
 
     kernel_size, stride, pad: an int or a pair. dilation (the same), groups (an int that divides the channels of both sides):
-    as in `functions.conv2d`, not in DeZero.
+    as in `functions.conv2d`, not in DeZero. Raises ValueError for groups that do not divide them, for x with other channels
+    than in_channels, and for shapes that do not fit.
     """
 
     _function = staticmethod(conv2d)
@@ -367,7 +369,8 @@ def _through(layer: Layer, x: Operand, y: Operand | None = None) -> Variable | A
 
 
 class RNN(Layer):
-    """h = tanh(x2h(x) + h2h(h)), from h = 0. x: (N, in_size), h: (N, hidden_size)."""
+    """h = tanh(x2h(x) + h2h(h)), from h = 0, one step a call. x: (N, in_size); the result is h, (N, hidden_size), which is kept
+    with its graph for the next call. Raises ValueError where x is of another batch than h; see `reset_state`."""
 
     def __init__(self, hidden_size: int, in_size: int | None = None) -> None:
         super().__init__()
@@ -388,7 +391,9 @@ class RNN(Layer):
 
 class LSTM(Layer):
     """Long short-term memory without peepholes (S. Hochreiter, J. Schmidhuber, 1997; F. Gers and others, 2000): gates f, i, o
-    = sigmoid(x2(x) + h2(h)) and u = tanh(x2u(x) + h2u(h)); c = f c + i u; h = o tanh(c), from c = h = 0."""
+    = sigmoid(x2(x) + h2(h)) and u = tanh(x2u(x) + h2u(h)); c = f c + i u; h = o tanh(c), from c = h = 0.
+
+    x: (N, in_size); the result is h, (N, hidden_size); h and c are kept as in RNN, which says what is refused, too."""
 
     def __init__(self, hidden_size: int, in_size: int | None = None) -> None:
         super().__init__()
@@ -426,7 +431,7 @@ class LSTM(Layer):
 
 class GRU(Layer):
     """Gated recurrent unit (K. Cho and others, 2014): gates r, z = sigmoid(x2(x) + h2(h)), u = tanh(x2u(x) + h2u(r h)),
-    h = z h + (1 - z) u, from h = 0."""
+    h = z h + (1 - z) u, from h = 0. x: (N, in_size); the result is h, (N, hidden_size), kept as in RNN."""
 
     x2r: Linear
     x2z: Linear
@@ -465,7 +470,8 @@ class GRU(Layer):
 
 
 class EmbedID(Layer):
-    """The row of W (in_size, out_size), float32, for each of the integers x: shape (*x.shape, out_size).
+    """The row of W (in_size, out_size), float32, normal numbers of variance 1 at first, for each of the integers x: shape
+    (*x.shape, out_size). Raises TypeError for what are no integers, IndexError for ids that are no rows.
 
     padding_idx (not in DeZero): the row that stands for padding; it starts as zeros and gets no gradient, see
     `functions.embed_id`. Raises IndexError where W has no such row.
@@ -486,7 +492,8 @@ class EmbedID(Layer):
 
 
 class BatchNorm(Layer):
-    """Batch normalisation along axis 1 of x (N, C) or (N, C, H, W), see `functions.batch_norm`.
+    """Batch normalisation along axis 1 of x (N, C) or (N, C, H, W), see `functions.batch_norm`. gamma, beta, avg_mean and
+    avg_var, (C,), are made when x is first seen, in its dtype (float32 for integers).
 
     The running averages are Parameters too, so that they are saved with the weights; they never have a gradient.
     """
@@ -511,7 +518,8 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """Normalisation over the last axis, see `functions.layer_norm`; eps is added to the variance."""
+    """Normalisation over the last axis of x (..., D), see `functions.layer_norm`; eps is added to the variance. gamma and beta,
+    (D,), are made when x is first seen, in its dtype (float32 for integers)."""
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
@@ -528,7 +536,8 @@ class LayerNorm(Layer):
 
 
 class Dropout(Layer):
-    """Zeros for a share of the elements while training, see `functions.dropout`."""
+    """Zeros for a share of the elements, dropout_ratio from 0 to below 1, while training; x itself in test mode. See
+    `functions.dropout`."""
 
     def __init__(self, dropout_ratio: float = 0.5) -> None:
         super().__init__()
