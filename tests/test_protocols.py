@@ -202,6 +202,31 @@ def test_what_has_no_gradient_here_says_so(call, name):
         call(Variable(A))
 
 
+@pytest.mark.parametrize("name", [
+    "arctan2", "hypot", "logaddexp", "log2", "log10", "exp2", "cbrt", "reciprocal", "arcsinh", "arccosh", "arctanh", "floor",
+    "ceil", "rint", "trunc", "remainder", "floor_divide",
+])
+def test_ufuncs_give_the_graph(name):
+    """On a Variable beside an array, on either side, and of integers."""
+    ufunc, f = getattr(np, name), getattr(F, name)
+    a, b = 1.0 + A, 3.0 + B
+    a = a / 4 if name == "arctanh" else a
+    calls = [(Variable(a), b), (a, Variable(b)), (Variable(a), 2.5), (2.5, Variable(b))] if ufunc.nin == 2 else [(Variable(a),)]
+    for xs in calls:
+        y = ufunc(*xs)
+        assert type(y) is Variable
+        assert type(y.creator) is type(f(*xs).creator)
+        assert np.array_equal(y.data, ufunc(*[x.data if isinstance(x, Variable) else x for x in xs]))
+        y.backward()
+        assert all(x.grad.shape == (3, 3) for x in xs if isinstance(x, Variable))
+    if name != "arctanh":
+        whole = [np.array([2, 5, 7]), np.array([3, 2, 7])][:ufunc.nin]
+        y = ufunc(*[Variable(x) for x in whole])
+        want = ufunc(*[x * 1.0 for x in whole]) if name == "reciprocal" else ufunc(*whole)
+        assert y.dtype == want.dtype
+        assert np.array_equal(y.data, want)
+
+
 def test_ufuncs_of_others_are_sent_to_functions_that_exist():
     """They have a name, and no module to be found in."""
     special = pytest.importorskip("scipy.special")

@@ -542,24 +542,25 @@ cdef class Elementwise(Function):
 
     cdef int set_params(self, tuple params) except -1:
         cdef int i
-        for i, p in enumerate(params):
-            if isinstance(p, Variable):
-                raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
-                                "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
-        if self.op == DZ_OP_ROUND:
+        if isinstance(params[0], Variable):
+            pass        # refused below
+        elif self.op == DZ_OP_ROUND:
             params = (whole("round", "decimals", params[0]),)
             self.general_params = abs(params[0]) > DZ_MAXTEN
         elif self.op == DZ_OP_POLYGAMMA:
             params = (order_of(params[0]),)
         self.saved = params
-        if self.op == DZ_OP_NAN_TO_NUM:     # the kernel has the largest numbers in place of infinities, no others
-            self.general_params = any([p is not None for p in params[1:]])
-            params = params[:1]
         for i, p in enumerate(params):
-            if p is None and self.op == DZ_OP_CLIP:     # a bound that is none
-                self.param[i] = float("-inf") if i == 0 else float("inf")
+            if self.op == DZ_OP_NAN_TO_NUM and i > 0 and not isinstance(p, Variable):
+                # the kernel has the largest numbers in place of infinities, no others
+                self.general_params = self.general_params or p is not None
             elif type(p) is float or type(p) is int or type(p) is bool:
                 self.param[i] = p
+            elif p is None and self.op == DZ_OP_CLIP:       # a bound that is none
+                self.param[i] = float("-inf") if i == 0 else float("inf")
+            elif isinstance(p, Variable):
+                raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
+                                "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
             else:
                 self.general_params = True
         return 0
