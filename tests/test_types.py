@@ -57,7 +57,7 @@ SAMPLES = {
     "LayerNorm": ((1e-5,), ((3, 4), (4,), (4,))), "Dropout": ((MASK, 0.3), ONE),
     "MeanSquaredError": ((), TWO), "SoftmaxCrossEntropy": ((), ((3, 4), CLASS_NUMBERS)),
     "Conv2d": ((1, 1), (IMAGES, (3, 2, 3, 3), (3,))), "Deconv2d": ((1, 0), (IMAGES, (2, 3, 3, 3), (3,))),
-    "Im2col": ((2, 1, 0), (IMAGES,)), "Col2im": ((IMAGES, 2, 1, 0), ((18, 8),)),
+    "Polygamma": ((1,), ONE), "Im2col": ((2, 1, 0), (IMAGES,)), "Col2im": ((IMAGES, 2, 1, 0), ((18, 8),)),
     "Pooling": ((2, 2, 0), (IMAGES,)), "AveragePooling": ((2, 2, 0), (IMAGES,)),
     "AveragePoolingGrad": ((IMAGES, 2, 2, 0), ((2, 2, 2, 2),)),
 }
