@@ -77,7 +77,8 @@ def operations():
 
 
 PARAMETERS = {"pow": lambda x: F.pow(x, 3.0), "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "elu": lambda x: F.elu(x, 1.0),
-              "clip": lambda x: F.clip(x, 0.4, 0.6), "arccosh": lambda x: F.arccosh(x + 1.0)}
+              "clip": lambda x: F.clip(x, 0.4, 0.6), "arccosh": lambda x: F.arccosh(x + 1.0),
+              "polygamma": lambda x: F.polygamma(1, x)}
 OPERATIONS = operations()
 
 
