@@ -17,7 +17,7 @@ from dezero_c import _training, _weights, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._recurrent import lstm_step
-from dezero_c.functions_conv import conv2d, conv3d, deconv2d
+from dezero_c.functions_conv import conv2d, conv3d, deconv2d, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
