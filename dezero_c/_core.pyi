@@ -321,8 +321,8 @@ def register_methods(**functions: Callable[..., Any]) -> None:
 def variable_state(v: Variable) -> tuple[Any, ...]:
     """All of a Variable but its place in a graph: for _copying."""
 
-def restore_variable(v: Variable, state: tuple[Any, ...]) -> None:
-    """The opposite of variable_state."""
+def restore_variable(v: Variable, state: tuple[Any, ...] | dict[str, Any]) -> None:
+    """The opposite of variable_state; takes the attributes of a DeZero Variable, a dict, as well."""
 
 def is_native(f: Function) -> bool:
     """Whether f runs its class's C methods."""

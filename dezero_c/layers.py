@@ -118,6 +118,16 @@ class Layer:
             state["_containers"] = dict(held)
         return state
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The opposite of `__getstate__`; takes the attributes of a DeZero layer as well, whose names of Parameters are a set."""
+        if type(state.get("_params")) is not set:
+            self.__dict__.update(state)
+            return
+        self.__dict__["_params"] = _Names()
+        for name, value in state.items():       # in the order of definition
+            if name != "_params":
+                setattr(self, name, value)
+
     def params(self) -> Iterator[Parameter]:
         """The Parameters of this layer and of the layers in it, each once."""
         yield from _training.parameters(self)

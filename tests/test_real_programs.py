@@ -1,12 +1,16 @@
 """What programs of users met: numbers that were silently wrong, and refusals, each with the right value."""
 
+import base64
 import copy
+import json
 import pickle
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import dezero_c
 import dezero_c.core_simple as simple
 import dezero_c.functions as F
 import dezero_c.layers as L
@@ -317,3 +321,65 @@ def test_flags_of_backward(flag):
     assert (y.grad is not None) == (x.grad.creator is not None) == bool(flag)
     with pytest.raises(TypeError, match="create_graph is True or False, not ndarray"):
         y.backward(create_graph=np.ones(2))
+
+
+# ---- pickles of DeZero's ---------------------------------------------------------------------------------------------------
+
+PICKLES = [line.split("\t") for line in (Path(__file__).parent / "pickles_of_dezero.txt").read_text().splitlines()
+           if not line.startswith("#")]
+
+
+@pytest.fixture
+def drop_in():
+    dezero_c.install()
+    yield
+    dezero_c.uninstall()
+
+
+@pytest.mark.parametrize(("what", "text"), PICKLES, ids=[what for what, _ in PICKLES])
+def test_pickles_of_dezero_are_read(what, text, drop_in):
+    pickled, given, wanted = json.loads(text)
+    pickled = base64.b64decode(pickled)
+    if what == "MomentumSGD with state":        # by ids of another process
+        with pytest.raises(ValueError, match="MomentumSGD: a pickle of DeZero's optimizer has its state"):
+            pickle.loads(pickled)
+        return
+    o = pickle.loads(pickled)
+    assert type(o).__module__.startswith("dezero_c.")
+    if wanted is not None:
+        x = np.array(given) if what == "EmbedID" else np.array(given, np.float32)
+        assert np.allclose(o(x).data.ravel(), wanted, rtol=1e-5, atol=1e-6)
+        names = [name for name, _ in o.named_params()]
+        again = pickle.loads(pickle.dumps(o))
+        assert [name for name, _ in again.named_params()] == [name for name, _ in copy.deepcopy(o).named_params()] == names
+        assert optimizers.SGD().setup(o).target is o
+    elif what == "Linear without weights":
+        assert o(np.ones((2, 3), np.float32)).shape == (2, 4)
+        assert [p.shape for p in o.params()] == [(3, 4), (4,)] or [p.shape for p in o.params()] == [(4,), (3, 4)]
+    elif isinstance(o, optimizers.Optimizer):
+        assert o._numbers()["lr" if what == "SGD" else "alpha"] == 0.5
+        layer = o.target or L.Linear(1, in_size=1)
+        F.sum(layer(np.ones((1, 1), np.float32))).backward()
+        before = layer.W.data.copy()
+        o.setup(layer).update()
+        assert not np.array_equal(layer.W.data, before)
+    elif what == "Variable":
+        assert (o.data.tolist(), o.name, o.note, o.grad.data.tolist(), o.creator) == ([0, 1, 2], "v", "n", [1, 1, 1], None)
+        F.sum(o * o).backward()
+        assert o.grad.data.tolist() == [1, 3, 5]
+    elif what == "Variable with gradient as ndarray":
+        assert type(o) is simple.Variable
+        assert isinstance(o.grad, np.ndarray)
+        assert o.grad.tolist() == [1, 1, 1]
+    elif what == "Parameter":
+        assert (type(o), o.data.tolist(), o.name, o.grad) == (Parameter, [[1, 1], [1, 1]], "p", None)
+    else:
+        assert (what, o.data, o.grad) == ("Variable without data", None, None)
+
+
+def test_a_pickle_of_a_graph_of_dezeros_says_so():
+    with pytest.raises(ValueError, match="holds a graph"):
+        Variable(None).__setstate__({"data": np.ones(1), "name": None, "grad": None, "creator": "its Function", "generation": 1})
+    x = Variable(None)
+    x.__setstate__({"data": np.float64(2)})     # what an update of a 0-d Parameter left
+    assert isinstance(x.data, np.ndarray)

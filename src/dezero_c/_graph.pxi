@@ -246,8 +246,18 @@ def variable_state(Variable v not None):
     return (data_of(v), v._name, grad_variable(v), dict(v.__dict__) if v.attrs != NULL else None, v.kind, v.era)
 
 
-def restore_variable(Variable v not None, tuple state):
-    """The opposite of variable_state."""
+def restore_variable(Variable v not None, state):
+    """The opposite of variable_state; takes the attributes of a DeZero Variable, a dict, as well."""
+    if isinstance(state, dict):
+        state = {"data": None, "name": None, "grad": None, "creator": None, "generation": 0, **state}
+        if state["creator"] is not None:
+            raise ValueError(f"{type(v).__name__}: this pickle of DeZero's holds a graph, which does not fit here; pickle the "
+                             "Variable's data, or Variable(x.data), instead")
+        data, name, grad = state.pop("data"), state.pop("name"), state.pop("grad")
+        del state["creator"], state["generation"]
+        if isinstance(data, np.generic):
+            data = np.asarray(data)
+        state = data, name, grad, state, v.kind, v.era
     data, name, grad, attributes, v.kind, v.era = state
     set_data_array(v, data)
     v.name = name
