@@ -42,6 +42,7 @@ for _name in __future__.all_feature_names:
 _FORMS = [
     (re.compile(r"(?P<left>\s*)%(?P<name>\w+)\s*(?P<rest>.*)"), "run_line_magic({name!r}, {rest!r})"),
     (re.compile(r"(?P<left>\s*)!!?(?P<rest>.+)"), "system({rest!r})"),
+    (re.compile(r"(?P<left>\s*)(?P<name>pip|conda|mamba|matplotlib)\s+(?P<rest>\w.*)"), "run_line_magic({name!r}, {rest!r})"),
     (re.compile(r"(?P<left>[^=!%#'\"(]+=\s*)%(?P<name>\w+)\s*(?P<rest>.*)"), "run_line_magic({name!r}, {rest!r})"),
     (re.compile(r"(?P<left>[^=!%#'\"(]+=\s*)!(?P<rest>.+)"), "system({rest!r})"),
     (re.compile(r"(?P<left>\s*)\?{1,2}\s*(?P<rest>[\w.*]+)\s*"), "run_line_magic('pinfo', {rest!r})"),
@@ -96,20 +97,66 @@ def to_python(source: str) -> str:
             return text
 
 
-def _rewrite(lines: list[str], index: int) -> bool:
-    """Rewrite the line at `index` in place if it has one of IPython's forms; whether it had."""
+def _form(lines: list[str], index: int) -> tuple[str, int, dict[str, str], str] | None:
+    """The line at `index` with those that go on with it, where they end, and the parts and the call of the one of IPython's
+    forms that it has; None if it has none."""
     if not 0 <= index < len(lines):
-        return False
+        return None
     line, end = lines[index], index + 1
     while line.endswith("\\") and end < len(lines):
         line, end = f"{line[:-1].rstrip()} {lines[end].strip()}", end + 1
     for pattern, call in _FORMS:
-        match = pattern.fullmatch(line)
-        if match:
-            parts = {key: value.strip() for key, value in match.groupdict().items()}
-            lines[index:end] = [f"{match['left']}get_ipython().{call.format(**parts)}"] + [""] * (end - index - 1)
-            return True
-    return False
+        if match := pattern.fullmatch(line):
+            return line, end, match.groupdict(), call
+    return None
+
+
+def _replace(lines: list[str], index: int, end: int, line: str) -> None:
+    lines[index:end] = [line] + [""] * (end - index - 1)
+
+
+def _rewrite(lines: list[str], index: int) -> bool:
+    """Rewrite the line at `index` in place if it has one of IPython's forms; whether it had."""
+    found = _form(lines, index)
+    if found is None:
+        return False
+    _, end, parts, call = found
+    call = call.format(**{key: value.strip() for key, value in parts.items()})
+    _replace(lines, index, end, f"{parts['left']}get_ipython().{call}")
+    return True
+
+
+def script_without_magics(source: str, name: str) -> str | None:
+    """The source of a script that was a notebook's: lines that only install or arrange the surroundings are skipped, with a
+    word on stderr, every other line at its number; what else is wrong stays. None if there is no such line."""
+    lines, skipped = source.split("\n"), False
+    while True:
+        try:
+            ast.parse("\n".join(lines))
+        except SyntaxError as exc:
+            index = (exc.lineno or 0) - 1
+            if not _skip_line(lines, index, name):
+                break
+            skipped = True
+        except ValueError:  # null bytes
+            break
+        else:
+            break
+    return "\n".join(lines) if skipped else None
+
+
+def _skip_line(lines: list[str], index: int, name: str) -> bool:
+    """Put `pass` in the place of the line at `index` if it only installs or arranges; whether it does."""
+    found = _form(lines, index)
+    if found is None:
+        return False
+    line, end, parts, call = found
+    only = _INSTALLS.search(parts["rest"]) if call.startswith("system") else parts.get("name") in _SKIPPED
+    if parts["left"].strip() or not only:
+        return False
+    _replace(lines, index, end, f"{parts['left']}pass")
+    print(f"dezero_c: line {index + 1} of {name}: skipped {line.strip()}", file=sys.stderr)
+    return True
 
 
 def display(*values: object) -> None:

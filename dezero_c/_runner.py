@@ -49,7 +49,19 @@ def run_script(path: str, args: list[str]) -> int:
     main.__file__ = filename
     main.__loader__ = SourceFileLoader("__main__", filename)
     with Reporting():
-        exec(compile(source, filename, "exec", dont_inherit=True), main.__dict__)
+        try:
+            code = compile(source, filename, "exec", dont_inherit=True)
+        except SyntaxError:
+            from dezero_c import _notebook
+
+            try:
+                text = _notebook.script_without_magics(importlib.util.decode_source(source), os.path.basename(path))
+            except (SyntaxError, UnicodeDecodeError):   # of the encoding
+                text = None
+            if text is None:
+                raise
+            code = compile(text, filename, "exec", dont_inherit=True)
+        exec(code, main.__dict__)
     return 0
 
 

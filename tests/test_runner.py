@@ -284,6 +284,7 @@ def test_magics_that_make_sense_and_those_skipped(run):
     book = notebook(
         "%matplotlib inline\n%load_ext dezero_c\n%load_ext autoreload\nif True:\n    %autoreload 2\nx = [1, 2]",
         "!pip install \\\n  'nosuch package'\n%pip install nosuch\n%config Some.thing = 'it's'\n?x\nx.append?\nx",
+        "pip install nosuch\nif x:\n    pip install -q \\\n      nosuch  # it\nmatplotlib inline\npip = 1\npip",
         "%time y = sum(x)\nz = %time y + 1\n%time z + 1",
         "%%time\nw = z\n\nw * 10",
         "\n%%timeit -n 2 -r 3\ntotal = sum(x)",
@@ -292,7 +293,7 @@ def test_magics_that_make_sense_and_those_skipped(run):
         "(x, y, z)",
     )
     done = run("book.ipynb", files={"book.ipynb": book}, status=0)
-    skipped = re.findall(r"^dezero_c: cell ([12]) of book\.ipynb: skipped (.*)$", done.stderr, flags=re.MULTILINE)
+    skipped = re.findall(r"^dezero_c: cell ([123]) of book\.ipynb: skipped (.*)$", done.stderr, flags=re.MULTILINE)
     assert skipped == [
         ("1", "%matplotlib inline"),
         ("1", "%load_ext autoreload"),
@@ -302,13 +303,51 @@ def test_magics_that_make_sense_and_those_skipped(run):
         ("2", "%config Some.thing = 'it's'"),
         ("2", "x?"),
         ("2", "x.append?"),
+        ("3", "%pip install nosuch"),
+        ("3", "%pip install -q nosuch  # it"),
+        ("3", "%matplotlib inline"),
     ]
     assert done.stderr.count("\n") == len(skipped)
     span = r"[\d.e+]+ (s|ms|µs|ns)"
     times = f"CPU time: {span}\nWall time: {span}\n"
     loops = span + f" ± {span} per loop " + r"\(mean ± std. dev. of {} runs, {} loops each\)" + "\n"
-    expected = [r"\[1, 2\]\n", times * 3, "5\n40\n", times, loops.format(3, 2), loops.format(1, 1)]
+    expected = [r"\[1, 2\]\n1\n", times * 3, "5\n40\n", times, loops.format(3, 2), loops.format(1, 1)]
     assert re.fullmatch("".join([*expected, r"\(\[1, 2, 9\], 3, 4\)\n"]), done.stdout), done.stdout
+
+
+MAGICS = """\
+# -*- coding: {coding} -*-
+!pip install -q nosuch
+%matplotlib inline
+import sys
+if True:
+    pip install \\
+        nosuch
+!conda install -y nosuch
+text = '''
+!pip install this stays
+'''
+print(text, sys._getframe().f_lineno, "é")
+"""
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "latin-1"])
+def test_a_script_that_was_a_notebook(run, coding):
+    done = run("was.py", files={"was.py": MAGICS.format(coding=coding).encode(coding)}, status=0)
+    assert done.stdout == "\n!pip install this stays\n 12 é\n"
+    assert done.stderr.splitlines() == [f"dezero_c: line {line} of was.py: skipped {what}" for line, what in [
+        (2, "!pip install -q nosuch"), (3, "%matplotlib inline"), (6, "pip install nosuch"), (8, "!conda install -y nosuch")]]
+
+
+@pytest.mark.parametrize(("source", "line"), [
+    ("%matplotlib inline\n!ls\n", 2), ("files = !pip install x\n", 1), ("!pip install x\nprint('unclosed)\n", 2),
+    ("%pip install x\nreturn\n", 2), ("%timeit 1\n", 1), ("return\n", 1), ("x = 1 +\n", 1)])
+def test_what_else_is_wrong_with_a_script_stays_an_error(run, source, line):
+    """As python says it, but for lines that were skipped."""
+    done = run("bad.py", files={"bad.py": source}, status=1)
+    assert re.search(rf'File ".*bad\.py", line {line}\n.*', done.stderr)
+    assert "SyntaxError" in done.stderr
+    assert "_notebook" not in done.stderr
 
 
 @pytest.mark.parametrize(
