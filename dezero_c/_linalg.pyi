@@ -46,6 +46,86 @@ class Norm(ArrayFunction):
     keepdims: bool
     def __init__(self, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> None: ...
 
+class Pinv(ArrayFunction):
+    """The class behind `pinv`: `Pinv(rcond)(x)`."""
+    rcond: float
+    def __init__(self, rcond: float) -> None: ...
+
+class QR(ArrayFunction):
+    """The class behind `qr` of matrices (..., m, n) with m >= n: `QR()(x)`."""
+
+class SVD(ArrayFunction):
+    """The class behind `svd`: `SVD()(x)`."""
+
+def cross(a: Operand, b: Operand, axis: int = -1) -> Variable:
+    """The vector product along an axis of length 3; the others broadcast. Raises ValueError for another length, AxisError for an
+    axis that one of them does not have.
+    """
+
+def diag(x: Operand, k: int = 0) -> Variable:
+    """The k-th diagonal of a matrix, a view; of a vector (n,) the matrix that has it there, (n + |k|, n + |k|), and zeros
+    elsewhere. k: how far above the main diagonal. Raises ValueError for more axes or none.
+    """
+
+def eigvalsh(x: Operand, UPLO: str = "L") -> Variable:
+    """The eigenvalues of each symmetric matrix of x, (..., n, n), ascending: `eigh(x, UPLO)[0]`."""
+
+def kron(a: Operand, b: Operand) -> Variable:
+    """The Kronecker product: b times each element of a, in a's arrangement, as np.kron; the one with fewer axes gets more
+    before its own.
+    """
+
+def lstsq(a: Operand, b: Operand, rcond: float | None = None) -> tuple[Variable, Variable, int, Variable]:
+    """(y, residuals, rank, s): the y for which the sum of squares of b - a @ y is least, the shortest of several, as
+    np.linalg.lstsq gives it.
+
+    a: (m, n); b: (m,) or (m, k); rcond as in `pinv`. residuals: those sums, (k,) or (1,), or (0,) where the rank is less than n
+    or m <= n; rank: an int; s: the singular values of a. y, residuals and s have gradients, among matrices a of the same rank.
+    Raises LinAlgError for other shapes.
+    """
+
+def matrix_power(x: Operand, n: int) -> Variable:
+    """The n-th power of each square matrix of x, (..., k, k), by squaring; n < 0: of its inverse, 0: the identity.
+
+    Raises LinAlgError for other shapes and for a singular matrix with n < 0, TypeError for an n that is no integer.
+    """
+
+def pinv(x: Operand, rcond: float | None = None) -> Variable:
+    """The pseudo-inverse (Moore and Penrose) of each matrix of x, (..., m, n): (..., n, m).
+
+    rcond: singular values up to this share of the largest count as 0; None is max(m, n) eps, also in float32, where NumPy takes
+    1e-15. The gradient is that among matrices of the same rank. Raises LinAlgError for other shapes.
+    """
+
+# A tuple, or R and the singular values alone where that is asked for.
+def qr(x: Operand, mode: str = "reduced") -> Any:
+    """(Q, R) with Q @ R = x for each matrix of x, (..., m, n): Q with min(m, n) orthonormal columns, R upper triangular.
+
+    mode: "reduced", or "r" for R alone; "complete" where m <= n, which is the same as "reduced". With m < n Q depends on the
+    first m columns alone. Raises LinAlgError for other shapes, and in backward where the first min(m, n) columns are linearly
+    dependent; ValueError for other modes, and "complete" with m > n, whose further columns of Q nothing determines.
+    """
+
+def svd(x: Operand, full_matrices: bool = False, compute_uv: bool = True) -> Any:
+    """(U, s, Vh) with U * s @ Vh = x for each matrix of x, (..., m, n): with k = min(m, n) of shapes (..., m, k), (..., k), in
+    descending order, and (..., k, n). compute_uv False: s alone.
+
+    Singular vectors are defined up to a common sign, and not at all among equal singular values: a result that depends on them
+    has nan gradients there, and where a singular value is 0 and m != n; large ones where values nearly agree. One that
+    depends on the singular values alone has its gradient everywhere; second derivatives go through the vectors. Raises
+    LinAlgError for other shapes, ValueError for full_matrices where m != n: nothing determines the further vectors.
+    """
+
+def tril(x: Operand, k: int = 0) -> Variable:
+    """The lower triangle of each matrix of x, (..., m, n), up to the k-th diagonal, and zeros above it. Raises ValueError for
+    fewer than two axes.
+    """
+
+def triu(x: Operand, k: int = 0) -> Variable:
+    """The upper triangle of each matrix of x, (..., m, n), from the k-th diagonal on, and zeros below it. Raises ValueError for
+    fewer than two axes.
+    """
+
 def inv(x: Operand) -> Variable:
     """The inverse of each matrix of x, (..., n, n). Raises LinAlgError for a singular matrix and for other shapes."""
 
@@ -109,13 +189,15 @@ def norm(x: Operand, ord: Any = None, axis: Axis = None, keepdims: bool = False)
 
     axis: an int for vectors along it, two for matrices over them, None for all of x: flattened where ord is None, else a vector
     or a matrix by its number of axes. ord: for vectors any number p (None is 2; inf and -inf are the largest and smallest
-    absolute value; 0 counts what is not zero); for matrices None or "fro", and 1, -1, inf, -inf: the largest or smallest sum
-    of absolute values of a column or row. Where the norm is 0 so is its gradient, and for every ord but 1, inf and -inf its
-    second derivative is nan; elements that tie for the largest or smallest
-    share its gradient. Raises ValueError for another ord and for axes that x does not have.
+    absolute value; 0 counts what is not zero); for matrices None or "fro", 1, -1, inf, -inf, the largest or smallest sum of
+    absolute values of a column or row, 2, -2, the largest or smallest singular value, and "nuc", the sum of all, of which those
+    that rounding makes of 0 have no gradient. Where the norm is 0 so is its gradient, and for vectors, but with ord 1, inf and
+    -inf, and for "fro" its second derivative is nan; elements that tie for the largest or smallest share its gradient. Raises
+    ValueError for another ord and for axes that x does not have.
     """
 
 __all__ = [
-    "Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Slogdet", "Solve", "cholesky", "det",
-    "diagonal", "eigh", "inv", "norm", "slogdet", "solve", "trace",
+    "QR", "SVD", "Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Pinv", "Slogdet", "Solve",
+    "cholesky", "cross", "det", "diag", "diagonal", "eigh", "eigvalsh", "inv", "kron", "lstsq", "matrix_power",
+    "norm", "pinv", "qr", "slogdet", "solve", "svd", "trace", "tril", "triu",
 ]

@@ -94,6 +94,8 @@ def _draws(frame: FrameType) -> bool:
     return name.partition(".")[0] in ("matplotlib", "mpl_toolkits") or name.endswith("._histograms_impl")
 
 
+
+
 def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 

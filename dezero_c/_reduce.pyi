@@ -16,12 +16,14 @@ class Mean(Reduction):
     """The class behind `mean`: `Mean(axis, keepdims)(x)`."""
 
 class Max(Reduction):
-    """"""
+    """The class behind `max`: `Max(axis, keepdims, ties)(x)`. Every element that equals the maximum gets the gradient, or with
+    ties="share" its part of it.
+    """
     ties: str
     def __init__(self, axis: Axis = None, keepdims: bool = False, ties: str = "whole") -> None: ...
 
 class Min(Max):
-    """"""
+    """The class behind `min`: `Min(axis, keepdims, ties)(x)`; ties as in Max."""
 
 class Prod(Reduction):
     """The class behind `prod`: `Prod(axis, keepdims)(x)`."""
@@ -72,17 +74,20 @@ def average(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:
     """
 
 def max(x: Operand, axis: Axis = None, keepdims: bool = False, *, ties: str = "whole") -> Variable:
-    """Largest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+    """Largest element over the axes given.
 
-    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
-    nothing to choose from, AxisError for an axis that x does not have.
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. ties: where several elements are equal,
+    "whole" gives each the whole gradient, as in DeZero; with "share" they share it, as `maximum`, `minimum` and `norm` of
+    infinite order always do. nan wins. Raises ValueError when there is nothing to choose from and for another `ties`, AxisError
+    for an axis that x does not have, TypeError for complex numbers.
     """
 
 def min(x: Operand, axis: Axis = None, keepdims: bool = False, *, ties: str = "whole") -> Variable:
-    """Smallest element over the axes given. Where several are equal, each gets the whole gradient, as in DeZero.
+    """Smallest element over the axes given.
 
-    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. nan wins. Raises ValueError when there is
-    nothing to choose from, AxisError for an axis that x does not have.
+    axis: int, tuple of ints, or None for all; keepdims: the axes stay with length 1. ties: where several elements are equal,
+    "whole" gives each the whole gradient, as in DeZero; with "share" they share it. nan wins. Raises ValueError when there is
+    nothing to choose from and for another `ties`, AxisError for an axis that x does not have, TypeError for complex numbers.
     """
 
 def prod(x: Operand, axis: Axis = None, keepdims: bool = False) -> Variable:

@@ -44,9 +44,9 @@ NUMPY = {
        arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 cbrt floor ceil trunc rint round remainder
        floor_divide abs sign maximum minimum clip where reshape transpose broadcast_to expand_dims squeeze moveaxis swapaxes
        flip roll concatenate stack pad repeat tile cumsum cumprod diff sort median quantile interp take take_along_axis
-       diagonal trace sum mean max min prod
+       diagonal trace diag tril triu cross kron sum mean max min prod
        var std matmul dot tensordot einsum outer""".split()},
-    **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()},
+    **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh eigvalsh matrix_power qr svd pinv lstsq".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
     "reciprocal": lambda x: 1 / x, "nan_to_num": np.nan_to_num, "logit": lambda x: np.log(x / (1 - x)),
     "ndtr": lambda x: 0.5 * _erfc(-x / math.sqrt(2)), "gammaln": np.vectorize(math.lgamma, otypes=[float]),
@@ -97,7 +97,8 @@ def torch_functions(torch):
              cosh arcsin arccos arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 reciprocal floor ceil
              trunc round remainder abs sign maximum minimum clip where sigmoid relu erf erfc matmul tensordot einsum
              outer""".split()}
-    names |= {n: getattr(torch.linalg, n) for n in "inv solve det slogdet cholesky eigh".split()}
+    names |= {n: getattr(torch.linalg, n)
+              for n in "inv solve det slogdet cholesky eigh eigvalsh matrix_power svd pinv lstsq".split()}
 
     def move(name):
         def moved(x, *args, **options):
@@ -126,6 +127,11 @@ def torch_functions(torch):
 
     def pad(x, widths):
         return nn.pad(x, [n for pair in reversed(np.broadcast_to(widths, (x.ndim, 2)).tolist()) for n in pair])
+
+    def wide_qr(x):
+        """PyTorch has no gradient of it."""
+        q, r = torch.linalg.qr(x[:, :len(x)])
+        return q, torch.cat([r, q.T @ x[:, len(x):]], 1)
 
     def interp(x, xp, fp):
         """As sums of hinges."""
@@ -185,6 +191,9 @@ def torch_functions(torch):
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum,
         "diff": lambda x, axis: torch.diff(x, dim=axis),
+        "tril": torch.tril, "triu": torch.triu, "diag": torch.diag, "kron": torch.kron,
+        "cross": lambda a, b: torch.linalg.cross(*torch.broadcast_tensors(a, b)),
+        "qr": lambda x: torch.linalg.qr(x) if len(x) >= x.shape[1] else wide_qr(x),
         "sort": lambda x, axis: torch.sort(x, axis)[0], "median": lambda x, axis: torch.quantile(x, 0.5, axis),
         "quantile": lambda x, q, axis: torch.quantile(x, q, axis), "interp": interp,
         "cumprod": lambda x, axis: torch.cumprod(x, axis), "embed_id": lambda ids, W: W[ids],
@@ -608,6 +617,37 @@ def products(program, r, name):
         c = program.pick(r, lambda y: y.shape == (columns,)) or program.constant(np.arange(columns) * 0.5)
         return f"f.{name}({a}, {b}, {c})"
     return f"f.{name}({a}, {b})"
+
+
+@writes("eigvalsh", "matrix_power", "qr", "svd", "pinv", "lstsq")
+def factored(program, r, name):
+    a = program.pick(r, lambda x: x.ndim == 2 and max(x.shape) < 5)
+    if a:
+        m, n = program.values[a].shape
+        if name in ("eigvalsh", "matrix_power"):
+            a, n = (f"f.matmul({a}, f.transpose({a}))", m) if m != n else (a, n)
+        far = np.eye(m if name != "matrix_power" and name != "eigvalsh" else n, n) * (2.0 + np.arange(n))
+        s = f"({a} * 0.1 + {program.constant(far)})"
+        if name == "eigvalsh":
+            return f"f.eigvalsh({s} + f.transpose({s}))"
+        if name == "lstsq":
+            b = program.pick(r, lambda y: y.ndim == 2 and len(y) == m)
+            return f"f.lstsq({s}, {b})[0]"
+        more = {"matrix_power": f", {r.choice((-2, -1, 0, 2, 3))}", "svd": ", False"}.get(name, "")
+        return f"f.{name}({s}{more}){ {'qr': r.choice(('', '[0]', '[1]')), 'svd': '[1]'}.get(name, '')}"
+
+
+@writes("diag", "tril", "triu")
+def triangular(program, r, name):
+    n = program.pick(r, lambda x: x.ndim == 2 or (name == "diag" and x.ndim == 1))
+    return f"f.{name}({n}, {r.choice((0, 0, 1, -1))})" if n else None
+
+
+@writes("cross", "kron")
+def of_two(program, r, name):
+    a = program.pick(r, lambda x: (x.size < 7 if name == "kron" else x.ndim and x.shape[-1] == 3))
+    b = program.pick(r, lambda y: (y.size < 7 if name == "kron" else y.shape == (3,)))
+    return f"f.{name}({a}, {b})" if a and b else None
 
 
 @writes("norm")

@@ -571,6 +571,33 @@ def spread(rng, shapes):
     return [rng.uniform(-0.1, 0.1, s) + np.diag(np.arange(s[-1]) * 0.5) for s in shapes]
 
 
+def apart_columns(rng, shapes):
+    """Matrices whose singular values, and columns, differ."""
+    return [rng.uniform(-0.5, 0.5, s) + (np.eye(*s[-2:]) * (1.0 + np.arange(s[-1])) if len(s) > 1 else 0.0) for s in shapes]
+
+
+def singular_parts(u, s, vt):
+    """What does not depend on the signs of the vectors."""
+    return u * u, s, vt * vt
+
+
+def triangle(name, special):
+    f, reference = getattr(F, name), getattr(np, name)
+    return Record(
+        [name],
+        [Case("matrix", lambda x: f(x), reference, [(3, 3)], empty=[[(0, 3)]]),
+         Case("above", lambda x: f(x, 1), lambda x: reference(x, 1), [(2, 2, 3)]),
+         Case("below", lambda x: f(x, -1), lambda x: reference(x, -1), [(4, 2)])],
+        integers="same",
+        bad=[(lambda: f(v(3)), ValueError, rf"{name}.*\(3,\)"), (lambda: f(NONE), TypeError, f"{name}.*no data")],
+        special=[(lambda: f(np.array([[1.0, np.inf], [np.nan, 2.0]])), special)])
+
+
+def of_lstsq(found):
+    y, residuals, _, s = found
+    return y, residuals, s
+
+
 def eigen_parts(w, vectors):
     """What does not depend on the signs of the eigenvectors."""
     return w, vectors * vectors
@@ -713,6 +740,90 @@ LINALG = [
          Case("values", lambda x: F.eigh(x + F.transpose(x))[0], lambda x: np.linalg.eigh(x + x.T)[0], [(3, 3)])],
         points=spread, half=TypeError,
         bad=[(lambda: F.eigh(v(2, 3)), ValueError, r"eigh.*\(2, 3\)")]),
+    Record(
+        ["eigvalsh"],
+        [Case("lower", lambda x: F.eigvalsh(x + F.transpose(x)), lambda x: np.linalg.eigvalsh(x + x.T), [(3, 3)]),
+         Case("upper", lambda x: F.eigvalsh(x + F.transpose(x), "U"), lambda x: np.linalg.eigvalsh(x + x.T), [(2, 2)])],
+        points=spread, half=None,
+        bad=[(lambda: F.eigvalsh(v(2, 3)), ValueError, r"eigh.*\(2, 3\)")]),
+    Record(
+        ["matrix_power"],
+        [Case("three", lambda x: F.matrix_power(x, 3), lambda x: np.linalg.matrix_power(x, 3), [(2, 2)], empty=[[(0, 2, 2)]]),
+         Case("six", lambda x: F.matrix_power(x, 6), lambda x: np.linalg.matrix_power(x, 6), [(2, 2, 2)]),
+         Case("none", lambda x: F.matrix_power(x, 0), lambda x: np.linalg.matrix_power(x, 0), [(2, 2, 2)]),
+         Case("inverse", lambda x: F.matrix_power(x, -2), lambda x: np.linalg.matrix_power(x, -2), [(3, 3)])],
+        points=well_posed, half=None, integers=None,
+        bad=[(lambda: F.matrix_power(v(2, 3), 2), ValueError, r"matrix_power.*\(2, 3\)"),
+             (lambda: F.matrix_power(v(2, 2), 0.5), TypeError, r"matrix_power.*0\.5"),
+             (lambda: F.matrix_power(v(2, 2), -1), ValueError, "inv.*(?i:singular)"),
+             (lambda: F.matrix_power(NONE, 1), TypeError, "matrix_power.*no data")]),
+    Record(
+        ["qr"],
+        [Case("square", lambda x: F.qr(x), lambda x: tuple(np.linalg.qr(x)), [(3, 3)], empty=[[(0, 2, 2)]]),
+         Case("high", lambda x: F.qr(x), lambda x: tuple(np.linalg.qr(x)), [(2, 4, 2)]),
+         Case("wide", lambda x: F.qr(x, "complete"), lambda x: tuple(np.linalg.qr(x)), [(2, 4)]),
+         Case("r", lambda x: F.qr(x, "r"), lambda x: np.linalg.qr(x, "r"), [(3, 2)])],
+        points=apart_columns, half=TypeError,
+        bad=[(lambda: F.qr(v(3)), ValueError, r"qr.*\(3,\)"), (lambda: F.qr(v(3, 2), "raw"), ValueError, "qr.*'raw'"),
+             (lambda: F.qr(v(3, 2), "complete"), ValueError, r"qr.*'complete'.*\(3, 2\)"),
+             (lambda: F.sum(F.qr(v(2, 2) * 0.0)[0]).backward(), ValueError, r"qr.*dependent.*\(2, 2\)"),
+             (lambda: F.qr(NONE), TypeError, "qr.*no data")]),
+    Record(
+        ["svd"],
+        [Case("square", lambda x: singular_parts(*F.svd(x, True)), lambda x: singular_parts(*np.linalg.svd(x)), [(3, 3)]),
+         Case("high", lambda x: singular_parts(*F.svd(x)), lambda x: singular_parts(*np.linalg.svd(x, False)), [(2, 4, 2)]),
+         Case("wide", lambda x: singular_parts(*F.svd(x)), lambda x: singular_parts(*np.linalg.svd(x, False)), [(2, 3)],
+              empty=[[(0, 2, 3)], [(2, 0)]]),
+         Case("values", lambda x: F.svd(x, compute_uv=False), lambda x: np.linalg.svd(x, compute_uv=False), [(3, 2)])],
+        points=apart_columns, half=TypeError,
+        bad=[(lambda: F.svd(v(3)), ValueError, r"svd.*\(3,\)"), (lambda: F.svd(v(3, 2), True), ValueError, r"svd.*\(3, 2\)"),
+             (lambda: F.svd(NONE), TypeError, "svd.*no data")]),
+    Record(
+        ["pinv"],
+        [Case("square", lambda x: F.pinv(x), np.linalg.pinv, [(3, 3)]),
+         Case("high", lambda x: F.pinv(x), np.linalg.pinv, [(2, 3, 2)], empty=[[(0, 3, 2)]]),
+         Case("wide", lambda x: F.pinv(x), np.linalg.pinv, [(2, 3)]),
+         Case("of_rank_1", lambda a, b: F.pinv(F.outer(a, b)), lambda a, b: np.linalg.pinv(np.outer(a, b), 1e-5), [(3,), (2,)],
+              points=(0.5, 2.0))],
+        points=apart_columns, half=TypeError,
+        bad=[(lambda: F.pinv(v(3)), ValueError, r"pinv.*\(3,\)"), (lambda: F.pinv(NONE), TypeError, "pinv.*no data")]),
+    Record(
+        ["lstsq"],
+        [Case("high", lambda a, b: of_lstsq(F.lstsq(a, b)), lambda a, b: of_lstsq(np.linalg.lstsq(a, b)), [(4, 2), (4, 3)]),
+         Case("vector", lambda a, b: of_lstsq(F.lstsq(a, b)), lambda a, b: of_lstsq(np.linalg.lstsq(a, b)), [(4, 2), (4,)]),
+         Case("wide", lambda a, b: F.lstsq(a, b)[0], lambda a, b: np.linalg.lstsq(a, b)[0], [(2, 3), (2, 2)])],
+        points=apart_columns, half=None,
+        bad=[(lambda: F.lstsq(v(2, 3), v(3)), ValueError, r"lstsq.*\(2, 3\).*\(3,\)"),
+             (lambda: F.lstsq(v(2, 2, 2), v(2)), ValueError, r"lstsq.*\(2, 2, 2\)"),
+             (lambda: F.lstsq(v(2, 2), NONE), TypeError, "lstsq.*no data")]),
+    Record(
+        ["diag"],
+        [Case("vector", lambda x: F.diag(x), np.diag, [(3,)], empty=[[(0,)]]),
+         Case("below", lambda x: F.diag(x, -2), lambda x: np.diag(x, -2), [(2,)]),
+         Case("matrix", lambda x: F.diag(x, 1), lambda x: np.diag(x, 1), [(2, 3)])],
+        integers="same",
+        bad=[(lambda: F.diag(v()), ValueError, "diag.*diagonal"), (lambda: F.diag(v(2, 2, 2)), ValueError, r"diag.*\(2, 2, 2\)"),
+             (lambda: F.diag(NONE), TypeError, "diag.*no data")]),
+    triangle("tril", [[1, 0], [np.nan, 2]]),
+    triangle("triu", [[1, np.inf], [0, 2]]),
+    Record(
+        ["cross"],
+        [Case("vectors", lambda a, b: F.cross(a, b), np.cross, [(3,), (3,)]),
+         Case("stretched", lambda a, b: F.cross(a, b), np.cross, [(2, 3), (3,)], empty=[[(0, 3), (3,)]]),
+         Case("axis", lambda a, b: F.cross(a, b, 0), lambda a, b: np.cross(a, b, axis=0), [(3, 2), (3, 2)])],
+        integers="same",
+        bad=[(lambda: F.cross(v(2), v(2)), ValueError, r"cross.*\(2,\)"),
+             (lambda: F.cross(v(2, 3), v(4, 3)), ValueError, r"cross.*\(2, 3\).*\(4, 3\)"),
+             (lambda: F.cross(v(3), v(3), 1), AxisError, "cross.*1"),
+             (lambda: F.cross(v(3), NONE), TypeError, "cross.*no data")]),
+    Record(
+        ["kron"],
+        [Case("matrices", lambda a, b: F.kron(a, b), np.kron, [(2, 3), (2, 2)], empty=[[(0, 3), (2, 2)]], zero_d=[[(), ()]]),
+         Case("fewer_axes", lambda a, b: F.kron(a, b), np.kron, [(3,), (2, 1, 2)]),
+         Case("more_axes", lambda a, b: F.kron(a, b), np.kron, [(2, 2), (3,)])],
+        integers="same",
+        bad=[(lambda: F.kron(NONE, v(2)), TypeError, "kron.*no data"),
+             (lambda: F.kron(np.ones((1,) * 33), v(2)), ValueError, "kron.*33 axes")]),
 ]
 
 

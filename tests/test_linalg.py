@@ -1,4 +1,4 @@
-"""norm, inv, solve, det, slogdet, cholesky, eigh, diagonal and trace.
+"""norm, inv, solve, det, slogdet, cholesky, eigh, qr, svd, pinv, lstsq, diagonal and trace.
 
 Values as numpy.linalg's, gradients by finite differences at orders 1 to 3 in both ways backwards, those of singular
 determinants against a determinant written out, float32 kept, stacks of matrices, and errors that say what to do.
@@ -48,10 +48,21 @@ for _shape in ((1, 1), (3, 3), (2, 3, 3), (2, 1, 2, 2), (0, 3, 3), (0, 0), (2, 0
                                       lambda x: np.linalg.eigh(symmetric(x))[0], [_shape])
     CASES[f"eigenvectors {_shape}"] = (lambda x: F.eigh(symmetric(x), "U")[1] ** 2,
                                        lambda x: np.linalg.eigh(symmetric(x), "U")[1] ** 2, [_shape])
+    CASES[f"eigvalsh {_shape}"] = (lambda x: F.eigvalsh(symmetric(x)), lambda x: np.linalg.eigvalsh(symmetric(x)), [_shape])
+    CASES[f"power {_shape}"] = (lambda x: F.matrix_power(x, 3), lambda x: np.linalg.matrix_power(x, 3), [_shape])
     CASES[f"trace {_shape}"] = (F.trace, np.trace, [_shape])
 for _a, _b in (((3, 3), (3,)), ((3, 3), (3, 2)), ((2, 3, 3), (3, 2)), ((2, 3, 3), (2, 3, 1)), ((3, 3), (2, 3, 2)),
                ((2, 1, 3, 3), (4, 3, 2)), ((2, 3, 3), (3,)), ((0, 0), (0, 2)), ((3, 3), (3, 0))):
     CASES[f"solve {_a} {_b}"] = (F.solve, np.linalg.solve, [_a, _b])
+for _shape in ((3, 3), (4, 2), (2, 3), (2, 3, 2), (2, 0, 3), (0, 2, 2), (1, 1)):
+    CASES[f"svd {_shape}"] = (lambda x: F.svd(x)[1], lambda x: np.linalg.svd(x, False)[1], [_shape])
+    CASES[f"svd left {_shape}"] = (lambda x: F.svd(x)[0] ** 2, lambda x: np.linalg.svd(x, False)[0] ** 2, [_shape])
+    CASES[f"svd right {_shape}"] = (lambda x: F.svd(x)[2] ** 2, lambda x: np.linalg.svd(x, False)[2] ** 2, [_shape])
+    CASES[f"qr q {_shape}"] = (lambda x: F.qr(x)[0], lambda x: np.linalg.qr(x)[0], [_shape])
+    CASES[f"qr r {_shape}"] = (lambda x: F.qr(x, "r"), lambda x: np.linalg.qr(x, "r"), [_shape])
+    CASES[f"pinv {_shape}"] = (F.pinv, np.linalg.pinv, [_shape])
+for _a, _b in (((4, 2), (4,)), ((4, 2), (4, 3)), ((2, 3), (2,)), ((3, 3), (3, 2))):
+    CASES[f"lstsq {_a} {_b}"] = (lambda a, b: F.lstsq(a, b)[0], lambda a, b: np.linalg.lstsq(a, b)[0], [_a, _b])
 CASES["diagonal"] = (F.diagonal, np.diagonal, [(2, 3, 4)])
 CASES["diagonal_axes"] = (lambda x: F.diagonal(x, 1, 0, 2), lambda x: np.diagonal(x, 1, 0, 2), [(3, 2, 4)])
 CASES["trace_axes"] = (lambda x: F.trace(x, -1, 2, 0), lambda x: np.trace(x, -1, 2, 0), [(3, 2, 4)])
@@ -59,7 +70,7 @@ for _ord in (None, 1, 2, 3, 2.5, 1.5, 0.5, -1, INF, -INF, 0):
     CASES[f"norm {_ord}"] = (*norm(_ord), [(4,)])
     CASES[f"norm {_ord} axis"] = (*norm(_ord, 0), [(3, 4)])
     CASES[f"norm {_ord} keepdims"] = (*norm(_ord, -1, True), [(2, 3, 4)])
-for _ord in (None, "fro", 1, -1, INF, -INF):
+for _ord in (None, "fro", "nuc", 1, -1, 2, -2, INF, -INF):
     CASES[f"norm {_ord} matrix"] = (*norm(_ord), [(3, 4)])
     CASES[f"norm {_ord} axes"] = (*norm(_ord, (2, 0)), [(3, 2, 4)])
     CASES[f"norm {_ord} axes keepdims"] = (*norm(_ord, (0, -1), True), [(3, 2, 4)])
@@ -72,8 +83,9 @@ cases = pytest.mark.parametrize("name", CASES)
 
 def arrays(name, dtype=np.float64):
     xs = [RNG.uniform(0.3, 1, s) * RNG.choice([-1, 1], s) for s in CASES[name][2]]
-    if name.split()[0] in ("inv", "det", "slogdet", "solve"):
-        xs[0] = xs[0] * 0.3 + np.diag(np.arange(1.0, 1 + xs[0].shape[-1]))
+    if name.split()[0] in ("inv", "det", "slogdet", "solve", "svd", "qr", "pinv", "lstsq"):
+        n = xs[0].shape[-1]
+        xs[0] = xs[0] * 0.3 + np.eye(xs[0].shape[-2], n) * np.arange(1.0, 1 + n)
     return [np.asarray(x, dtype) for x in xs]
 
 
@@ -273,6 +285,76 @@ def test_slogdet_and_eigh_give_pairs():
     assert (float(sign), float(log)) == (0, -INF)
 
 
+@pytest.mark.parametrize("way", [False, True])
+@pytest.mark.parametrize("function", [lambda x: F.svd(x)[1], lambda x: F.svd(x, compute_uv=False), lambda x: F.qr(x)[1],
+                                      lambda x: F.qr(x)[0], lambda x: F.svd(x)[0] ** 2], ids=range(5))
+def test_an_output_that_is_gone(function, way):
+    """backward finds or computes again what it needs; compared with one whose outputs are all held."""
+    a = RNG.uniform(0.1, 0.3, (3, 2)) + np.eye(3, 2) * [1, 2]
+    x, held = Variable(a), Variable(a)
+    F.sum(F.sin(function(x))).backward(create_graph=way)
+    y = function(held)
+    kept = [r() for r in y.creator.outputs]
+    F.sum(F.sin(y)).backward()
+    np.testing.assert_allclose(x.grad.data, held.grad.data, rtol=1e-12)
+    assert kept
+
+
+def test_equal_singular_values():
+    """The values' own gradient is there; what depends on the vectors has none, and says so."""
+    for a in (np.eye(3), np.diag([2.0, 2.0, 1.0]), np.zeros((2, 3)), np.outer([1.0, 2.0, 3.0], [1.0, 2.0])):
+        x = Variable(a)
+        F.sum(F.svd(x)[1] ** 2).backward()
+        np.testing.assert_allclose(x.grad.data, 2 * x.data, atol=1e-12)
+        x.cleargrad()
+        F.sum(F.svd(x)[1] ** 2).backward(create_graph=True)
+        np.testing.assert_allclose(x.grad.data, 2 * x.data, atol=1e-12)
+    low_rank = np.array([[1.0, 0, 0], [0, 0, 0]])
+    for a, k in ((np.eye(3), 0), (np.eye(3), 2), (np.zeros((2, 3)), 0), (low_rank, 2), (low_rank.T, 0)):
+        x = Variable(a)
+        y = F.svd(x)[k]
+        F.sum(y * np.arange(1.0, 1 + y.size).reshape(y.shape)).backward()
+        assert np.isnan(x.grad.data).any()
+    x = Variable(low_rank)
+    F.sum(F.svd(x)[0] ** 2).backward()
+    np.testing.assert_allclose(x.grad.data, 0, atol=1e-15)
+
+
+def test_norms_of_singular_values_at_their_corners():
+    x = Variable(np.outer([1.0, 2.0, 3.0], [3.0, 4.0]))
+    unit = x.data / np.linalg.norm(x.data)
+    for ord in (2, "nuc"):      # of rank 1: the singular value that is 0 has no share
+        for way in (False, True):
+            x.cleargrad()
+            F.norm(x, ord).backward(create_graph=way)
+            np.testing.assert_allclose(x.grad.data, unit, atol=1e-12)
+    x = Variable(np.eye(2) * 3)
+    F.norm(x, 2).backward()
+    np.testing.assert_allclose(x.grad.data, np.eye(2) / 2, atol=1e-15)
+    for ord in (2, -2, "nuc"):
+        x = Variable(np.zeros((2, 3)))
+        F.norm(x, ord, (1, 0)).backward(create_graph=True)
+        np.testing.assert_array_equal(x.grad.data, 0)
+
+
+def test_pinv_and_lstsq_of_lower_rank():
+    for dtype, tol in ((np.float64, 1e-12), (np.float32, 1e-5)):
+        a = np.outer([1.0, 2.0, 3.0], [1.0, -2.0]).astype(dtype)
+        x = Variable(a)
+        y = F.pinv(x)
+        np.testing.assert_allclose(y.data, a.T / 70, atol=tol)
+        y, residuals, rank, s = F.lstsq(x, np.arange(3, dtype=dtype))
+        assert rank == 1
+        assert residuals.shape == (0,)
+        np.testing.assert_allclose(y.data, np.array([8, -16]) / 70, atol=tol)
+        np.testing.assert_allclose(s.data, [np.sqrt(70), 0], atol=10 * tol)
+    y, residuals, rank, s = F.lstsq(np.eye(4, 2), np.arange(4.0))
+    assert (y.data.tolist(), residuals.data.tolist(), rank, s.data.tolist()) == ([0, 1], [13], 2, [1, 1])
+    a = np.diag([1.0, 1e-3])
+    assert F.lstsq(a, np.ones(2), 0.1)[2] == 1
+    np.testing.assert_allclose(F.pinv(a, 0.1).data, np.diag([1, 0]), atol=1e-15)
+
+
 def test_symmetric_gradients():
     x = Variable(positive(RNG.standard_normal((3, 3))))
     for f in (F.cholesky, lambda v: F.eigh(v)[0] * np.arange(3.0), lambda v: F.eigh(v)[1] ** 3):
@@ -317,6 +399,7 @@ def test_outputs_that_are_gone():
 def test_classes_called_directly():
     x = Variable(positive(RNG.standard_normal((3, 3))))
     for f, g in ((F.Inv(), F.inv), (F.Det(), F.det), (F.Cholesky(), F.cholesky), (F.Norm(), F.norm),
+                 (F.Pinv(1e-9), F.pinv),
                  (F.Diagonal(1), lambda v: F.diagonal(v, 1)), (F.Norm(1, 0, True), lambda v: F.norm(v, 1, 0, True))):
         y, z = f(x), g(x)
         np.testing.assert_array_equal(y.data, z.data)
@@ -328,6 +411,10 @@ def test_classes_called_directly():
         np.testing.assert_allclose(direct, x.grad.data, rtol=1e-12, atol=1e-12)
     assert [v.shape for v in F.Eigh("U")(x)] == [(3,), (3, 3)]
     assert [v.shape for v in F.Slogdet()(x)] == [(), ()]
+    assert [v.shape for v in F.QR()(x[:, :2])] == [(3, 2), (2, 2)]
+    assert [v.shape for v in F.SVD()(x[:2])] == [(2, 2), (2,), (2, 3)]
+    with pytest.raises(ValueError, match=r"QR: .*\(2, 3\)"):
+        F.QR()(x[:2])
 
 
 def test_graphs_can_be_copied():
@@ -363,8 +450,8 @@ def test_graphs_can_be_copied():
         (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
         (lambda x: F.diagonal(x, 0, 0, 2), np.exceptions.AxisError, ["diagonal", "(2, 3)"]),
         (lambda x: F.diagonal(x, 0, 1, -1), ValueError, ["diagonal", "same axis"]),
-        (lambda x: F.norm(x, "nuc"), ValueError, ["norm", "'nuc'", "(2, 3)"]),
-        (lambda x: F.norm(x, 2), ValueError, ["norm", "ord=2", "(2, 3)"]),
+        (lambda x: F.norm(x, "nuc", 1), ValueError, ["norm", "'nuc'", "(2, 3)"]),
+        (lambda x: F.norm(x, 3), ValueError, ["norm", "ord=3", "(2, 3)"]),
         (lambda x: F.norm(x, "fro", 0), ValueError, ["norm", "'fro'", "(2, 3)"]),
         (lambda x: F.norm(x, None, 2), np.exceptions.AxisError, ["norm", "axis 2", "(2, 3)"]),
         (lambda x: F.norm(F.reshape(x, (1, 2, 3)), 1), ValueError, ["norm", "(1, 2, 3)"]),

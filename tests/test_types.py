@@ -52,7 +52,8 @@ SAMPLES = {
     "Pad": ((1,), ONE), "Repeat": ((2,), ONE), "Roll": (((1,), (0,)), ONE), "Tile": ((2,), ONE),
     "MatMul": ((), ((3, 4), (4, 3))), "Linear": ((), ((3, 4), (4, 2), (2,))), "TensorDot": ((1,), ((3, 4), (4, 2))),
     "Einsum": (("ij,jk->ik",), ((3, 4), (4, 2))), "DiagonalGrad": (((3, 4),), ((3,),)),
-    "Cast": (("f8",), ONE), "Cholesky": ((), (SPD,)), "Det": ((), (SPD,)), "Inv": ((), (SPD,)), "Solve": ((), (SPD, (3, 2))),
+    "Cast": (("f8",), ONE), "Cholesky": ((), (SPD,)), "Det": ((), (SPD,)), "Inv": ((), (SPD,)), "Pinv": ((1e-12,), ONE),
+    "Solve": ((), (SPD, (3, 2))),
     "BatchNorm": ((np.zeros(4), np.ones(4), 0.9, 1e-5), ((3, 4), (4,), (4,))),
     "LayerNorm": ((1e-5,), ((3, 4), (4,), (4,))), "Dropout": ((MASK, 0.3), ONE),
     "MeanSquaredError": ((), TWO), "SoftmaxCrossEntropy": ((), ((3, 4), CLASS_NUMBERS)),
@@ -62,7 +63,7 @@ SAMPLES = {
     "AveragePoolingGrad": ((IMAGES, 2, 2, 0), ((2, 2, 2, 2),)),
 }
 # Classes that are made from a Function that was called, and those with several outputs: their own tests use them.
-NO_SAMPLE = {"Conv2DGradW", "Pooling2DGrad", "Pooling2DWithIndexes", "Slogdet", "Eigh"}
+NO_SAMPLE = {"Conv2DGradW", "Pooling2DGrad", "Pooling2DWithIndexes", "Slogdet", "Eigh", "QR", "SVD"}
 EACH_SAMPLE = pytest.mark.parametrize("cls", [c for c in FUNCTIONS if c.__name__ not in NO_SAMPLE],
                                       ids=lambda c: c.__name__)
 

@@ -1,9 +1,11 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Linear algebra: norms, inverses, determinants, factorisations. Values by numpy.linalg, over stacks of matrices (..., n, n).
+"""Linear algebra: norms, inverses, determinants, factorisations, least squares, triangles. Values by numpy.linalg, over stacks
+of matrices (..., n, n).
 
 Gradients are those of real matrices. Every `backward` is made of differentiable operations, so every order follows.
 """
 
+import operator
 from collections import namedtuple
 
 import numpy as np
@@ -11,16 +13,17 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
-from dezero_c._core cimport Function, Variable, call_native, data_of, function_call, recording
+from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, recording
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
+from dezero_c._join import concatenate, moveaxis
 from dezero_c._matmul import matmul
 from dezero_c._ops import abs as absolute
-from dezero_c._ops import sign
+from dezero_c._ops import sign, where
 from dezero_c._reduce import kink
 from dezero_c._reduce import sum as total
-from dezero_c._shape import reshape, transpose, unbroadcast
+from dezero_c._shape import broadcast_to, reshape, transpose, unbroadcast
 
 cnp.import_array()
 
@@ -367,6 +370,229 @@ def eigh(x, UPLO="L"):
     return EighResult(*function_call(Eigh(UPLO), (argument(x, "eigh"),)))
 
 
+def eigvalsh(x, UPLO="L"):
+    """The eigenvalues of each symmetric matrix of x, (..., n, n), ascending: `eigh(x, UPLO)[0]`."""
+    return eigh(x, UPLO)[0]
+
+
+cdef object over(object p, object q, object more=False):
+    """p / q for Variables; where q is 0, 0 if p is too and `more` is False, else nan: what depends on that has no derivative."""
+    cdef object zero = data_of(q) == 0, one = zero.astype(q.dtype), lost = zero & ((data_of(p) != 0) | more), y
+    y = p * ((1 - one) / (q + one))
+    return y + np.where(lost, np.nan, 0).astype(y.dtype) if lost.any() else y
+
+
+cdef object stack_of_matrices(object x, str op):
+    if x.ndim < 2:
+        raise np.linalg.LinAlgError(f"{op}: an array of shape {x.shape} is no matrix, nor a stack (..., m, n) of them")
+    return x
+
+
+cdef tuple outputs_of(Function f, Function again, object values):
+    """f's outputs with their graphs. Where one is gone: what forward gave if no graph is needed, else a new call's."""
+    cdef list found = [r() for r in f.outs] if f.outs is not None else [None]
+    if not any([y is None for y in found]):
+        return tuple(found)
+    return tuple(again(f.in0)) if recording() or values is None else tuple(map(Variable, values))
+
+
+cdef class QR(ArrayFunction):
+    """QR()\n--\n
+    The class behind `qr` of matrices (..., m, n) with m >= n: `QR()(x)`."""
+
+    cdef object values
+
+    def forward(self, x):
+        stack_of_matrices(x, "qr")
+        if x.shape[x.ndim - 2] < x.shape[x.ndim - 1]:
+            raise ValueError(f"QR: matrices of shape {x.shape} have fewer rows than columns; the function qr takes them too")
+        self.values = tuple(by_numpy(np.linalg.qr, "qr", (x,), {}))
+        return self.values
+
+    def backward(self, gq, gr):
+        # With M = R gr^T - gq^T Q and C its lower triangle and that, without the diagonal, mirrored: (gq + Q C) R^-T (Walter
+        # and Lehmann, Algorithmic differentiation of linear algebra functions, 2018).
+        cdef object q, r, m, low
+        q, r = outputs_of(self, QR(), self.values)
+        m = matmul(r, swapped(argument(gr, "qr"))) - matmul(swapped(argument(gq, "qr")), q)
+        low = np.tril(np.ones(m.shape[len(m.shape) - 2:], m.dtype))
+        m = m * low + swapped(m * (low - eye(m)))
+        try:
+            return swapped(solve(r, swapped(gq + matmul(q, m))))
+        except np.linalg.LinAlgError as error:
+            raise np.linalg.LinAlgError(f"qr: the columns of a matrix are linearly dependent (shape {self.in0.shape}), so that Q "
+                                        "has no derivative") from error
+
+
+def qr(x, mode="reduced"):
+    """(Q, R) with Q @ R = x for each matrix of x, (..., m, n): Q with min(m, n) orthonormal columns, R upper triangular.
+
+    mode: "reduced", or "r" for R alone; "complete" where m <= n, which is the same as "reduced". With m < n Q depends on the
+    first m columns alone. Raises LinAlgError for other shapes, and in backward where the first min(m, n) columns are linearly
+    dependent; ValueError for other modes, and "complete" with m > n, whose further columns of Q nothing determines.
+    """
+    cdef Variable v = argument(x, "qr")
+    cdef tuple shape = stack_of_matrices(v, "qr").shape
+    cdef Py_ssize_t m = shape[len(shape) - 2], n = shape[len(shape) - 1]
+    if mode not in ("reduced", "r", "complete") or (mode == "complete" and m > n):
+        raise ValueError(f"qr: mode {mode!r} for matrices of shape {shape}; take 'reduced' or 'r'")
+    if m >= n:
+        q, r = function_call(QR(), (v,))
+    else:
+        q, r = function_call(QR(), (get_item(v, (Ellipsis, slice(0, m))),))
+        r = concatenate([r, matmul(swapped(q), get_item(v, (Ellipsis, slice(m, None))))], -1)
+    return r if mode == "r" else (q, r)
+
+
+cdef class SVD(ArrayFunction):
+    """SVD()\n--\n
+    The class behind `svd`: `SVD()(x)`."""
+
+    cdef object values
+
+    def forward(self, x):
+        self.values = tuple(by_numpy(np.linalg.svd, "svd", (stack_of_matrices(x, "svd"),), {"full_matrices": False}))
+        return self.values
+
+    def backward(self, gu, gs, gvt):
+        # Townsend, Differentiating the singular value decomposition, 2016.
+        cdef object u, s, vt, inner, gx, a, b, row, column, both, part
+        cdef Py_ssize_t m, n, k
+        u, s, vt = outputs_of(self, SVD(), self.values)
+        gu, gs, gvt = argument(gu, "svd"), argument(gs, "svd"), argument(gvt, "svd")
+        m, k, n = u.shape[u.ndim - 2], s.shape[s.ndim - 1], vt.shape[vt.ndim - 1]
+        row, column = reshape(s, (*s.shape[:-1], 1, k)), reshape(s, (*s.shape, 1))
+        inner = reshape(gs, column.shape) * np.eye(k, dtype=s.dtype)
+        if not recording() and not np.any(data_of(gu)) and not np.any(data_of(gvt)):
+            return matmul(matmul(u, inner), vt)
+        # A singular vector turns towards another by the reciprocal of the difference of their squared values.
+        a, b = matmul(swapped(u), gu), matmul(gvt, swapped(vt))
+        a, b = a - swapped(a), swapped(b) - b
+        both = (data_of(row) == 0) & (data_of(column) == 0) & ((data_of(a) != 0) | (data_of(b) != 0))   # 0 times what is lost
+        inner = inner + over(a * row + column * b, (row - column) * (row + column), both)
+        gx = matmul(matmul(u, inner), vt)
+        if m > k:
+            part = matmul(over(gu, broadcast_to(row, gu.shape)), vt)
+            gx = gx + part - matmul(u, matmul(swapped(u), part))
+        if n > k:
+            part = matmul(u, over(gvt, broadcast_to(column, gvt.shape)))
+            gx = gx + part - matmul(matmul(part, swapped(vt)), vt)
+        return gx
+
+
+def svd(x, full_matrices=False, compute_uv=True):
+    """(U, s, Vh) with U * s @ Vh = x for each matrix of x, (..., m, n): with k = min(m, n) of shapes (..., m, k), (..., k), in
+    descending order, and (..., k, n). compute_uv False: s alone.
+
+    Singular vectors are defined up to a common sign, and not at all among equal singular values: a result that depends on them
+    has nan gradients there, and where a singular value is 0 and m != n; large ones where values nearly agree. One that
+    depends on the singular values alone has its gradient everywhere; second derivatives go through the vectors. Raises
+    LinAlgError for other shapes, ValueError for full_matrices where m != n: nothing determines the further vectors.
+    """
+    cdef Variable v = argument(x, "svd")
+    cdef tuple shape = stack_of_matrices(v, "svd").shape
+    if full_matrices and compute_uv and shape[len(shape) - 1] != shape[len(shape) - 2]:
+        raise ValueError(f"svd: full_matrices=True has no gradient for matrices that are not square (shape {shape}); pass "
+                         "full_matrices=False")
+    found = function_call(SVD(), (v,))
+    return tuple(found) if compute_uv else found[1]
+
+
+cdef class Pinv(ArrayFunction):
+    """Pinv(rcond)\n--\n
+    The class behind `pinv`: `Pinv(rcond)(x)`."""
+
+    cdef readonly object rcond
+
+    def __init__(self, rcond):
+        self.rcond = rcond
+
+    def _arguments(self):
+        return (self.rcond,)
+
+    def forward(self, x):
+        return by_numpy(np.linalg.pinv, "pinv", (stack_of_matrices(x, "pinv"),), {"rcond": self.rcond})
+
+    def backward(self, gy):
+        # Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems, 1973.
+        cdef object x = self.in0, y = output_of(self), yt, gt, part, gx
+        if y is None:
+            y = pinv(x, self.rcond)
+        yt, gt = swapped(y), swapped(argument(gy, "pinv"))
+        gx = -matmul(matmul(yt, gy), yt)
+        part = matmul(matmul(gt, y), yt)
+        gx = gx + part - matmul(x, matmul(y, part))
+        part = matmul(matmul(yt, y), gt)
+        return gx + part - matmul(matmul(part, y), x)
+
+
+cdef object cutoff(object rcond, Variable x):
+    """The share of the largest singular value up to which one counts as 0: by default max(m, n) eps."""
+    cdef object dtype = x.dtype if x.dtype.kind in "fc" else np.dtype(float)
+    return max(x.shape[len(x.shape) - 2:]) * float(np.finfo(dtype).eps) if rcond is None else rcond
+
+
+def pinv(x, rcond=None):
+    """The pseudo-inverse (Moore and Penrose) of each matrix of x, (..., m, n): (..., n, m).
+
+    rcond: singular values up to this share of the largest count as 0; None is max(m, n) eps, also in float32, where NumPy takes
+    1e-15. The gradient is that among matrices of the same rank. Raises LinAlgError for other shapes.
+    """
+    cdef Variable v = argument(x, "pinv")
+    cdef Pinv f
+    stack_of_matrices(v, "pinv")
+    f = Pinv(cutoff(rcond, v))
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+def lstsq(a, b, rcond=None):
+    """(y, residuals, rank, s): the y for which the sum of squares of b - a @ y is least, the shortest of several, as
+    np.linalg.lstsq gives it.
+
+    a: (m, n); b: (m,) or (m, k); rcond as in `pinv`. residuals: those sums, (k,) or (1,), or (0,) where the rank is less than n
+    or m <= n; rank: an int; s: the singular values of a. y, residuals and s have gradients, among matrices a of the same rank.
+    Raises LinAlgError for other shapes.
+    """
+    cdef Variable av = argument(a, "lstsq"), bv = argument(b, "lstsq")
+    if av.ndim != 2 or bv.ndim not in (1, 2) or av.shape[0] != bv.shape[0]:
+        raise np.linalg.LinAlgError(f"lstsq: a of shape {av.shape} and b of shape {bv.shape} must be (m, n), and (m,) or (m, k)")
+    rcond = cutoff(rcond, av)
+    s = svd(av, False, False)
+    y = matmul(pinv(av, rcond), bv)
+    rank = int(np.sum(data_of(s) > rcond * np.max(data_of(s), initial=0)))
+    if rank == av.shape[1] < av.shape[0]:
+        rest = bv - matmul(av, y)
+        residuals = total(rest * rest, 0, bv.ndim == 1)
+    else:
+        residuals = Variable(np.zeros(0, y.dtype))
+    return y, residuals, rank, s
+
+
+def matrix_power(x, n):
+    """The n-th power of each square matrix of x, (..., k, k), by squaring; n < 0: of its inverse, 0: the identity.
+
+    Raises LinAlgError for other shapes and for a singular matrix with n < 0, TypeError for an n that is no integer.
+    """
+    cdef Variable v = argument(x, "matrix_power")
+    square(v, "matrix_power")
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(f"matrix_power: n is {n!r}; it must be an integer") from None
+    if n == 0:      # x is among the inputs, for its gradient of zeros
+        return where(np.ones((), v.dtype if v.dtype.kind == "f" else float), eye(v), v)
+    if n < 0:
+        return matrix_power(inv(v), -n)
+    found = None
+    while n:
+        if n & 1:
+            found = v if found is None else matmul(found, v)
+        n >>= 1
+        if n:
+            v = matmul(v, v)
+    return found
+
+
 # ---- diagonals --------------------------------------------------------------------------------------------------------
 
 cdef class Diagonal(ArrayFunction):
@@ -447,6 +673,74 @@ def trace(x, offset=0, axis1=0, axis2=1):
     if v.ndim < 2:
         raise ValueError(f"trace: an array of shape {v.shape} has no two axes")
     return total(diagonal(v, offset, axis1, axis2), -1)
+
+
+def diag(x, k=0):
+    """The k-th diagonal of a matrix, a view; of a vector (n,) the matrix that has it there, (n + |k|, n + |k|), and zeros
+    elsewhere. k: how far above the main diagonal. Raises ValueError for more axes or none."""
+    cdef Variable v = argument(x, "diag")
+    cdef DiagonalGrad f
+    k = operator.index(k)
+    if v.ndim == 2:
+        return diagonal(v, k)
+    if v.ndim != 1:
+        raise ValueError(f"diag: an array of shape {v.shape} is no vector and no matrix; see diagonal")
+    f = DiagonalGrad((v.size + abs(k),) * 2, k)
+    return call_native(f, (v,), f.forward(data_of(v)))
+
+
+cdef object triangle(object x, object k, bint lower, str op):
+    cdef Variable v = argument(x, op)
+    cdef tuple shape = v.shape
+    cdef object mask
+    if len(shape) < 2:
+        raise ValueError(f"{op}: an array of shape {shape} has no two axes")
+    mask = np.tri(shape[len(shape) - 2], shape[len(shape) - 1], operator.index(k) - (not lower), dtype=bool)
+    return where(mask if lower else ~mask, v, 0)
+
+
+def tril(x, k=0):
+    """The lower triangle of each matrix of x, (..., m, n), up to the k-th diagonal, and zeros above it. Raises ValueError for
+    fewer than two axes."""
+    return triangle(x, k, True, "tril")
+
+
+def triu(x, k=0):
+    """The upper triangle of each matrix of x, (..., m, n), from the k-th diagonal on, and zeros below it. Raises ValueError for
+    fewer than two axes."""
+    return triangle(x, k, False, "triu")
+
+
+# ---- products ---------------------------------------------------------------------------------------------------------
+
+def cross(a, b, axis=-1):
+    """The vector product along an axis of length 3; the others broadcast. Raises ValueError for another length, AxisError for an
+    axis that one of them does not have."""
+    cdef Variable av = argument(a, "cross"), bv = argument(b, "cross")
+    cdef tuple shapes = (av.shape, bv.shape)
+    for shape in shapes:
+        if not shape or shape[normal_axes(operator.index(axis), shape, "cross")[0]] != 3:
+            raise ValueError(f"cross: axis {axis} of shapes {shapes[0]} and {shapes[1]} must be of length 3 in both")
+    av, bv = moveaxis(av, axis, -1), moveaxis(bv, axis, -1)
+    first, second = (Ellipsis, np.array([1, 2, 0])), (Ellipsis, np.array([2, 0, 1]))
+    try:
+        y = get_item(av, first) * get_item(bv, second) - get_item(av, second) * get_item(bv, first)
+    except ValueError:
+        raise ValueError(f"cross: shapes {shapes[0]} and {shapes[1]} do not broadcast but for axis {axis}") from None
+    return moveaxis(y, -1, axis)
+
+
+def kron(a, b):
+    """The Kronecker product: b times each element of a, in a's arrangement, as np.kron; the one with fewer axes gets more
+    before its own."""
+    cdef Variable av = argument(a, "kron"), bv = argument(b, "kron")
+    cdef int nd = max(av.ndim, bv.ndim), k
+    cdef tuple s = (1,) * (nd - av.ndim) + av.shape, t = (1,) * (nd - bv.ndim) + bv.shape
+    if 2 * nd > DZ_MAXDIM:
+        raise ValueError(f"kron: {nd} axes are more than {DZ_MAXDIM // 2}")
+    y = reshape(av, tuple([n for k in range(nd) for n in (s[k], 1)]))
+    y = y * reshape(bv, tuple([n for k in range(nd) for n in (1, t[k])]))
+    return reshape(y, tuple([s[k] * t[k] for k in range(nd)]))
 
 
 # ---- norms ------------------------------------------------------------------------------------------------------------
@@ -548,10 +842,11 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
     axis: an int for vectors along it, two for matrices over them, None for all of x: flattened where ord is None, else a vector
     or a matrix by its number of axes. ord: for vectors any number p (None is 2; inf and -inf are the largest and smallest
-    absolute value; 0 counts what is not zero); for matrices None or "fro", and 1, -1, inf, -inf: the largest or smallest sum
-    of absolute values of a column or row. Where the norm is 0 so is its gradient, and for every ord but 1, inf and -inf its
-    second derivative is nan; elements that tie for the largest or smallest
-    share its gradient. Raises ValueError for another ord and for axes that x does not have.
+    absolute value; 0 counts what is not zero); for matrices None or "fro", 1, -1, inf, -inf, the largest or smallest sum of
+    absolute values of a column or row, 2, -2, the largest or smallest singular value, and "nuc", the sum of all, of which those
+    that rounding makes of 0 have no gradient. Where the norm is 0 so is its gradient, and for vectors, but with ord 1, inf and
+    -inf, and for "fro" its second derivative is nan; elements that tie for the largest or smallest share its gradient. Raises
+    ValueError for another ord and for axes that x does not have.
     """
     cdef Variable v = argument(x, "norm")
     cdef tuple shape = v.shape, axes
@@ -566,8 +861,16 @@ def norm(x, ord=None, axis=None, keepdims=False):
         first, second = axes if ord in (1, -1) else (axes[1], axes[0])
         y = norm(total(absolute(v), first, True), np.inf if ord > 0 else -np.inf, second, True)
         return y if keepdims else reshape(y, tuple([shape[i] for i in range(nd) if i not in axes]))
+    if len(axes) == 2 and ord in (2, -2, "nuc"):
+        s = svd(transpose(v, (*[i for i in range(nd) if i not in axes], *axes)), False, False)
+        if ord == "nuc":
+            least = data_of(s)[..., :1] * cutoff(None, v)
+            y = total(where((data_of(s) > least).astype(s.dtype), s, 0), -1)
+        else:
+            y = norm(s, np.inf if ord > 0 else -np.inf, -1)
+        return reshape(y, kept_shape(shape, axes)) if keepdims else y
     if ord is not None and (ord != "fro" if len(axes) == 2 else not isinstance(ord, (int, float, np.number))):
-        here = "matrices: None, 'fro', 1, -1, inf, -inf" if len(axes) == 2 else "vectors: None or a number"
+        here = "matrices: None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf" if len(axes) == 2 else "vectors: None or a number"
         raise ValueError(f"norm: ord={ord!r} (shape {shape}, axis {axis}) is none of those that are here for {here}")
     if v.dtype.kind == "c":
         v = absolute(v)
@@ -575,8 +878,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 
 
-__all__ = ["Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Slogdet", "Solve", "cholesky", "det",
-           "diagonal", "eigh", "inv", "norm", "slogdet", "solve", "trace"]
+__all__ = ["QR", "SVD", "Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Pinv", "Slogdet", "Solve",
+           "cholesky", "cross", "det", "diag", "diagonal", "eigh", "eigvalsh", "inv", "kron", "lstsq", "matrix_power", "norm",
+           "pinv", "qr", "slogdet", "solve", "svd", "trace", "tril", "triu"]
 
-for _cls in (Cholesky, Det, Diagonal, DiagonalGrad, Eigh, Inv, Norm, Slogdet, Solve):
+for _cls in (Cholesky, Det, Diagonal, DiagonalGrad, Eigh, Inv, Norm, Pinv, QR, SVD, Slogdet, Solve):
     _core.open_class(_cls)
