@@ -383,3 +383,14 @@ def test_a_pickle_of_a_graph_of_dezeros_says_so():
     x = Variable(None)
     x.__setstate__({"data": np.float64(2)})     # what an update of a 0-d Parameter left
     assert isinstance(x.data, np.ndarray)
+
+
+@pytest.mark.parametrize("dtype", ["e", ">f4", "f", ">f8"])
+@pytest.mark.parametrize("call", [lambda v: 1.5 ** v, lambda v: F.power(1.5, v), lambda v: F.power(v, 1.5), lambda v: 2 / v,
+                                  lambda v: F.power(0.0, v)], ids=range(5))
+def test_gradients_beside_numbers_have_the_dtype_of_x(call, dtype):
+    v = Variable(np.array([1.0, 2.0]).astype(dtype))
+    for create_graph in (False, True):
+        v.cleargrad()
+        F.sum(call(v)).backward(create_graph=create_graph)
+        assert v.grad.dtype == np.dtype(dtype).newbyteorder("=")

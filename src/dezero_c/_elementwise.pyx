@@ -366,7 +366,7 @@ cdef int ordered(tuple xs) except -1:
     """Refuses complex numbers."""
     for x in xs:
         if np.iscomplexobj(x):
-            raise TypeError("it takes real numbers, complex ones have no order (functions real, imag and abs make real ones)")
+            raise TypeError("it takes real numbers (functions real, imag and abs make them of complex ones)")
     return 0
 
 

@@ -78,10 +78,10 @@ cdef object square(object x, str op):
 
 
 cdef object real_matrix(object x, str op):
-    """A square x, if it is real: the gradient is that of real matrices."""
+    """x, if it is real: the gradient is that of real matrices."""
     if x.dtype.kind == "c":
         raise TypeError(f"{op}: not defined for {x.dtype} (shape {x.shape}): its gradient is that of real matrices")
-    return square(x, op)
+    return x
 
 
 cdef int same_dtype(object x, object gy):
@@ -256,7 +256,7 @@ cdef class Slogdet(ArrayFunction):
     The class behind `slogdet`: `Slogdet()(x)`."""
 
     def forward(self, x):
-        return tuple(by_numpy(np.linalg.slogdet, "slogdet", (real_matrix(x, "slogdet"),), {}))
+        return tuple(by_numpy(np.linalg.slogdet, "slogdet", (square(real_matrix(x, "slogdet"), "slogdet"),), {}))
 
     def backward(self, gsign, glog):
         try:
@@ -286,7 +286,7 @@ cdef class Cholesky(ArrayFunction):
     The class behind `cholesky`: `Cholesky()(x)`."""
 
     def forward(self, x):
-        return by_numpy(np.linalg.cholesky, "cholesky", (real_matrix(x, "cholesky"),), {})
+        return by_numpy(np.linalg.cholesky, "cholesky", (square(real_matrix(x, "cholesky"), "cholesky"),), {})
 
     def backward(self, gy):
         y = output_of(self)
@@ -335,7 +335,7 @@ cdef class Eigh(ArrayFunction):
         return (self.UPLO,)
 
     def forward(self, x):
-        self.values = tuple(by_numpy(np.linalg.eigh, "eigh", (real_matrix(x, "eigh"),), {"UPLO": self.UPLO}))
+        self.values = tuple(by_numpy(np.linalg.eigh, "eigh", (square(real_matrix(x, "eigh"), "eigh"),), {"UPLO": self.UPLO}))
         return self.values
 
     def backward(self, gw, gV):
@@ -403,7 +403,7 @@ cdef class QR(ArrayFunction):
     cdef object values
 
     def forward(self, x):
-        stack_of_matrices(x, "qr")
+        stack_of_matrices(real_matrix(x, "qr"), "qr")
         if x.shape[x.ndim - 2] < x.shape[x.ndim - 1]:
             raise ValueError(f"QR: matrices of shape {x.shape} have fewer rows than columns; the function qr takes them too")
         self.values = tuple(by_numpy(np.linalg.qr, "qr", (x,), {}))
@@ -451,7 +451,7 @@ cdef class SVD(ArrayFunction):
     cdef object values
 
     def forward(self, x):
-        self.values = tuple(by_numpy(np.linalg.svd, "svd", (stack_of_matrices(x, "svd"),), {"full_matrices": False}))
+        self.values = tuple(by_numpy(np.linalg.svd, "svd", (stack_of_matrices(real_matrix(x, "svd"), "svd"),), {"full_matrices": False}))
         return self.values
 
     def backward(self, gu, gs, gvt):
