@@ -451,7 +451,8 @@ cdef class SVD(ArrayFunction):
     cdef object values
 
     def forward(self, x):
-        self.values = tuple(by_numpy(np.linalg.svd, "svd", (stack_of_matrices(real_matrix(x, "svd"), "svd"),), {"full_matrices": False}))
+        stack_of_matrices(real_matrix(x, "svd"), "svd")
+        self.values = tuple(by_numpy(np.linalg.svd, "svd", (x,), {"full_matrices": False}))
         return self.values
 
     def backward(self, gu, gs, gvt):

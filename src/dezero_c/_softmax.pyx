@@ -471,7 +471,8 @@ def softmax_cross_entropy(x, t, *, weight=None, ignore_label=None, label_smoothi
     cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy"), y
     if weight is not None or ignore_label is not None or reduction != "mean" or type(label_smoothing) is not float \
             or <double> label_smoothing != 0:
-        return chosen_cross_entropy(real_valued(xv, "softmax_cross_entropy"), tv, weight, ignore_label, label_smoothing, reduction)
+        real_valued(xv, "softmax_cross_entropy")
+        return chosen_cross_entropy(xv, tv, weight, ignore_label, label_smoothing, reduction)
     y = cross_entropy_value(xv, tv)
     if y is not None:
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
