@@ -15,6 +15,7 @@ from dezero_c import (
     _cast,
     _conv,
     _einsum,
+    _fft,
     _im2col,
     _index,
     _join,
@@ -34,6 +35,7 @@ from dezero_c._cast import *  # noqa: F403
 from dezero_c._conv import *  # noqa: F403
 from dezero_c._core import Function, Variable, as_array, as_variable
 from dezero_c._einsum import *  # noqa: F403
+from dezero_c._fft import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
 from dezero_c._index import *  # noqa: F403
 from dezero_c._join import *  # noqa: F403
@@ -87,7 +89,7 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
     _PUBLIC = [
         name
         for family in (
-            _cast, _conv, _einsum, _im2col, _index, _join, _linalg, _losses,
+            _cast, _conv, _einsum, _fft, _im2col, _index, _join, _linalg, _losses,
             _matmul, _norm, _ops, _order, _pool, _reduce, _shape, _softmax,
         )
         for name in family.__all__

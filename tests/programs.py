@@ -47,6 +47,7 @@ NUMPY = {
        diagonal trace diag tril triu cross kron sum mean max min prod
        var std matmul dot tensordot einsum outer""".split()},
     **{n: getattr(np.linalg, n) for n in "inv solve det slogdet cholesky eigh eigvalsh matrix_power qr svd pinv lstsq".split()},
+    **{n: getattr(np.fft, n) for n in "fft ifft rfft irfft".split()},
     "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative, "pow": np.power,
     "reciprocal": lambda x: 1 / x, "nan_to_num": np.nan_to_num, "logit": lambda x: np.log(x / (1 - x)),
     "ndtr": lambda x: 0.5 * _erfc(-x / math.sqrt(2)), "gammaln": np.vectorize(math.lgamma, otypes=[float]),
@@ -97,6 +98,7 @@ def torch_functions(torch):
              cosh arcsin arccos arctan arctan2 hypot arcsinh arccosh arctanh log2 log10 logaddexp exp2 reciprocal floor ceil
              trunc round remainder abs sign maximum minimum clip where sigmoid relu erf erfc matmul tensordot einsum
              outer""".split()}
+    names |= {n: getattr(torch.fft, n) for n in "fft ifft rfft irfft".split()}
     names |= {n: getattr(torch.linalg, n)
               for n in "inv solve det slogdet cholesky eigh eigvalsh matrix_power svd pinv lstsq".split()}
 
@@ -635,6 +637,14 @@ def factored(program, r, name):
             return f"f.lstsq({s}, {b})[0]"
         more = {"matrix_power": f", {r.choice((-2, -1, 0, 2, 3))}", "svd": ", False"}.get(name, "")
         return f"f.{name}({s}{more}){ {'qr': r.choice(('', '[0]', '[1]')), 'svd': '[1]'}.get(name, '')}"
+
+
+@writes("fft", "ifft", "rfft", "irfft")
+def transformed(program, r, name):
+    n = program.pick(r, lambda x: x.ndim and (name != "irfft" or x.shape[-1] > 1))
+    if n:
+        y = f"f.{name}({n}, {r.choice((None, 2, 3, 4))}, -1, '{r.choice(('backward', 'ortho', 'forward'))}')"
+        return y if name == "irfft" else f"f.{r.choice(('real', 'imag'))}({y})"
 
 
 @writes("diag", "tril", "triu")

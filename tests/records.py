@@ -78,6 +78,11 @@ def random_labels(n, classes):
 TURN = np.complex64(0.5 - 1.5j)
 
 
+def parts(z):
+    """A complex array as two real ones."""
+    return (F.real(z), F.imag(z)) if isinstance(z, Variable) else (z.real, z.imag)
+
+
 def as_complex(x):
     return F.cast(x, np.result_type(x.dtype, np.complex64))
 
@@ -806,6 +811,42 @@ LINALG = [
              (lambda: F.diag(NONE), TypeError, "diag.*no data")]),
     triangle("tril", [[1, 0], [np.nan, 2]]),
     triangle("triu", [[1, np.inf], [0, 2]]),
+    Record(
+        ["fft"],
+        [Case("last", lambda x: parts(F.fft(x)), lambda x: parts(np.fft.fft(x)), [(2, 5)], empty=[[(0, 3)]]),
+         Case("cut", lambda x: parts(F.fft(x, 2, 0, "ortho")), lambda x: parts(np.fft.fft(x, 2, 0, "ortho")), [(4, 2)]),
+         Case("complex", lambda x: parts(F.fft(as_complex(x) * TURN)), lambda x: parts(np.fft.fft(x * TURN)), [(4,)])],
+        integers=None, half=None,
+        bad=[(lambda: F.fft(v(2, 3), axis=2), AxisError, r"fft.*2.*\(2, 3\)"), (lambda: F.fft(v()), AxisError, "fft.*0-d"),
+             (lambda: F.fft(v(2, 0)), ValueError, r"fft: 0 elements.*\(2, 0\)"),
+             (lambda: F.fft(v(2), 0), ValueError, "fft: 0 elements"),
+             (lambda: F.fft(v(2), norm="x"), ValueError, "fft.*'x'"), (lambda: F.fft(NONE), TypeError, "fft.*no data")]),
+    Record(
+        ["ifft"],
+        [Case("last", lambda x: parts(F.ifft(x)), lambda x: parts(np.fft.ifft(x)), [(2, 5)], empty=[[(0, 3)]]),
+         Case("padded", lambda x: parts(F.ifft(x, 5, 0, "forward")), lambda x: parts(np.fft.ifft(x, 5, 0, "forward")), [(4, 2)]),
+         Case("complex", lambda x: parts(F.ifft(as_complex(x) * TURN)), lambda x: parts(np.fft.ifft(x * TURN)), [(4,)])],
+        integers=None, half=None,
+        bad=[(lambda: F.ifft(v(2, 3), axis=2), AxisError, r"ifft.*2.*\(2, 3\)"),
+             (lambda: F.ifft(NONE), TypeError, "ifft.*no data")]),
+    Record(
+        ["rfft"],
+        [Case("odd", lambda x: parts(F.rfft(x)), lambda x: parts(np.fft.rfft(x)), [(2, 5)], empty=[[(0, 3)]]),
+         Case("even", lambda x: parts(F.rfft(x, 4, 0, "ortho")), lambda x: parts(np.fft.rfft(x, 4, 0, "ortho")), [(3, 2)]),
+         Case("one", lambda x: parts(F.rfft(x, 1)), lambda x: parts(np.fft.rfft(x, 1)), [(3,)])],
+        integers=None, half=None,
+        bad=[(lambda: F.rfft(v(2) * 1j), TypeError, "rfft.*complex128"),
+             (lambda: F.rfft(v(2, 3), axis=2), AxisError, r"rfft.*2.*\(2, 3\)")]),
+    Record(
+        ["irfft"],
+        [Case("even", lambda x: F.irfft(as_complex(x) * TURN), lambda x: np.fft.irfft(x * TURN), [(2, 4)], empty=[[(0, 3)]]),
+         Case("odd", lambda x: F.irfft(as_complex(x) * TURN, 5, 0, "forward"),
+              lambda x: np.fft.irfft(x * TURN, 5, 0, "forward"), [(4, 2)]),
+         Case("real", lambda x: F.irfft(x, 6, norm="ortho"), lambda x: np.fft.irfft(x, 6, norm="ortho"), [(3,)]),
+         Case("one", lambda x: F.irfft(as_complex(x) * TURN, 1), lambda x: np.fft.irfft(x * TURN, 1), [(2,)])],
+        integers=None, half=None,
+        bad=[(lambda: F.irfft(v(1)), ValueError, "irfft: 0 elements"), (lambda: F.irfft(v()), AxisError, "irfft.*0-d"),
+             (lambda: F.irfft(v(2, 3), axis=2), AxisError, r"irfft.*2.*\(2, 3\)")]),
     Record(
         ["cross"],
         [Case("vectors", lambda a, b: F.cross(a, b), np.cross, [(3,), (3,)]),

@@ -38,6 +38,7 @@ RIGHT = {
     "einsum": lambda x: F.einsum("ij,kj->ik", x, x), "tensordot": lambda x: F.tensordot(x, x, 1),
     "inv": lambda x: F.inv(x + SQUARE), "pinv": lambda x: F.pinv(x + SQUARE), "matrix_power": lambda x: F.matrix_power(x, 3),
     "lstsq": lambda x: F.lstsq(x + SQUARE, x)[0],
+    "fft": lambda x: F.fft(x * x), "ifft": lambda x: F.ifft(x * x, axis=0), "irfft": lambda x: F.irfft(x * x, 4),
     "kron": lambda x: F.kron(x, x), "cross": lambda x: F.cross(x, x * x),
     "cumprod": lambda x: F.cumprod(x, 0), "diff": lambda x: F.diff(x * x), "tril": lambda x: F.tril(x * x),
     "sort": lambda x: F.sort(x * x, 0), "set_at": lambda x: F.set_at(x * x, 1, x[0]),

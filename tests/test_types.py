@@ -52,6 +52,7 @@ SAMPLES = {
     "Pad": ((1,), ONE), "Repeat": ((2,), ONE), "Roll": (((1,), (0,)), ONE), "Tile": ((2,), ONE),
     "MatMul": ((), ((3, 4), (4, 3))), "Linear": ((), ((3, 4), (4, 2), (2,))), "TensorDot": ((1,), ((3, 4), (4, 2))),
     "Einsum": (("ij,jk->ik",), ((3, 4), (4, 2))), "DiagonalGrad": (((3, 4),), ((3,),)),
+    "FFT": ((), ONE), "IFFT": ((), ONE), "RFFT": ((), ONE), "IRFFT": ((6,), ONE),
     "Cast": (("f8",), ONE), "Cholesky": ((), (SPD,)), "Det": ((), (SPD,)), "Inv": ((), (SPD,)), "Pinv": ((1e-12,), ONE),
     "Solve": ((), (SPD, (3, 2))),
     "BatchNorm": ((np.zeros(4), np.ones(4), 0.9, 1e-5), ((3, 4), (4,), (4,))),
