@@ -171,7 +171,7 @@ cdef int set_private_grad(Variable x, object a) except -1:
         np.add(old, a, out=a)
     elif x.gstate >= G_EVEN:
         old = x._grad
-        a = np.add(plain(old), a)
+        a = np.asarray(np.add(plain(old), a))       # of 0-d arrays NumPy gives a scalar
         replaced.append(old)
     x._grad = a
     x.gstate = G_ARRAY
