@@ -7,7 +7,6 @@ those of dezero_c.functions (_numpy_functions.py), so that the graph is recorded
 
 from __future__ import annotations
 
-import functools
 import sys
 from typing import TYPE_CHECKING
 
@@ -75,6 +74,8 @@ def array_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: d
     if method == "reduce" and ufunc in REDUCTIONS and out is None:
         return array_function(REDUCTIONS[ufunc], (), inputs, {"axis": 0, **kwargs})
     if method != "__call__" or kwargs or ufunc not in _UFUNCS:
+        if _draws(sys._getframe(1)):
+            return getattr(ufunc, method)(*[_plain(x) for x in inputs], **kwargs, **({} if out is None else {"out": out}))
         what, ours = _known_as(ufunc)
         what += "" if method == "__call__" else f".{method}"
         raise TypeError(f"{what}{' with ' + ', '.join(kwargs) if kwargs else ''} has no gradient here; "
@@ -100,23 +101,27 @@ def _name(function: Callable[..., Any]) -> str:
     return f"{function.__module__}.{function.__name__}".replace("numpy", "np", 1)
 
 
-@functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    import inspect  # here: most programs never come this way
-
-    return inspect.signature(function)
+_signatures: dict[Any, inspect.Signature | None] = {}
 
 
-@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """The function's parameters; None where they are not to be known."""
+    if function not in _signatures:
+        import inspect  # here: most programs never come this way
+
+        try:
+            _signatures[function] = inspect.signature(function)
+        except (ValueError, TypeError):
+            _signatures[function] = None
+    return _signatures[function]
+
+
 def _parameters(function: Callable[..., Any]) -> dict[str, Any] | None:
     """{name: default} of a NumPy function's parameters; None where they are not to be known, or are any number of arrays."""
-    try:
-        parameters = _signature(function).parameters
-    except (ValueError, TypeError):
+    signature = _signature(function)
+    if signature is None or any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         return None
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters.values()):
-        return None
-    return {name: p.default for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    return {name: p.default for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -140,6 +145,7 @@ def array_function(function: Callable[..., Any], types: Any, args: tuple[Any, ..
         kwargs = {key: value for key, value in kwargs.items() if not _same(value, parameters.get(key, _parameters))}
         args = ()
     taken = _signature(ours)
+    assert taken is not None
     try:
         taken.bind(*args, **kwargs)
     except TypeError as error:

@@ -360,7 +360,7 @@ def test_means_of_lists_are_errors():
     """NumPy would make a number of the Variable that is their sum."""
     x = Variable(np.array(2.0))
     for function in (np.mean, np.var, np.std):
-        with pytest.raises(TypeError, match=rf"np\.{'mean' if function is np.mean else 'var'} of a list .* stack"):
+        with pytest.raises(TypeError, match=rf"np\.{'mean' if function is np.mean else 'var'} of a list .*stack"):
             function([x, x ** 2])
 
 

@@ -394,3 +394,23 @@ def test_gradients_beside_numbers_have_the_dtype_of_x(call, dtype):
         v.cleargrad()
         F.sum(call(v)).backward(create_graph=create_graph)
         assert v.grad.dtype == np.dtype(dtype).newbyteorder("=")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bounds_of_clip_that_are_variables(dtype):
+    x = Variable(np.array([-2, 0.5, 3, 1, -1], dtype))
+    low, high = Variable(np.array(-1, dtype)), Variable(np.array([1, 1, 2, 1, 5], dtype))
+    y = F.clip(x, low, high)
+    np.testing.assert_array_equal(y.data, np.clip(x.data, low.data, high.data))
+    F.sum(y * np.arange(1, 6, dtype=dtype)).backward()
+    for v, want in ((x, [0, 2, 0, 4, 5]), (low, 1), (high, [0, 0, 3, 0, 0])):
+        assert v.grad.dtype == dtype
+        np.testing.assert_array_equal(v.grad.data, want)
+    a = np.array([-2.0, 0.3, 3.0])
+    for call in (lambda v: F.clip(v, Variable(np.array(-1.0)), None) ** 2, lambda v: F.clip(a, v - 1, 2.0) ** 2,
+                 lambda v: F.clip(a, None, v * v) ** 2, lambda v: np.clip(a, -v * v, v + 1) ** 3):
+        assert gradient_check(call, np.array([0.7, 1.2, 1.9]), order=2)
+    np.testing.assert_array_equal(F.clip(a, Variable(np.array(2.0)), Variable(np.array(1.0))).data, np.clip(a, 2.0, 1.0))
+    assert np.isnan(F.clip(a, Variable(np.array(np.nan)), 1.0).data).all()
+    with pytest.raises(ValueError, match="broadcast"):
+        F.clip(x, Variable(np.ones(2, dtype)), None)

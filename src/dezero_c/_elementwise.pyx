@@ -41,6 +41,7 @@ cdef extern from "generated/dz_enum.h":
         DZ_OP_POWER
         DZ_OP_ROUND
         DZ_OP_SIGN
+        DZ_OP_WHERE
 
 cdef extern from "dz_kernels.h":
     enum:
@@ -418,6 +419,28 @@ cdef object power_any(type cls, object x, object c):
     f = new_function(DZ_OP_POW)
     f.set_params((c,))
     return run(f, (x,))
+
+
+cdef object clip_any(type cls, object x, object x_min, object x_max):
+    """Clip (cls), or where a bound is a Variable, its value in x's place beyond it."""
+    cdef Elementwise f
+    if isinstance(x_min, Variable) or isinstance(x_max, Variable):
+        x = bounded(x, x_min, np.less)
+        return bounded(x, x_max, np.greater)
+    f = new_function(DZ_OP_CLIP)
+    f.set_params((x_min, x_max))
+    return run(f, (x,))
+
+
+cdef object bounded(object x, object bound, object beyond):
+    cdef object limit
+    if bound is None:
+        return x
+    x, bound = argument(DZ_OP_CLIP, x, bound), argument(DZ_OP_CLIP, bound, x)
+    ordered((data_of(x), data_of(bound)))
+    limit = data_of(bound)
+    with np.errstate(invalid="ignore"):
+        return apply3(DZ_OP_WHERE, beyond(data_of(x), limit) | (limit != limit), bound, x)
 
 
 cdef object power_hook(object x, object c):

@@ -835,7 +835,10 @@ cdef class Norm(ArrayFunction):
             return None
         kept = kept_shape(x.shape, self.axes(x.shape))
         y = data_of(output_of(self)).reshape(kept)
-        return (np.asarray(x * np.divide(gy.reshape(kept), y, out=np.zeros(kept, gy.dtype), where=y != 0)),)
+        gy = gy.reshape(kept)
+        if y.size and np.any((y != 0) & (y < np.finfo(y.dtype).tiny * 4)):      # gy / y might overflow
+            return (np.asarray(np.divide(x, y, out=np.zeros(x.shape, x.dtype), where=y != 0) * gy),)
+        return (np.asarray(x * np.divide(gy, y, out=np.zeros(kept, gy.dtype), where=y != 0)),)
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
