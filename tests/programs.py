@@ -179,6 +179,17 @@ def torch_functions(torch):
         x = parts[:numbers.size]
         return x.index_add(0, torch.from_numpy(numbers[i].reshape(-1).copy()), parts[numbers.size:]).reshape(numbers.shape)
 
+    def polygamma(n, x):
+        """torch.polygamma has nine digits."""
+        return (-1) ** (n + 1) * math.factorial(n) * torch.special.zeta(torch.tensor(n + 1.0, dtype=x.dtype), x)
+
+    def kron(a, b):
+        """torch.kron fails in second derivatives for some strides."""
+        nd = max(a.dim(), b.dim())
+        a, b = (x.reshape((1,) * (nd - x.dim()) + tuple(x.shape)) for x in (a, b))
+        table = a.reshape([n for k in a.shape for n in (k, 1)]) * b.reshape([n for k in b.shape for n in (1, k)])
+        return table.reshape([m * n for m, n in zip(a.shape, b.shape, strict=True)])
+
     names |= {name: move(name) for name in MOVES}
     names["trace"] = lambda x, offset=0: names["diagonal"](x, offset).sum(-1)
     names |= {
@@ -188,12 +199,12 @@ def torch_functions(torch):
         "pow": torch.pow, "power": torch.pow, "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3), "rint": torch.round,
         "floor_divide": lambda x, y: torch.div(x, y, rounding_mode="floor"),
         "nan_to_num": torch.nan_to_num, "logit": torch.logit, "ndtr": torch.special.ndtr, "gammaln": torch.lgamma,
-        "digamma": torch.digamma, "polygamma": torch.polygamma, "gelu_tanh": lambda x: nn.gelu(x, approximate="tanh"),
+        "digamma": torch.digamma, "polygamma": polygamma, "gelu_tanh": lambda x: nn.gelu(x, approximate="tanh"),
         "silu": nn.silu, "gelu": nn.gelu, "softplus": nn.softplus, "elu": nn.elu,
         "leaky_relu": nn.leaky_relu, "sigmoid_simple": torch.sigmoid,
         "concatenate": torch.cat, "stack": torch.stack, "pad": pad, "cumsum": cumsum,
         "diff": lambda x, axis: torch.diff(x, dim=axis),
-        "tril": torch.tril, "triu": torch.triu, "diag": torch.diag, "kron": torch.kron,
+        "tril": torch.tril, "triu": torch.triu, "diag": torch.diag, "kron": kron,
         "cross": lambda a, b: torch.linalg.cross(*torch.broadcast_tensors(a, b)),
         "qr": lambda x: torch.linalg.qr(x) if len(x) >= x.shape[1] else wide_qr(x),
         "sort": lambda x, axis: torch.sort(x, axis)[0], "median": lambda x, axis: torch.quantile(x, 0.5, axis),

@@ -502,7 +502,7 @@ def test_an_index_that_is_changed_after_assignment():
         (lambda x: F.diagonal(x[0]), ValueError, ["diagonal", "(3,)"]),
         (lambda x: F.diagonal(x, 0, 1, 1), ValueError, ["diagonal", "same axis"]),
     ],
-    ids=range(28),
+    ids=range(31),
 )
 def test_errors_name_operation_and_shapes(call, error, words):
     with pytest.raises(error) as info:

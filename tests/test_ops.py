@@ -451,10 +451,10 @@ def test_a_gradient_that_is_passed_on_is_never_written_to(dtype):
     assert np.array_equal(b.grad.data, gy)
 
 
-@pytest.mark.parametrize("call", [lambda x, p: F.clip(x, p, 1.0), lambda x, p: F.clip(x, 0.0, p), F.leaky_relu, F.elu, F.round,
+@pytest.mark.parametrize("call", [lambda x, p: F.Clip(p, 1.0)(x), lambda x, p: F.Clip(0.0, p)(x), F.leaky_relu, F.elu, F.round,
                                   F.nan_to_num, lambda x, p: F.nan_to_num(x, 0.0, p), lambda x, p: F.nan_to_num(x, 0.0, None, p)])
 def test_a_parameter_that_is_a_variable_is_refused(call):
-    """It would silently get no gradient; pow alone becomes another operation, which gives it one."""
+    """It would silently get no gradient; the functions pow and clip become other operations, which give it one."""
     with pytest.raises(TypeError, match=r"parameter \d is a Variable, .*give its data"):
         call(Variable(np.arange(3.0)), Variable(np.array(0.5)))
 

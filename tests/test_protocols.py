@@ -318,7 +318,7 @@ def test_a_variable_assigned_to_elements_of_an_array_is_an_error():
         a[1] = x ** 2
     assert "stack" in str(info.value.__cause__ or info.value)
     for index, value in ((slice(0, 2), F.stack([x, x])), (slice(None), x), (slice(0, 2), [x, x])):
-        with pytest.raises(TypeError, match=r"stack, concatenate or where .* assign x\.data"):
+        with pytest.raises(TypeError, match=r"stack, concatenate, where or set_at .* assign x\.data"):
             a[index] = value
     with pytest.raises((TypeError, ValueError)):
         np.zeros(3, int)[0] = x

@@ -30,8 +30,8 @@ cdef int check_use() except -1:
     frame = sys._getframe()
     code = frame.f_code
     if code.co_code[frame.f_lasti] in STORES:
-        raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, concatenate "
-                        "or where of dezero_c.functions, or assign x.data")
+        raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, "
+                        "concatenate, where or set_at of dezero_c.functions, or assign x.data")
     asks = frame.f_globals.get("__name__", "")
     if asks.startswith("numpy."):
         if code.co_name == "__getitem__" and "index_tricks" in asks:
