@@ -118,7 +118,9 @@ cdef Variable as_operand(object o, object other):
     cdef dz_view w
     if isinstance(o, Variable):
         return <Variable> o
-    if isinstance(o, (list, tuple)):
+    if type(o) is float or type(o) is int:
+        pass
+    elif isinstance(o, (list, tuple)):
         if holds_variables(o):
             return joined(o)
     elif cnp.PyArray_Check(o) and cnp.PyArray_TYPE(o) == cnp.NPY_OBJECT and holds_variables(o.flat):

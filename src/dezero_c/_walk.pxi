@@ -146,7 +146,7 @@ cdef class Walk:
     cdef int step_general(self, Function f) except -1:
         """Through operations on Variables, or a backward written in Python."""
         cdef list gys = output_gradients(f)
-        cdef object gxs = f.vjp_graph(gys)
+        cdef object gxs = f.vjp_graph(gys), gx
         cdef Py_ssize_t k
         if len(gxs) != f.nin:
             raise ValueError(f"{describe(f)}.backward returned {len(gxs)} gradients for {f.nin} inputs; return one for each, "
@@ -154,7 +154,8 @@ cdef class Walk:
         for k in range(f.nin):
             check_fits(f, f.arg(k), gxs[k])
         for k in range(f.nin):
-            add_grad(f.arg(k), real_part(f.arg(k), gxs[k]))
+            gx = gxs[k]
+            add_grad(f.arg(k), real_part(f.arg(k), gx) if is_complex(gx) else gx)
         return 0
 
     cdef int abandon(self) except -1:
@@ -218,14 +219,16 @@ cdef bint same_shape(Variable a, Variable b):
     return np.shape(data_of(a)) == np.shape(data_of(b))
 
 
-cdef inline bint is_complex(object a):
-    a = (<Variable> a)._data if isinstance(a, Variable) else a
+cdef inline bint is_complex(object a) noexcept:
+    if isinstance(a, Variable):     # a raw value is real
+        return (<Variable> a).v.p == NULL and isinstance((<Variable> a)._data, cnp.ndarray) \
+            and cnp.PyArray_ISCOMPLEX((<Variable> a)._data)
     return isinstance(a, cnp.ndarray) and cnp.PyArray_ISCOMPLEX(a)
 
 
 cdef object real_part(Variable x, object gx):
-    """gx, its real part where x is real and complex numbers came in on the way from y (the functions real, imag and conj)."""
-    if not is_complex(gx) or is_complex(x):
+    """The complex gx, its real part where x is real: complex numbers came in on the way from y."""
+    if is_complex(x):
         return gx
     return methods["real"](gx) if isinstance(gx, Variable) else gx.real
 
