@@ -59,9 +59,10 @@ cdef int gather(object layer, list found, set seen) except -1:
 
 cdef inline int gather_value(object value, list found, set seen) except -1:
     """The same of a Parameter or a Layer."""
-    if <size_t> <void *> value in seen:     # a user's layer may define == and hash
+    cdef Py_ssize_t before = len(seen)
+    seen.add(<size_t> <void *> value)       # a user's layer may define == and hash
+    if len(seen) == before:
         return 0
-    seen.add(<size_t> <void *> value)
     if isinstance(value, Variable):
         found.append(value)
     elif plain_layer(value):

@@ -128,7 +128,8 @@ float dz_sum_f32(const char *x, ptrdiff_t n, ptrdiff_t st)
         double total[1024];                                                                                          \
         for (j0 = 0; j0 < cols; j0 += 1024) {                                                                        \
             const ptrdiff_t m = cols - j0 < 1024 ? cols - j0 : 1024;                                                 \
-            memset(block, 0, sizeof(T) * (size_t)m);                                                                 \
+            if (rows == 0)                                                                                           \
+                memset(block, 0, sizeof(T) * (size_t)m);                                                             \
             for (i0 = 0; i0 < rows; i0 = end) {                                                                      \
                 end = rows - i0 > (RUN) ? i0 + (RUN) : rows;                                                         \
                 memcpy(block, p + i0 * cols + j0, sizeof(T) * (size_t)m);                                            \
