@@ -113,9 +113,15 @@ cdef object joined(object o):
     return methods["stack"]([joined(each) if isinstance(each, (list, tuple)) else each for each in o])
 
 
+cdef Variable joined_objects(object a):
+    """The same of an array of objects; None where no Variable is in it."""
+    return methods["reshape"](joined(list(a.flat)), a.shape) if holds_variables(a.flat) else None
+
+
 cdef Variable as_operand(object o, object other):
     """`o` as a Variable for an operation together with `other`, whose dtype a Python number takes."""
     cdef dz_view w
+    cdef Variable v
     if isinstance(o, Variable):
         return <Variable> o
     if type(o) is float or type(o) is int:
@@ -123,8 +129,8 @@ cdef Variable as_operand(object o, object other):
     elif isinstance(o, (list, tuple)):
         if holds_variables(o):
             return joined(o)
-    elif cnp.PyArray_Check(o) and cnp.PyArray_TYPE(o) == cnp.NPY_OBJECT and holds_variables(o.flat):
-        return methods["reshape"](joined(list(o.flat)), o.shape)
+    elif cnp.PyArray_Check(o) and cnp.PyArray_TYPE(o) == cnp.NPY_OBJECT and (v := joined_objects(o)) is not None:
+        return v
     if type(o) is bool and getattr(other, "dtype", None) != bool:
         o = int(o)      # a number among numbers, or the sign rules of bool would follow
     if isinstance(other, Variable):
