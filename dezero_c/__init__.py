@@ -42,6 +42,7 @@ else:
 
 from dezero_c import (
     _copying,
+    _lost,
     _ops,
     _protocols,
     chapter1,

@@ -340,6 +340,61 @@ def test_r_and_c_of_variables_are_errors():
     np.testing.assert_array_equal(np.r_[x.data, 3.0], [1, 2, 3])
 
 
+def rows(x):
+    return [x ** 2, x]
+
+
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.1.0", reason="np.array passes no copy on")
+@pytest.mark.parametrize("make", [
+    lambda x: np.array([x, x]), lambda x: np.array([x ** i for i in range(3)], dtype=np.float32),
+    lambda x: np.array(rows(x)), lambda x: np.array((x,), "d"), lambda x: np.array([[x], [x.data]]),
+    lambda x: np.array([x[0], x[1]], dtype=float),
+    lambda x: x * np
+    .array([
+        x, 2 * x,
+    ]),
+], ids=range(7))
+def test_array_of_a_list_of_variables_is_an_error(make):
+    x = Variable(np.array([1.0, 2.0]))
+    with pytest.raises(TypeError, match=r"np\.array of a list of Variables loses their graph: take stack"):
+        make(x)
+    with no_grad():
+        make(x)
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: np.asarray([x, x]), lambda x: np.asarray(rows(x), dtype=np.float32), lambda x: np.asanyarray((x,)),
+    lambda x: np.ascontiguousarray([[x], [x.data]]), lambda x: np.asarray([x[0], x[1]], float), lambda x: np.array(rows(x), copy=None),
+], ids=range(6))
+def test_asarray_of_a_list_of_variables_warns(make):
+    x = Variable(np.array([1.0, 2.0]))
+    with pytest.warns(UserWarning, match="array of a list of Variables loses their graph: take stack") as caught:
+        make(x)
+    assert caught[0].filename == __file__
+    with no_grad():
+        make(x)
+
+
+def test_arrays_of_variables_and_of_their_data_are_numbers():
+    """Each of these is what a program asks for, and says nothing."""
+    x, one = Variable(np.array([1.0, 2.0])), Variable(np.array(3.0))
+    whole = Variable(np.array([1, 2]))
+    for a in (np.array(x), np.asarray(x), np.asarray(rows(x)[1]), np.array(x, dtype=np.float32), np.asarray(x, np.float32),
+              np.array(x, copy=None), np.array([x.data, x.data])[0], np.array(x, ndmin=2)[0], np.asanyarray(x), np.require(x, float),
+              np.ascontiguousarray(x), np.array([whole, whole])[0], list(map(np.asarray, [x, x]))[1], np.array([float(v) for v in x])):
+        assert type(a) is np.ndarray
+        np.testing.assert_array_equal(a, [1, 2])
+    assert [np.asarray(v * 1).tolist() for v in (x, x)] == [[1, 2]] * 2
+    for v in (x, x + 0):
+        np.asarray(v)
+    assert np.asarray(one, dtype=float) == np.array(one, float) == 3
+    np.testing.assert_array_equal([x, x], [x.data, x.data])
+    held = np.asarray(x)
+    del x
+    assert held.tolist() == [1, 2]
+    assert np.random.default_rng(0).choice(2, p=F.softmax(Variable(np.zeros(2)), axis=0)) in (0, 1)
+
+
 @pytest.mark.parametrize("make", [
     lambda x: F.sum(x * np.array([x ** i for i in range(3)])), lambda x: np.sum([x ** (i + 1) for i in range(3)]),
     lambda x: F.sum([x, x ** 2, x ** 3]), lambda x: 3 * F.mean([x, x ** 2, x ** 3]),

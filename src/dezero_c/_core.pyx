@@ -303,13 +303,16 @@ cdef class Variable:
 
     def __array__(self, dtype=None, copy=None):
         """The value, for what takes arrays. A single number stays a Variable in an array of objects, so that np.array([x, y])
-        and np.sum([x, y]) keep the graph, as in DeZero."""
+        and np.sum([x, y]) keep the graph, as in DeZero; of a list of arrays it would be lost, which is an error."""
         cdef object value = data_of(self), a
         check_use()
-        if dtype is None and recording() and cnp.PyArray_Check(value) and cnp.PyArray_NDIM(value) == 0:
-            a = np.empty((), object)
-            a[()] = self
-            return a
+        if cnp.PyArray_Check(value) and recording():
+            if dtype is None and cnp.PyArray_NDIM(value) == 0:
+                a = np.empty((), object)
+                a[()] = self
+                return a
+            if copy is None and value.dtype.kind in "fc":
+                return methods["value_for_numpy"](value, dtype)
         return np.array(value, dtype=dtype, copy=copy)
 
     # -- gradient

@@ -27,12 +27,15 @@ cdef int check_use() except -1:
     cdef object frame, code, asks
     if not recording():
         return 0
-    frame = sys._getframe()
+    try:
+        frame = sys._getframe()
+    except ValueError:      # called from C alone
+        return 0
     code = frame.f_code
     if code.co_code[frame.f_lasti] in STORES:
         raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, "
                         "concatenate, where or set_at of dezero_c.functions, or assign x.data")
-    asks = frame.f_globals.get("__name__", "")
+    asks = str(frame.f_globals.get("__name__", ""))
     if asks.startswith("numpy."):
         if code.co_name == "__getitem__" and "index_tricks" in asks:
             raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of "
