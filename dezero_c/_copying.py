@@ -59,7 +59,7 @@ class _Graph:
                 seen.add(id(f))
                 outputs = [r() for r in f.outputs]
                 functions.append((
-                    _function_state(f), [stored(x) for x in f.inputs],
+                    _function_state(f), [stored(x) for x in _core.inputs_of(f)],
                     [None if y is None or y.creator is not f else stored(y) for y in outputs],
                     f.generation, _core.multiple_outputs(f)))
         return [_core.variable_state(v) for v in self.nodes], functions
@@ -99,7 +99,7 @@ def _collect(root: Variable) -> list[Variable]:
             continue
         seen.add(id(v))
         nodes.append(v)
-        todo.extend(v.creator.inputs)
+        todo.extend(_core.inputs_of(v.creator))
         todo.extend(y for r in v.creator.outputs if (y := r()) is not None)
     return nodes
 

@@ -9,6 +9,8 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
+import dezero_c._core as _core
+
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
@@ -89,7 +91,7 @@ def trace(output: Variable, limit: int) -> tuple[list[Any], list[bool], list[Edg
                 drawn.add((k, here))
                 edges.append((k, here))
             continue
-        for x in node.inputs or ():
+        for x in _core.inputs_of(node) or ():
             k = number(x, True)
             if k is None:
                 cut[here] = cut.get(here, 0) + 1
@@ -111,7 +113,7 @@ def _count(output: Variable) -> int:
             continue
         seen.add(id(f))
         total += 1
-        for x in (*(f.inputs or ()), *_living(f)):
+        for x in (*(_core.inputs_of(f) or ()), *_living(f)):
             if id(x) not in variables:
                 variables.add(id(x))
                 stack.append(x)
@@ -136,7 +138,7 @@ def _dot_var(v: Variable, verbose: bool = False) -> str:
 def _dot_func(f: Function) -> str:
     """A Function's lines of DOT: itself, and the edges from its inputs and to its outputs."""
     lines = [f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]"]
-    lines += [f"{id(x)} -> {id(f)}" for x in f.inputs or ()]
+    lines += [f"{id(x)} -> {id(f)}" for x in _core.inputs_of(f) or ()]
     lines += [f"{id(f)} -> {id(y)}" for y in _living(f)]
     return "\n".join(lines) + "\n"
 
@@ -168,7 +170,7 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
         seen.add(id(f))
         for line in _dot_func(f).splitlines():
             write(line)
-        for v in (*(f.inputs or ()), *_living(f)):
+        for v in (*(_core.inputs_of(f) or ()), *_living(f)):
             write_variable(v)
             stack.append(v.creator)
     return "\n".join(["digraph g {", *lines, "}"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+import dezero_c._core as _core
 from dezero_c._dot import label
 from dezero_c._svg import Drawing, escaped
 
@@ -81,12 +82,12 @@ def _gradient(grad: Any) -> str:
 
 def _creator(function: Function) -> str:
     inputs = []
-    for x in (function.inputs or ())[:_INPUTS]:
+    for x in (_core.inputs_of(function) or ())[:_INPUTS]:
         name, about = label(x)
         shape = about.rpartition(" ")[0] if about else "None"
         inputs.append(f"{_cut(name, 30)}: {shape}" if name else shape)
-    if len(function.inputs or ()) > _INPUTS:
-        inputs.append(f"… {len(function.inputs)} in all")
+    if len(_core.inputs_of(function) or ()) > _INPUTS:
+        inputs.append(f"… {len(_core.inputs_of(function))} in all")
     return f'{escaped(type(function).__name__)} <span style="{_FADED}">of {escaped(", ".join(inputs))}</span>'
 
 

@@ -1,7 +1,6 @@
 """`np.array` and its kind on lists of Variables that hold arrays: NumPy asks each for its values, and nothing tells it of a
 graph. This finds out from the caller's code and from what NumPy does with the values, so that none is lost without a word."""
 
-import functools
 import itertools
 import sys
 import warnings
@@ -31,7 +30,9 @@ np.array(_asks := _Asks())
 _PASSES_COPY = _asks.copy is True       # np.array asks its own argument for a copy, and a list's elements for none: NumPy 2.1
 
 
-@functools.lru_cache(maxsize=1024)
+_calls: dict[tuple[CodeType, int], tuple[str, bool]] = {}     # what _constructor found
+
+
 def _constructor(code: CodeType, at: int) -> tuple[str, bool]:
     """Which of NumPy's functions the instruction `at` of `code` calls, "" for any other, and whether with the keyword `copy`:
     the last name that is loaded from where the call begins in the source."""
@@ -43,12 +44,14 @@ def _constructor(code: CodeType, at: int) -> tuple[str, bool]:
         if each.offset >= at:
             break
         begins = positions[each.offset // 2][:3:2] == start
-        if each.opname.startswith("LOAD_") and begins or in_name and each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+        if (each.opname.startswith("LOAD_") and begins) or (in_name and each.opname in ("LOAD_ATTR", "LOAD_METHOD")):
             name, in_name = str(each.argval), True
         else:
             in_name = False
-        keywords = code.co_consts[each.arg] if each.opname == "KW_NAMES" else each.argval    # unknown to dis of CPython 3.11
-        copy = isinstance(keywords, tuple) and "copy" in keywords or copy and each.opname in ("PRECALL", "CACHE")
+        keywords = each.argval
+        if each.opname == "KW_NAMES" and each.arg is not None:      # unknown to dis of CPython 3.11
+            keywords = code.co_consts[each.arg]
+        copy = (isinstance(keywords, tuple) and "copy" in keywords) or (copy and each.opname in ("PRECALL", "CACHE"))
     return (name, copy) if name in _CONSTRUCTORS else ("", copy)
 
 
@@ -62,7 +65,12 @@ def value_for_numpy(value: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, 
     frame = sys._getframe(1)
     if str(frame.f_globals.get("__name__", "")).startswith(("matplotlib.", "mpl_toolkits.", "numpy.testing")):
         return np.asarray(value, dtype)     # to be looked at
-    name, with_copy = _constructor(frame.f_code, frame.f_lasti)
+    call = frame.f_code, frame.f_lasti
+    if call not in _calls:
+        if len(_calls) > 1000:      # programs that make code on and on
+            _calls.clear()
+        _calls[call] = _constructor(*call)
+    name, with_copy = _calls[call]
     if not name:
         return np.asarray(value, dtype)
     if name == "array" and not with_copy:

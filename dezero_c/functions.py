@@ -34,6 +34,7 @@ from dezero_c import (
 from dezero_c._cast import *  # noqa: F403
 from dezero_c._conv import *  # noqa: F403
 from dezero_c._core import Function, Variable, as_array, as_variable
+from dezero_c._core import inputs_of as _inputs_of
 from dezero_c._einsum import *  # noqa: F403
 from dezero_c._fft import *  # noqa: F403
 from dezero_c._im2col import *  # noqa: F403
@@ -70,7 +71,7 @@ class _Field:
 
 def _no_bias(f: Any) -> bool:
     """True where a bias was given, in spite of its name, and missing elsewhere: DeZero's."""
-    if len(f.inputs) < 3 or f.inputs[2].data is None:
+    if len(_inputs_of(f)) < 3 or _inputs_of(f)[2].data is None:
         raise AttributeError("Deconv2d has no no_bias: it was called without a bias")
     return True
 
@@ -81,8 +82,8 @@ def _add_fields(*classes: Any, **fields: Callable[[Any], Any]) -> None:
             setattr(cls, name, _Field(make))
 
 
-_add_fields(_shape.Reshape, _shape.BroadcastTo, _shape.SumTo, _reduce.Sum, x_shape=lambda f: f.inputs[0].shape)
-_add_fields(_ops.Add, _ops.Sub, x0_shape=lambda f: f.inputs[0].shape, x1_shape=lambda f: f.inputs[1].shape)
+_add_fields(_shape.Reshape, _shape.BroadcastTo, _shape.SumTo, _reduce.Sum, x_shape=lambda f: _inputs_of(f)[0].shape)
+_add_fields(_ops.Add, _ops.Sub, x0_shape=lambda f: _inputs_of(f)[0].shape, x1_shape=lambda f: _inputs_of(f)[1].shape)
 _add_fields(_conv.Deconv2d, no_bias=_no_bias)
 
 if not TYPE_CHECKING:       # a checker knows the names from the imports, and of `__all__` literal lists only

@@ -3,8 +3,10 @@
 Programs in the style of the book's steps close the file: their gradients are checked by hand-derived formulas.
 """
 
+import copy
 import gc
 import math
+import pickle
 import threading
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 import dezero_c.functions as F
 from dezero_c import Config, Function, Parameter, Variable, no_grad, using_config
+from dezero_c.utils import get_dot_graph
 
 
 def var(value, dtype=None):
@@ -891,6 +894,36 @@ def test_a_wrapped_operand_gets_a_gradient_once_it_was_asked_for():
     x = y.creator.inputs[0]
     y.backward(create_graph=True)
     assert x.grad.dtype == np.int8
+
+
+@pytest.mark.parametrize("look", [copy.deepcopy, pickle.dumps, copy.copy, get_dot_graph, lambda y: y._repr_html_(),
+                                  lambda y: y.creator.x1_shape, lambda y: pickle.dumps(y.creator)], ids=range(7))
+def test_looking_at_a_graph_leaves_its_constants_alone(look):
+    x = Variable(np.array([1.0, 2.0]))
+    y = x + 3.0
+    look(y)
+    y.backward()
+    assert y.creator.inputs[1].grad is None
+    np.testing.assert_array_equal(x.grad.data, 1)
+
+
+def test_a_gradient_of_an_output_that_is_gone_has_its_graph():
+    """The output is computed again for the rule; the gradient depends on x through it."""
+    x = Variable(np.array([0.3, -0.2]))
+    for f, second in ((F.Tanh(), lambda y: -2 * y * (1 - y * y)), (F.Exp(), lambda y: y),
+                      (F.Sigmoid(), lambda y: y * (1 - y) * (1 - 2 * y)), (F.Softmax(0), None), (F.LogSoftmax(0), None)):
+        y = f(x).data
+        g = f.backward(Variable(np.array([1.0, 0.5])))
+        x.cleargrad()
+        g.backward()
+        if second is not None:
+            np.testing.assert_allclose(x.grad.data, second(y) * [1, 0.5])
+        kept = f(x)
+        h = f.backward(Variable(np.array([1.0, 0.5])))
+        got, x.grad = x.grad, None
+        h.backward()
+        np.testing.assert_allclose(got.data, x.grad.data, rtol=1e-14)
+        del kept
 
 
 # ---- the ones that a walk starts from ------------------------------------------------------------------------------------

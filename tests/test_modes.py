@@ -201,6 +201,41 @@ def test_a_block_in_another_thread_does_not_reach_this_one():
         thread.join()
 
 
+def test_threads_may_share_one_block_object():
+    """What was before lies with the thread: this one is within no_grad when the other ends its block, and begins it before."""
+    x, block = Variable(np.array(1.0)), no_grad()
+    inside, leave, modes = threading.Event(), threading.Event(), []
+
+    def other():
+        with block:
+            inside.set()
+            leave.wait(10)
+            modes.append((x * 2).creator is None)
+        modes.append((x * 2).creator is None)
+
+    thread = threading.Thread(target=other)
+    with no_grad(), block:
+        thread.start()
+        assert inside.wait(10)
+    assert (x * 2).creator is not None      # before, it took the mode that the other thread had had
+    with using_config("enable_backprop", True), block:
+        leave.set()
+        thread.join()
+        assert (x * 2).creator is None
+    assert modes == [True, False]
+    assert (x * 2).creator is not None
+
+
+def test_a_block_that_began_in_another_thread_is_refused():
+    block = no_grad()
+    thread = threading.Thread(target=block.__enter__)
+    thread.start()
+    thread.join()
+    with pytest.raises(RuntimeError, match="began in another thread"):
+        block.__exit__()
+    assert (Variable(np.array(1.0)) * 2).creator is not None
+
+
 def test_the_default_is_seen_by_every_thread():
     Config.train = False
     Config.enable_backprop = False

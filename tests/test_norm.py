@@ -202,3 +202,19 @@ def test_dropout_of_other_dtypes_and_shapes():
     for ratio in (1.0, -0.1, 2, float("nan")):
         with pytest.raises(ValueError, match="dropout: ratio"):
             F.dropout(np.ones(3), ratio)
+
+
+def test_running_statistics_may_change_between_forward_and_backward():
+    """As they do when a model that was tried in test mode is trained on before the gradient is taken."""
+    x = Variable(np.arange(12.0).reshape(4, 3))
+    mean, var = np.ones(3), np.full(3, 2.0)
+    results = []
+    for change in (0, 5):
+        gamma, beta = Variable(np.ones(3)), Variable(np.zeros(3))
+        with dezero_c.test_mode():
+            y = F.batch_norm(x, gamma, beta, mean, var)
+        mean += change
+        var += change
+        F.sum(y).backward()
+        results.append(gamma.grad.data)
+    np.testing.assert_array_equal(*results)

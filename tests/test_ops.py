@@ -465,3 +465,23 @@ def test_a_parameter_of_none_is_a_bound_or_refused():
     for call in (F.leaky_relu, F.elu, F.nan_to_num):
         with pytest.raises(TypeError):
             call(x, None)
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.float16, np.int8])
+def test_numpy_scalars_are_parameters_like_any_number(number):
+    """By the kernels, in x's dtype."""
+    x = np.linspace(-3, 3, 7, dtype=np.float32)
+    for f in (F.leaky_relu, F.elu, lambda x, p: F.clip(x, -p, p)):
+        y = f(Variable(x), number(2))
+        assert y.dtype == np.float32
+        assert y.creator.params == f(Variable(x), 2.0).creator.params
+        np.testing.assert_array_equal(y.data, f(Variable(x), 2.0).data)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4"])
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.int8, np.int64])
+def test_exponents_of_numpy_promote_as_with_numpy(number, dtype):
+    x = np.array([1, 2, 3], dtype)
+    y = Variable(x) ** number(2)
+    assert y.dtype == (x ** number(2)).dtype
+    np.testing.assert_array_equal(y.data, x ** number(2))

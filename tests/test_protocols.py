@@ -364,7 +364,8 @@ def test_array_of_a_list_of_variables_is_an_error(make):
 
 @pytest.mark.parametrize("make", [
     lambda x: np.asarray([x, x]), lambda x: np.asarray(rows(x), dtype=np.float32), lambda x: np.asanyarray((x,)),
-    lambda x: np.ascontiguousarray([[x], [x.data]]), lambda x: np.asarray([x[0], x[1]], float), lambda x: np.array(rows(x), copy=None),
+    lambda x: np.ascontiguousarray([[x], [x.data]]), lambda x: np.asarray([x[0], x[1]], float),
+    lambda x: np.array(rows(x), copy=None),
 ], ids=range(6))
 def test_asarray_of_a_list_of_variables_warns(make):
     x = Variable(np.array([1.0, 2.0]))
@@ -380,8 +381,9 @@ def test_arrays_of_variables_and_of_their_data_are_numbers():
     x, one = Variable(np.array([1.0, 2.0])), Variable(np.array(3.0))
     whole = Variable(np.array([1, 2]))
     for a in (np.array(x), np.asarray(x), np.asarray(rows(x)[1]), np.array(x, dtype=np.float32), np.asarray(x, np.float32),
-              np.array(x, copy=None), np.array([x.data, x.data])[0], np.array(x, ndmin=2)[0], np.asanyarray(x), np.require(x, float),
-              np.ascontiguousarray(x), np.array([whole, whole])[0], list(map(np.asarray, [x, x]))[1], np.array([float(v) for v in x])):
+              np.array(x, copy=None), np.array([x.data, x.data])[0], np.array(x, ndmin=2)[0], np.asanyarray(x),
+              np.require(x, float), np.ascontiguousarray(x), np.array([whole, whole])[0], list(map(np.asarray, [x, x]))[1],
+              np.array([float(v) for v in x])):
         assert type(a) is np.ndarray
         np.testing.assert_array_equal(a, [1, 2])
     assert [np.asarray(v * 1).tolist() for v in (x, x)] == [[1, 2]] * 2

@@ -340,3 +340,18 @@ def test_choices_that_do_not_fit(options, error, match):
 def test_labels_that_do_not_fit_beside_an_ignored_one(t, error, match, reduction):
     with pytest.raises(error, match=f"softmax_cross_entropy.*{match}"):
         F.softmax_cross_entropy(np.zeros((2, 3)), t, ignore_label=1, reduction=reduction)
+
+
+@pytest.mark.parametrize("f", [F.softmax, F.log_softmax])
+def test_a_constant_gets_no_gradient(f):
+    w = Variable(np.ones((2, 3)))
+    y = f(np.arange(6.0).reshape(2, 3))
+    F.sum(y * w).backward()
+    assert y.creator.inputs[0].grad is None
+    assert w.grad is not None
+
+
+@pytest.mark.parametrize("make", [F.Softmax, F.LogSoftmax])
+def test_the_class_says_which_axis_is_not_there(make):
+    with pytest.raises(np.exceptions.AxisError, match=r"axis 1 is not one of the 1 axes of shape \(3,\)"):
+        make()(Variable(np.ones(3)))

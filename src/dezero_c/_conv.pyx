@@ -428,7 +428,7 @@ cdef class Conv2DGradW(ArrayFunction):
 
     def __init__(self, conv2d, stride=1, pad=0, dilation=1, groups=1):
         if hasattr(conv2d, "inputs"):
-            self.kernel_size = conv2d.inputs[1].shape[2:]
+            self.kernel_size = _core.inputs_of(conv2d)[1].shape[2:]
             stride, pad = conv2d.stride, conv2d.pad
             dilation, groups = getattr(conv2d, "dilation", 1), getattr(conv2d, "groups", 1)
         elif isinstance(conv2d, (Conv2d, Deconv2d)):

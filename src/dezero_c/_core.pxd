@@ -69,6 +69,9 @@ cdef extern from "dz_kernels.h":
     int dz_flushes() noexcept nogil
     int dz_set_flush(int) noexcept nogil
 
+cdef extern from "dz_axes.h":
+    void dz_axes(int, const ptrdiff_t *const *, int, int *) noexcept nogil
+
 cdef extern from "_raw.h":
     enum:
         DZ_RAWDIM
@@ -97,6 +100,8 @@ cdef extern from "_raw.h":
     void dz_view_raw(const dz_raw *, dz_view *) noexcept nogil
     int dz_view_object(PyObject *, dz_view *) noexcept
     int dz_same_shape(const dz_view *, const dz_view *) noexcept nogil
+    int dz_same_layout(const dz_view *, const dz_view *) noexcept nogil
+    int dz_dense(const dz_view *) noexcept nogil
     int dz_is_even(const dz_view *) noexcept nogil
     int dz_stretch(const dz_view *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
     int dz_broadcast(int, const cnp.npy_intp *, int, const cnp.npy_intp *, cnp.npy_intp *) noexcept nogil
@@ -177,6 +182,7 @@ cdef Variable new_variable(int era)
 cdef Variable wrap(object o, int dt, int era)
 cdef Variable as_operand(object o, object other)
 cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt)
+cdef object empty_in_order(int nd, const cnp.npy_intp *shape, int dt, const int *axis)
 cdef object data_of(Variable v)
 cdef int set_data_array(Variable v, object a) except -1
 cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL
@@ -185,9 +191,11 @@ cdef int grad_view(Variable y, dz_view *w) except -1
 cdef int grad_view_even(Variable y, dz_view *w) except -1
 cdef object grad_array(Variable y)
 cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL
+cdef char *grad_target_alike(Variable x, const dz_view *xv, bint *acc) except NULL
+cdef bint grad_alike(const dz_view *xv) noexcept
 cdef bint steal_grad(Variable x, Variable y)
 cdef bint share_grad(Variable x, Variable y, const dz_view *xv) except -1
-cdef char *new_grad(Variable x, const dz_view *xv) except NULL
+cdef char *new_grad(Variable x, const dz_view *xv, bint alike=*) except NULL
 cdef int drop_grad(Variable x) except -1
 cdef object grad_variable(Variable v)
 cdef int add_grad(Variable x, object gx) except -1

@@ -19,9 +19,9 @@ from libc.string cimport memset
 from dezero_c._core cimport (
     DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE, G_RAW,
     K_CONST, K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_even,
-    dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops,
-    dz_raw_scalar, dz_same_shape, dz_scalar, dz_stretch, dz_view, drop_grad, empty_array, function_call, grad_target,
-    grad_view, grad_view_even, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record,
+    dz_axes, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op,
+    dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, drop_grad, empty_array, empty_in_order, function_call,
+    grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record,
     recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad,
     view, wrap)
 
@@ -113,6 +113,27 @@ cdef tuple arrays_of(int n, Variable x0, Variable x1, Variable x2):
     return x0._data, x1._data if n > 1 else None, x2._data if n > 2 else None
 
 
+cdef char *ordered_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size, const int *axis,
+                         cnp.npy_intp *st) except NULL:
+    """Uninitialised room for y's value with axis[0] as its innermost axis, as `st` has it; for a small one in C order, which
+    st then says."""
+    cdef object a
+    cdef cnp.npy_intp step = dz_itemsize(dt)
+    cdef int i, sorted_so_far = 0
+    while sorted_so_far < nd and axis[sorted_so_far] == nd - 1 - sorted_so_far:
+        sorted_so_far += 1
+    if sorted_so_far == nd:
+        return new_value(y, dt, nd, shape, size)
+    if not dz_raw_fits(dt, nd, size):
+        a = empty_in_order(nd, shape, dt, axis)
+        set_data_array(y, a)
+        return cnp.PyArray_BYTES(a)
+    for i in range(nd - 1, -1, -1):
+        st[i] = step
+        step *= shape[i]
+    return new_value(y, dt, nd, shape, size)
+
+
 cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
     """The operation's value, without a graph."""
     cdef dz_view w[3]
@@ -120,6 +141,7 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef cnp.npy_intp shape[DZ_MAXDIM]
     cdef cnp.npy_intp st[3][DZ_MAXDIM]
     cdef cnp.npy_intp so[DZ_MAXDIM]
+    cdef int axis[DZ_MAXDIM]
     cdef const cnp.npy_intp *sts[DZ_NIN]
     cdef const dz_op *op = &dz_ops[f.op]
     cdef Variable y
@@ -158,8 +180,8 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     a.p = f.param
     a.acc = 0
     a.os = item
-    # Flat: one call over all elements. The largest operand has the result's shape when the others have it too or are
-    # single values of no more axes.
+    # Flat: one call over all elements, in C order. The largest operand has the result's shape when the others have it too or
+    # are single values of no more axes.
     flat = w[0].strides == NULL
     for i in range(1, n):
         if w[i].nd > w[big].nd or (w[i].nd == w[big].nd and w[i].size > w[big].size):
@@ -191,18 +213,20 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
             nd = dz_broadcast(nd, shape, w[i].nd, w[i].shape, shape)
             if nd < 0:
                 raise shapes_error(f, tuple([data_of(x) for x in (x0, x1, x2)[:n]]))
-        step = item
-        for k in range(nd - 1, -1, -1):
-            so[k] = step
-            if shape[k] > 0 and step > PY_SSIZE_T_MAX // shape[k]:
-                raise ValueError(f"{name(f)}: a result of shape {tuple([shape[i] for i in range(nd)])} is larger than memory "
-                                 "can be; look at the operands' shapes")
-            step *= shape[k]
-        a.out = new_value(y, w[0].dt, nd, shape, step // item)
         for i in range(n):
             dz_stretch(&w[i], nd, shape, st[i])
             a.in_[i] = w[i].p
             sts[i] = st[i]
+        dz_axes(n, <const ptrdiff_t *const *> sts, nd, axis)
+        step = item
+        for i in range(nd):
+            k = axis[i]
+            if shape[k] > 0 and step > PY_SSIZE_T_MAX // shape[k]:
+                raise ValueError(f"{name(f)}: a result of shape {tuple([shape[i] for i in range(nd)])} is larger than memory "
+                                 "can be; look at the operands' shapes")
+            so[k] = step
+            step *= shape[k]
+        a.out = ordered_value(y, w[0].dt, nd, shape, step // item, axis, so)
         dz_map(op.fwd[w[0].dt], &a, (1 << n) - 1, nd, <const ptrdiff_t *> shape, <const ptrdiff_t *const *> sts,
                <const ptrdiff_t *> so)
     if dz_fpe_test():
@@ -235,15 +259,22 @@ cdef inline Variable argument(int op, object o, object other):
     return <Variable> o if isinstance(o, Variable) else wrapped(op, o, other)
 
 
+cdef inline int note(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
+    """Records that f gave y of its n operands."""
+    f.in0 = x0
+    if n > 1:
+        f.in1 = x1
+    if n > 2:
+        f.in2 = x2
+    f.nin = n
+    return record(f, y)
+
+
 cdef object apply1(int op, object a):
     cdef Variable x0 = argument(op, a, None)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None)
-    cdef Elementwise f
     if recording():
-        f = new_function(op)
-        f.in0 = x0
-        f.nin = 1
-        record(f, y)
+        note(new_function(op), 1, x0, None, None, y)
     return y
 
 
@@ -251,13 +282,8 @@ cdef object apply2(int op, object a, object b):
     cdef Variable x0 = argument(op, a, b)
     cdef Variable x1 = argument(op, b, x0)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None)
-    cdef Elementwise f
     if recording():
-        f = new_function(op)
-        f.in0 = x0
-        f.in1 = x1
-        f.nin = 2
-        record(f, y)
+        note(new_function(op), 2, x0, x1, None, y)
     return y
 
 
@@ -265,7 +291,6 @@ cdef object apply3(int op, object a, object b, object c):
     """a is a condition: it takes the dtype of b and c, where 0 is false."""
     cdef dz_view w
     cdef Variable x0, x1, x2, y
-    cdef Elementwise f
     cdef object values
     x1 = argument(op, b, c)
     x2 = argument(op, c, x1)
@@ -277,12 +302,7 @@ cdef object apply3(int op, object a, object b, object c):
         set_data_array(x0, values)
     y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2)
     if recording():
-        f = new_function(op)
-        f.in0 = x0
-        f.in1 = x1
-        f.in2 = x2
-        f.nin = 3
-        record(f, y)
+        note(new_function(op), 3, x0, x1, x2, y)
     return y
 
 
@@ -299,13 +319,9 @@ cdef object run(Elementwise f, tuple inputs):
     if f.era > y.era:
         y = value_of(data_of(y), f.era)
     if recording():
-        f.in0 = x0
-        f.in1 = x1
-        f.in2 = x2
-        f.nin = n
         f.outs = None
         f.native = True
-        record(f, y)
+        note(f, n, x0, x1, x2, y)
     return y
 
 
@@ -412,10 +428,14 @@ cdef object powm1(object x, object c):
 cdef object power_any(type cls, object x, object c):
     """x ** c: Pow (cls) for a number c, Power where c is a Variable or an array."""
     cdef Elementwise f
-    if isinstance(c, (Variable, np.ndarray, list, tuple)):
-        return apply2(DZ_OP_POWER, x, c)
-    if not isinstance(c, (int, float, complex, np.generic)):
-        raise TypeError(f"pow: exponent {type(c).__name__!r} is not supported: pass a number, an ndarray or a Variable")
+    if type(c) is not int and type(c) is not float:
+        if isinstance(c, (Variable, np.ndarray, list, tuple)):
+            return apply2(DZ_OP_POWER, x, c)
+        if not isinstance(c, (int, float, complex, np.generic)):
+            raise TypeError(f"pow: exponent {type(c).__name__!r} is not supported: pass a number, an ndarray or a Variable")
+        if isinstance(c, np.generic) and c.dtype.kind in "fiub" \
+                and (not hasattr(x, "dtype") or np.result_type(x.dtype, c.dtype) != x.dtype):
+            return apply2(DZ_OP_POWER, x, np.asarray(c))    # of a dtype that x's gives way to, as with NumPy
     f = new_function(DZ_OP_POW)
     f.set_params((c,))
     return run(f, (x,))
@@ -534,11 +554,12 @@ cdef bint pass_grad(Variable x, Variable y, bint keep) except -1:
 
 
 cdef inline void flat_backward(dz_kernel kernel, dz_args *a, unsigned uses, const dz_view *w) noexcept:
-    """Everything is contiguous, but for a gradient of y that is one value for all elements, which is what a sum passes on."""
-    if w[DZ_GY].strides == NULL:
-        dz_flat(kernel, a, uses)
-    else:
+    """Everything lies alike, without gaps, but for a gradient of y that is one value for all elements, which is what a sum
+    passes on."""
+    if dz_is_even(&w[DZ_GY]):
         dz_even(kernel, a, uses)
+    else:
+        dz_flat(kernel, a, uses)
 
 
 cdef int flags_raised() except -1:
@@ -584,6 +605,9 @@ cdef class Elementwise(Function):
             elif isinstance(p, Variable):
                 raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
                                 "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
+            elif isinstance(p, np.generic) and p.dtype.kind in "fiub":      # a number like any other
+                self.saved = self.saved[:i] + (p.item(),) + self.saved[i + 1:]
+                self.param[i] = p
             else:
                 self.general_params = True
         return 0
@@ -642,10 +666,19 @@ cdef class Elementwise(Function):
         return [None if self.arg(k).kind & K_CONST else self.gradient(k, gys[0], y) for k in range(self.nin)]
 
     cdef Variable value(self):
-        """The output, computed again if nobody holds it any more."""
+        """The output, computed again if nobody holds it any more: with its graph, which a derivative of the gradient needs."""
+        cdef Variable y
+        cdef Elementwise f
         if self.out0 != NULL:
             return <Variable> self.out0
-        return evaluate(self, self.nin, self.in0, self.in1, self.in2)
+        y = evaluate(self, self.nin, self.in0, self.in1, self.in2)
+        if recording():
+            f = new_function(self.op)
+            f.saved = self.saved
+            f.param[0], f.param[1] = self.param[0], self.param[1]
+            f.general_params = self.general_params
+            note(f, self.nin, self.in0, self.in1, self.in2, y)
+        return y
 
     cdef object gradient(self, int k, object gy, object y):
         """One input's gradient in that input's shape."""
@@ -703,7 +736,7 @@ cdef class Elementwise(Function):
 
     cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1:
         """The gradients of two inputs that have none yet, in one loop. False, having done nothing, where one of them can have
-        y's as it is. Everything is flat and of one shape."""
+        y's as it is. Everything is flat and of one shape, so that both gradients lie alike."""
         cdef const dz_op *op = &dz_ops[self.op]
         cdef Variable x0 = self.in0, x1 = self.in1
         cdef dz_view g
@@ -714,13 +747,13 @@ cdef class Elementwise(Function):
                 return False
         elif y.gstate == G_ARRAY and (op.passes_gy[0] or op.passes_gy[1]) or op.passes_gy[1] and not keep:
             return False
-        a.out = new_grad(x0, &w[0])
+        a.out = new_grad(x0, &w[0], True)
         if not keep and steal_grad(x1, y):      # written over y's, which nobody reads after this
             grad_view(x1, &g)
             a.in_[DZ_GX1] = a.in_[DZ_GY] = g.p
         else:
             try:
-                a.in_[DZ_GX1] = new_grad(x1, &w[1])
+                a.in_[DZ_GX1] = new_grad(x1, &w[1], True)
             except BaseException:
                 drop_grad(x0)
                 raise
@@ -746,8 +779,9 @@ cdef class Elementwise(Function):
         dt = w[DZ_Y].dt
         if w[DZ_GY].dt != dt:
             return 0
-        flat = w[DZ_Y].strides == NULL and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \
-            and (w[DZ_GY].strides == NULL or dz_is_even(&w[DZ_GY]))
+        # flat: one loop over all elements, which lie without gaps and in every operand of y's shape alike
+        flat = (w[DZ_Y].strides == NULL or grad_alike(&w[DZ_Y])) and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \
+            and (dz_same_layout(&w[DZ_GY], &w[DZ_Y]) or dz_is_even(&w[DZ_GY]))
         a.in_[DZ_Y] = w[DZ_Y].p
         a.in_[DZ_GY] = w[DZ_GY].p
         a.st[DZ_Y] = a.st[DZ_GY] = a.os = dz_itemsize(dt)
@@ -758,9 +792,9 @@ cdef class Elementwise(Function):
             a.in_[i] = w[i].p
             a.st[i] = a.os
             same = dz_same_shape(&w[i], &w[DZ_Y])
-            if w[i].strides != NULL:
-                flat = False
-            elif not same:
+            if same:
+                flat = flat and dz_same_layout(&w[i], &w[DZ_Y])
+            else:
                 a.st[i] = 0
                 if w[i].size != 1 or w[i].nd > w[DZ_Y].nd:
                     flat = False
@@ -805,15 +839,17 @@ cdef class Elementwise(Function):
                 a.out = <char *> w[DZ_GY].p
                 a.acc = 0
             else:
-                a.out = grad_target(x, &w[k], &acc)
+                a.out = grad_target(x, &w[k], &acc) if w[k].strides == NULL else grad_target_alike(x, &w[k], &acc)
                 a.acc = acc
-            self.map(k, w, a, flat, <const ptrdiff_t *const *> sts)
+            self.map(k, w, a, flat, <const ptrdiff_t *const *> sts, st[k] if grad_alike(&w[k]) else NULL)
         if checks and dz_fpe_test():
             flags_raised()
         return 1
 
-    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) noexcept:
-        """Writes (or adds, a.acc) input k's gradient in y's shape to a.out. `a` is a copy: its pointers move."""
+    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts,
+                  const cnp.npy_intp *st) noexcept:
+        """Writes (or adds, a.acc) input k's gradient in y's shape to a.out, which lies by `st`, or NULL: in C order. `a` is a
+        copy: its pointers move."""
         cdef const dz_op *op = &dz_ops[self.op]
         cdef const dz_view *y = &w[DZ_Y]
         cdef cnp.npy_intp so[DZ_MAXDIM]
@@ -824,7 +860,7 @@ cdef class Elementwise(Function):
             flat_backward(op.bwd[k][y.dt], &a, op.uses[k], w)
             return
         for i in range(y.nd - 1, -1, -1):
-            so[i] = step
+            so[i] = step if st == NULL else st[i]
             step *= y.shape[i]
         dz_map(op.bwd[k][y.dt], &a, op.uses[k], y.nd, <const ptrdiff_t *> y.shape, sts, <const ptrdiff_t *> so)
 
@@ -837,6 +873,7 @@ cdef class Elementwise(Function):
         cdef object temp
         cdef int lead, how
         cdef bint acc
+        flat = flat and y.strides == NULL       # sums are taken in C order
         how = summed_axes(&w[k], y, &lead)
         if how >= 0 and y.size > 0:
             sums = grad_target(x, &w[k], &acc)
@@ -850,7 +887,7 @@ cdef class Elementwise(Function):
         full.strides = NULL
         a.out = <char *> full.p
         a.acc = 0
-        self.map(k, w, a, flat, sts)
+        self.map(k, w, a, flat, sts, NULL)
         return sum_array(x, &w[k], temp, &full)
 
 

@@ -125,6 +125,11 @@ cdef str describe(Function f):
     return f"{type(f).__name__}({', '.join([str(np.shape(plain(x))) for x in function_inputs(f)] if f.nin >= 0 else [])})"
 
 
+def inputs_of(f):
+    """f.inputs for what only looks at them (pictures, pickles, copies): operands that were no Variables stay without a gradient."""
+    return function_inputs(<Function> f) if isinstance(f, Function) and (<Function> f).nin >= 0 else f.inputs
+
+
 cdef object function_call(Function f, tuple inputs):
     """Runs f.forward on the inputs' data, and records the graph if that is on. Nothing is recorded when it raises."""
     cdef list xs = [], outputs = []

@@ -24,10 +24,12 @@ cdef inline bint shares_grad(Variable x) noexcept:
 
 
 cdef object copied(object a):
-    """A copy of a C-contiguous array of a kernel's dtype, in memory of ours."""
-    cdef object b = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a),
-                                DZ_F64 if cnp.PyArray_TYPE(a) == cnp.NPY_DOUBLE else DZ_F32)
-    memcpy(cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(a), cnp.PyArray_NBYTES(a))
+    """A copy of a dense array of a kernel's dtype, in memory of ours."""
+    cdef dz_view w
+    cdef object b
+    dz_view_object(<PyObject *> a, &w)
+    b = empty_like_view(&w)
+    memcpy(cnp.PyArray_BYTES(b), w.p, w.size * dz_itemsize(w.dt))
     return b
 
 
@@ -100,14 +102,20 @@ cdef int write_out(Variable x) except -1:
     return 0
 
 
-cdef char *new_grad(Variable x, const dz_view *xv) except NULL:
-    """Uninitialised room for a gradient of the shape and dtype of xv; x had none."""
+cdef bint grad_alike(const dz_view *xv) noexcept:
+    """Whether a gradient of ours for a value that lies like xv can lie like it, its axes in another order than C's."""
+    return xv.strides != NULL and not dz_raw_fits(xv.dt, xv.nd, xv.size) and dz_dense(xv)
+
+
+cdef char *new_grad(Variable x, const dz_view *xv, bint alike=False) except NULL:
+    """Uninitialised room for a gradient of the shape and dtype of xv, C-contiguous, or where `alike`, as grad_target_alike's; x
+    had none."""
     if dz_raw_fits(xv.dt, xv.nd, xv.size):
         if not dz_raw_new(&pool, &x.g, xv.dt, xv.nd, xv.shape, xv.size):
             raise MemoryError()
         x.gstate = G_RAW
         return x.g.p
-    cdef object array = empty_array(xv.nd, xv.shape, xv.dt)
+    cdef object array = empty_like_view(xv) if alike and grad_alike(xv) else empty_array(xv.nd, xv.shape, xv.dt)
     x._grad = array
     x.gstate = G_ARRAY
     return cnp.PyArray_BYTES(x._grad)
@@ -122,32 +130,50 @@ cdef char *grad_target(Variable x, const dz_view *xv, bint *acc) except NULL:
     """Where a kernel writes (acc False) or adds (acc True) x's gradient, C-contiguous in the shape of x's value, which is
     xv. A gradient that somebody has seen is copied first: theirs stays as it is. Raises ValueError, having changed nothing,
     when an old gradient does not broadcast to the data."""
-    cdef object old, array
     cdef dz_view gv
-    cdef char *p
     if x.gstate == G_RAW and x.g.dt == xv.dt:
         dz_view_raw(&x.g, &gv)
         if dz_same_shape(&gv, xv):
             acc[0] = True
             return x.g.p
-    acc[0] = False
     if x.gstate == G_NONE:
-        return new_grad(x, xv)
+        acc[0] = False
+        return new_grad(x, xv, False)
+    return written_to(x, xv, False, acc)
+
+
+cdef char *grad_target_alike(Variable x, const dz_view *xv, bint *acc) except NULL:
+    """The same where the caller takes the gradient in the layout of xv, if grad_alike."""
+    if not grad_alike(xv):
+        return grad_target(x, xv, acc)
+    if x.gstate == G_NONE:
+        acc[0] = False
+        return new_grad(x, xv, True)
+    return written_to(x, xv, True, acc)
+
+
+cdef char *written_to(Variable x, const dz_view *xv, bint alike, bint *acc) except NULL:
+    """Where a gradient that there is can be added to."""
+    cdef object old, array
+    cdef dz_view gv
+    cdef char *p
     acc[0] = True
     if x.gstate == G_EVEN:
         write_out(x)
     own_grad(x)
-    if x.gstate == G_ARRAY and dz_view_object(<PyObject *> x._grad, &gv) and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+    if x.gstate == G_ARRAY and dz_view_object(<PyObject *> x._grad, &gv) and gv.dt == xv.dt and dz_same_shape(&gv, xv) \
+            and (dz_same_layout(&gv, xv) if alike else gv.strides == NULL):
         return <char *> gv.p
     grad_variable(x)
     old = x._grad
-    if grad_view(x, &gv) and gv.strides == NULL and gv.dt == xv.dt and dz_same_shape(&gv, xv):
+    if grad_view(x, &gv) and gv.dt == xv.dt and dz_same_shape(&gv, xv) \
+            and (dz_same_layout(&gv, xv) if alike else gv.strides == NULL):
         replaced.append(old)
         x._grad = None
-        p = new_grad(x, xv)
+        p = new_grad(x, xv, alike)
         memcpy(p, gv.p, xv.size * dz_itemsize(xv.dt))
         return p
-    array = empty_array(xv.nd, xv.shape, xv.dt)
+    array = empty_like_view(xv) if alike else empty_array(xv.nd, xv.shape, xv.dt)
     try:
         array[...] = plain(old)
     except ValueError as error:

@@ -68,29 +68,36 @@ class using_config:
             getattr(Config, name)
         self._name = name
         self._value = value
-        self._old = []
+        self._old = []      # a thread, since several may use one object, and what was before its block; the newest last
 
     def __enter__(self):
         cdef int i
         if self._name in mode_index:
             i = mode_index[self._name]
-            self._old.append(dz_mode[i])
+            self._old.append((PyThread_get_thread_ident(), dz_mode[i]))
             dz_mode[i] = bool(self._value)
             return
         own = own_modes.__dict__.setdefault("values", {})
-        self._old.append(own.get(self._name, GONE))
+        self._old.append((PyThread_get_thread_ident(), own.get(self._name, GONE)))
         own[self._name] = self._value
 
     def __exit__(self, kind=None, value=None, traceback=None):
         # The mode comes back before anything can fail: with memory short even pop() does.
-        old = self._old[-1]
+        cdef unsigned long thread = PyThread_get_thread_ident()
+        cdef Py_ssize_t at = len(self._old) - 1
+        while at >= 0 and <unsigned long> (<tuple> self._old[at])[0] != thread:
+            at -= 1
+        if at < 0:
+            raise RuntimeError(f"using_config({self._name!r}): the block began in another thread, whose mode is its own; end it "
+                               "there")
+        old = (<tuple> self._old[at])[1]
         if self._name in mode_index:
             dz_mode[<int> mode_index[self._name]] = old
         elif old is GONE:
             del own_modes.values[self._name]
         else:
             own_modes.values[self._name] = old
-        self._old.pop()
+        self._old.pop(at)
         return False
 
     @cython.binding(True)       # so that the wrapper can take the function's name

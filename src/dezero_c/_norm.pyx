@@ -105,7 +105,7 @@ cdef class BatchNorm(ArrayFunction):
             self.center = center
             self.inv_std = self.moved(center, var, outer * inner, dt)
         else:
-            self.center = self.avg_mean
+            self.center = np.array(self.avg_mean)       # which the next call in train mode changes in place
             self.inv_std = 1 / np.sqrt(self.avg_var + self.eps)
         center = self.center
         if dt >= 0:

@@ -88,6 +88,41 @@ static inline int dz_same_shape(const dz_view *a, const dz_view *b)
     return 1;
 }
 
+/* Whether elements of two views of one shape lie in memory in the same way. */
+static inline int dz_same_layout(const dz_view *a, const dz_view *b)
+{
+    npy_intp step = dz_itemsize(a->dt);
+    int i;
+    if (a->strides == NULL && b->strides == NULL)
+        return 1;
+    for (i = a->nd - 1; i >= 0; i--) {
+        if (a->shape[i] > 1 && (a->strides ? a->strides[i] : step) != (b->strides ? b->strides[i] : step))
+            return 0;
+        step *= a->shape[i];
+    }
+    return 1;
+}
+
+/* Whether a view has no gaps, its axes in any order, none backwards. */
+static inline int dz_dense(const dz_view *w)
+{
+    npy_intp step = dz_itemsize(w->dt);
+    int i, left = 0;
+    if (w->strides == NULL)
+        return 1;
+    for (i = 0; i < w->nd; i++)
+        left += w->shape[i] > 1;
+    while (left > 0) {
+        for (i = 0; i < w->nd && !(w->shape[i] > 1 && w->strides[i] == step); i++)
+            ;
+        if (i == w->nd)
+            return 0;
+        step *= w->shape[i];
+        left--;
+    }
+    return 1;
+}
+
 /* Whether strides of 0 make all elements one value. */
 static inline int dz_is_even(const dz_view *w)
 {

@@ -90,6 +90,7 @@ cdef class AlongAxis(ArrayFunction):
         cdef int dt = kernel_dtype(x)
         cdef Py_ssize_t outer, n, inner
         cdef bint moved
+        normal_axes(self.axis, x.shape, type(self).__name__)
         if dt < 0 or x.size == 0:
             return None
         moved = self.extents(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), &outer, &n, &inner)
@@ -112,6 +113,8 @@ cdef class AlongAxis(ArrayFunction):
         cdef dz_view xv, yv, gv
         cdef Py_ssize_t outer, n, inner
         cdef Variable x = self.in0
+        if x.kind & K_CONST:
+            return 1
         if x.gstate != G_NONE or not view(x, &xv) or not view(y, &yv) or not grad_view(y, &gv) or xv.dt != yv.dt \
                 or gv.dt != yv.dt or yv.strides != NULL or gv.strides != NULL or not dz_same_shape(&xv, &yv) \
                 or not dz_same_shape(&gv, &yv) or yv.size == 0 or self.extents(yv.nd, yv.shape, &outer, &n, &inner):

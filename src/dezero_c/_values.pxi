@@ -5,6 +5,29 @@ cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt):
     return dz_empty(nd, shape, dz_typenum(dt))
 
 
+cdef object empty_in_order(int nd, const cnp.npy_intp *shape, int dt, const int *axis):
+    """The same with its axes in any order in memory, axis[0] the innermost; nd is not 0."""
+    cdef cnp.npy_intp st[DZ_MAXDIM]
+    cdef cnp.npy_intp step = dz_itemsize(dt)
+    cdef object a = empty_array(nd, shape, dt)
+    cdef int i
+    for i in range(nd):
+        st[axis[i]] = step
+        step *= shape[axis[i]]
+    memcpy(cnp.PyArray_STRIDES(a), st, nd * sizeof(cnp.npy_intp))
+    cnp.PyArray_UpdateFlags(a, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS)
+    return a
+
+
+cdef object empty_like_view(const dz_view *w):
+    """Uninitialised, in the layout of `w`, which is dense."""
+    cdef int axis[DZ_MAXDIM]
+    if w.strides == NULL:
+        return empty_array(w.nd, w.shape, w.dt)
+    dz_axes(1, <const ptrdiff_t *const *> &w.strides, w.nd, axis)
+    return empty_in_order(w.nd, w.shape, w.dt, axis)
+
+
 cdef object data_of(Variable v):
     """The value as Python sees it. A raw one moves into an ndarray, which is the value from now on."""
     cdef object a

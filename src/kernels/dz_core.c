@@ -1,6 +1,7 @@
 /* What exists once, whatever the SIMD level: the loop over several axes, reductions, and the
  * choice of level.
  */
+#include "dz_axes.h"
 #include "dz_kernels.h"
 #include <string.h>
 
@@ -10,12 +11,18 @@ void dz_map(dz_kernel k, dz_args *a, unsigned used, int nd, const ptrdiff_t *sha
             const ptrdiff_t *const st[DZ_NIN], const ptrdiff_t *os)
 {
     ptrdiff_t n[DZ_MAXDIM], s[DZ_NIN + 1][DZ_MAXDIM], at[DZ_MAXDIM];
-    int src[DZ_NIN], nsrc = 0, m = 0, i, j;
+    const ptrdiff_t *all[DZ_NIN + 1];
+    int src[DZ_NIN], axis[DZ_MAXDIM], nsrc = 0, m = 0, each, i, j;
 
     for (j = 0; j < DZ_NIN; j++)
-        if (used & (1u << j))
+        if (used & (1u << j)) {
+            all[nsrc] = st[j];
             src[nsrc++] = j;
-    for (i = nd - 1; i >= 0; i--) { /* axes from the innermost; merge an axis into the one before where all allow it */
+        }
+    all[nsrc] = os;
+    dz_axes(nsrc + 1, all, nd, axis);
+    for (each = 0; each < nd; each++) { /* merge an axis into the one before where all allow it */
+        i = axis[each];
         if (shape[i] == 0)
             return;
         if (shape[i] == 1)

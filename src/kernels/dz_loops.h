@@ -61,26 +61,67 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
     DZ_INLINE T dz_trunc_##SFX(T a) { return TRUNC(a); }                                                             \
     DZ_INLINE T dz_ten_##SFX(T d) { return (T)dz_tens[(int)FABS(d)]; }                                               \
     DZ_INLINE T dz_sign_##SFX(T a) { return a > 0 ? (T)1 : a < 0 ? (T)-1 : a == 0 ? (T)0 : a; }                      \
-    DZ_INLINE T dz_maximum_##SFX(T a, T b) { return (a >= b || a != a) ? a : b; }                                    \
-    DZ_INLINE T dz_minimum_##SFX(T a, T b) { return (a <= b || a != a) ? a : b; }                                    \
+    /* a test for each select: `||` between them keeps compilers from vectorising */                              \
+    DZ_INLINE T dz_maximum_##SFX(T a, T b)                                                                           \
+    {                                                                                                                \
+        const T r = a >= b ? a : b;                                                                                  \
+        return a != a ? a : r;                                                                                       \
+    }                                                                                                                \
+    DZ_INLINE T dz_minimum_##SFX(T a, T b)                                                                           \
+    {                                                                                                                \
+        const T r = a <= b ? a : b;                                                                                  \
+        return a != a ? a : r;                                                                                       \
+    }                                                                                                                \
                                                                                                                      \
+    DZ_INLINE void dz_gather_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, T *to)                                  \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            to[i] = DZ_LD(T, x, i, sx);                                                                              \
+    }                                                                                                                \
+                                                                                                                     \
+    /* NumPy's loops may take other instructions, with other last bits, where values do not lie side by side: here   \
+     * they always do, but for one value that is repeated. */                                                        \
     DZ_INLINE void dz_np1_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)     \
     {                                                                                                                \
+        T side[DZ_CHUNK];                                                                                            \
+        const int apart = n > 1 && (sx != sizeof(T) || sy != sizeof(T));                                             \
+        ptrdiff_t i0, i, m, st[2];                                                                                   \
         char *args[2];                                                                                               \
-        ptrdiff_t st[2];                                                                                             \
-        args[0] = (char *)x, args[1] = y;                                                                            \
-        st[0] = sx, st[1] = sy;                                                                                      \
-        dz_np.loop[fn][dt](args, &n, st, dz_np.data[fn][dt]);                                                        \
+        st[0] = st[1] = sizeof(T);                                                                                   \
+        for (i0 = 0; i0 < n; i0 += m) {                                                                              \
+            m = apart && n - i0 > DZ_CHUNK ? DZ_CHUNK : n - i0;                                                      \
+            args[0] = (char *)x + i0 * sx, args[1] = y + i0 * sy;                                                    \
+            if (apart) {                                                                                             \
+                dz_gather_##SFX(m, args[0], sx, side);                                                               \
+                args[0] = args[1] = (char *)side;                                                                    \
+            }                                                                                                        \
+            dz_np.loop[fn][dt](args, &m, st, dz_np.data[fn][dt]);                                                    \
+            for (i = 0; apart && i < m; i++)                                                                         \
+                DZ_ST(T, y, i0 + i, sy) = side[i];                                                                   \
+        }                                                                                                            \
     }                                                                                                                \
                                                                                                                      \
     DZ_INLINE void dz_np2_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z,             \
                                 ptrdiff_t sz, char *y, ptrdiff_t sy)                                                 \
     {                                                                                                                \
+        T side[3][DZ_CHUNK];                                                                                         \
+        const int apart = n > 1 && ((sx != sizeof(T) && sx != 0) || (sz != sizeof(T) && sz != 0) || sy != sizeof(T));\
+        ptrdiff_t i0, i, m, st[3];                                                                                   \
         char *args[3];                                                                                               \
-        ptrdiff_t st[3];                                                                                             \
-        args[0] = (char *)x, args[1] = (char *)z, args[2] = y;                                                       \
-        st[0] = sx, st[1] = sz, st[2] = sy;                                                                          \
-        dz_np.loop[fn][dt](args, &n, st, dz_np.data[fn][dt]);                                                        \
+        st[0] = sx == 0 ? 0 : sizeof(T), st[1] = sz == 0 ? 0 : sizeof(T), st[2] = sizeof(T);                         \
+        for (i0 = 0; i0 < n; i0 += m) {                                                                              \
+            m = apart && n - i0 > DZ_CHUNK ? DZ_CHUNK : n - i0;                                                      \
+            args[0] = (char *)x + i0 * sx, args[1] = (char *)z + i0 * sz, args[2] = y + i0 * sy;                     \
+            if (apart) {                                                                                             \
+                dz_gather_##SFX(sx == 0 ? 1 : m, args[0], sx, side[0]);                                              \
+                dz_gather_##SFX(sz == 0 ? 1 : m, args[1], sz, side[1]);                                              \
+                args[0] = (char *)side[0], args[1] = (char *)side[1], args[2] = (char *)side[2];                     \
+            }                                                                                                        \
+            dz_np.loop[fn][dt](args, &m, st, dz_np.data[fn][dt]);                                                    \
+            for (i = 0; apart && i < m; i++)                                                                         \
+                DZ_ST(T, y, i0 + i, sy) = side[2][i];                                                                \
+        }                                                                                                            \
     }                                                                                                                \
                                                                                                                      \
     /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
