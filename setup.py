@@ -1,11 +1,12 @@
 """The extension modules of dezero_c. Everything else is in pyproject.toml.
 
-The sources of elementwise operations are made from src/ops.toml first, so that a clean checkout and an sdist hold
+The sources of elementwise operations are made from src/ops.toml first (src/codegen), so that a clean checkout and an sdist hold
 none of them; compiler flags are in src/build_commands.py. DZ_DEBUG=1 builds without optimisation and with debug
 information; DZ_WERROR=1 makes compiler warnings errors; DZ_ANNOTATE=1 writes Cython's annotated pages beside the sources.
 """
 
 import os
+import re
 import sys
 from glob import glob
 from pathlib import Path
@@ -15,16 +16,30 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
-import levels
 from build_commands import DEBUG, BuildExt, Sdist
-from codegen import generate
+from codegen import generate, levels
 
 generate()
 
 macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
 KERNELS = [*sorted(glob("src/kernels/*.c")), *levels.sources(levels.load())]
-HEADERS = [*glob("src/kernels/*.h"), *glob("src/dezero_c/*.h"), *glob("src/kernels/generated/*.[hi]*")]
+FOLDERS = [Path("src/kernels"), Path("src/dezero_c"), Path(".")]
+INCLUDED = re.compile(r'^\s*(?:#?\s*include|cdef extern from)\s+"([^"]+)"', re.MULTILINE)
+
+
+def headers(sources):
+    """The files of ours that `sources` include, at whatever depth: what a module is compiled again for. (Cython sees to .pxd
+    files.)"""
+    found, todo = set(), [Path(source) for source in sources]
+    while todo:
+        path = todo.pop()
+        for name in INCLUDED.findall(path.read_text(encoding="utf-8")):
+            for folder in (path.parent, *FOLDERS):
+                if (header := Path(os.path.normpath(folder / name))) not in found and header.is_file():
+                    found.add(header)
+                    todo.append(header)
+    return sorted(map(str, found))
 
 
 # An sdist and metadata want the list of extensions, not their C.
@@ -36,9 +51,11 @@ LIBRARIES = {"win32": [], "darwin": ["-pthread"]}.get(sys.platform, ["-pthread",
 
 def extension(name, extra=()):
     client = [] if extra else [("DZ_CLIENT", "1")]
-    return Extension(f"dezero_c.{name}", [f"src/dezero_c/{name}.pyx", *extra], define_macros=macros + client,
+    sources = [f"src/dezero_c/{name}.pyx", *extra]
+    declarations = [path for path in (f"src/dezero_c/{name}.pxd", "src/dezero_c/_core.pxd") if Path(path).exists()]
+    return Extension(f"dezero_c.{name}", sources, define_macros=macros + client,
                      # Not src/dezero_c: macOS has a <_types.h> too. Cython puts our headers beside its C.
-                     include_dirs=["src/kernels", numpy.get_include()], depends=HEADERS,
+                     include_dirs=["src/kernels", numpy.get_include()], depends=headers(sources + declarations),
                      extra_link_args=LIBRARIES)
 
 
@@ -53,6 +70,9 @@ def mended(extensions):
         text = source.read_text(encoding="utf-8")
         if TWICE in text:
             source.write_text(text.replace(TWICE, ONCE), encoding="utf-8")
+        elif "__Pyx_ListComp_AppendAndDecref" in text and ONCE not in text:
+            raise SystemExit(f"{source}: Cython's __Pyx_ListComp_AppendAndDecref is another than setup.py mends; look whether it "
+                             "gives the item up twice when PyList_Append fails, and change TWICE and ONCE")
     return extensions
 
 

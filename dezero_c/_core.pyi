@@ -319,7 +319,9 @@ def register_methods(**functions: Callable[..., Any]) -> None:
     """Gives Variable's methods what they call; for the modules above, at import."""
 
 def inputs_of(f: Function) -> tuple[Variable, ...]:
-    """f.inputs for what only looks at them (pictures, pickles, copies): operands that were no Variables stay without a gradient."""
+    """f.inputs, for what only looks at them (pictures, pickles, copies): operands that were no Variables stay without a
+    gradient.
+    """
 
 def variable_state(v: Variable) -> tuple[Any, ...]:
     """All of a Variable but its place in a graph: for _copying."""

@@ -1,10 +1,18 @@
 """Says which engine is under test, and what every test may use."""
 
 import gc
+import os
+import site
+from pathlib import Path
 
 import pytest
 
 import dezero_c
+
+# Programs that tests start are to find the engine that is under test, also one that was built in place.
+HOME = Path(dezero_c._core.__file__).parents[1]
+if str(HOME) not in site.getsitepackages():
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HOME), os.environ.get("PYTHONPATH"))))
 
 
 def pytest_report_header(config):

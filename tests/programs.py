@@ -82,6 +82,8 @@ NUMPY = {
     "pooling_simple": records.max_pooling_reference, "average_pooling": records.mean_pooling_reference,
     "im2col": records.columns_reference, "col2im": records.images_reference,
 }
+NUMPY |= {op["name"]: eval(f"lambda {', '.join([*op['args'], *op['params']])}: {op['numpy']}", {"np": np, "real": np.asarray})
+          for op in _ops.TABLE if op["name"] not in NUMPY}     # a new operation needs no line here
 NUMPY["batch_nrom"] = NUMPY["batch_norm"]
 
 # Functions that put every element of x somewhere, or nowhere, or in several places.
@@ -355,8 +357,9 @@ def writes(*names):
 
 FREE = set("""add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1 exp2
            arcsinh logaddexp nan_to_num ndtr gelu_tanh""".split())
-PARAMS = {"pow": [2, 3, 0.5, -1, 2.5], "leaky_relu": [0.2, 0.05], "elu": [1.0, 0.5], "polygamma": [1, 2],
-          "clip": ["-0.7, 0.9", "None, 0.5", "-0.5, None"]}
+# Parameters as text; those of `round` would move its steps.
+PARAMS = {op["name"]: [", ".join(map(repr, example)) for example in op["examples"]] for op in _ops.TABLE
+          if op["params"] and op["name"] != "round"}
 
 
 def far(x, *places):

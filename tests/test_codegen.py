@@ -3,23 +3,30 @@
 Runs on a source checkout; the generator is no part of the installed package.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "codegen.py"
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 
 @pytest.fixture(scope="module")
 def codegen():
-    spec = importlib.util.spec_from_file_location("dezero_c_codegen", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    """The package's names, of all its rooms."""
+    sys.path.insert(0, str(SOURCE))
+    try:
+        import codegen as package
+        from codegen import formulas, kernels, pages, rules, table
+    finally:
+        sys.path.remove(str(SOURCE))
+    names = {}
+    for module in (table, formulas, kernels, rules, pages, package):
+        names.update(vars(module))
+    yield SimpleNamespace(**names)
+    for name in [n for n in sys.modules if n.partition(".")[0] == "codegen"]:
+        del sys.modules[name]
 
 
 def entry(**changes):
@@ -30,14 +37,20 @@ def entry(**changes):
 
 def table_with(codegen, **changes):
     table = codegen.load()
-    op = codegen.Op(entry(**changes))
-    return {**table, op.name: op}
+    op = table["half"] = codegen.Op(entry(**changes))
+    codegen.check_among_others(op, table, codegen.of_families(), codegen.dispatches())
+    return table
 
 
 def kernel(codegen, dtype="f64", **changes):
     table = table_with(codegen, **changes)
     full = next(d for d in codegen.DTYPES if d[0] == dtype)
     return codegen.c_kernel(table["half"], table, "fwd", table["half"].forward, full)[1]
+
+
+def everything(codegen, **changes):
+    """All that is made of the table."""
+    return codegen.outputs(table_with(codegen, **changes))
 
 
 def test_one_over_two_is_a_half(codegen):
@@ -116,14 +129,82 @@ def test_every_operation_is_everywhere(codegen):
         ({"domain": []}, ["half", "domain"]),
         ({"colour": "red"}, ["half", "colour"]),
         ({"doc": None, "args": []}, ["half"]),
+        ({"args": ["y"], "forward": "2 * y", "backward": {}, "numpy": "2 * y"}, ["half: args: 'y'", "another name, such as x"]),
+        ({"args": ["gy"], "forward": "2 * gy", "backward": {}, "numpy": "2 * gy"}, ["half: args: 'gy'"]),
+        ({"args": ["n"], "forward": "2 * n", "backward": {}, "numpy": "2 * n"}, ["half: args: 'n'"]),
+        ({"args": ["double"], "forward": "double", "backward": {}, "numpy": "double"}, ["half: args: 'double'"]),
+        ({"args": ["lambda"], "forward": "x", "backward": {}, "numpy": "x"}, ["half: args: 'lambda' can be no variable"]),
+        ({"args": ["x", "x"], "domain": [[0, 1], [0, 1]]}, ["half: args: 'x' is there twice"]),
+        ({"params": ["x = 1"]}, ["half: params: 'x' is there twice"]),
+        ({"let": {"where": "x"}}, ["half: let: 'where'"]),
+        ({"params": ["p", "q", "r"], "forward": "x * r"}, ["half: fwd: 'r' is parameter 3, and kernels have 2"]),
+        ({"backward": {"x": "powm1(x, x + 1) * gy"}}, ["half: bwd_x: powm1: 'x + 1' must be a number or a parameter"]),
+        ({"forward": "half(x) + 1"}, ["half: fwd: it names itself: half -> half; only a primitive"]),
+        ({"let": {"m": "m + x"}, "forward": "m"}, ["half: fwd: 'm' of let names itself: m -> m"]),
+        ({"let": {"m": "l * x", "l": "m + 1"}, "forward": "m"}, ["m -> l -> m"]),
+        ({"numpy": "np.expp(x)"}, ["half: numpy: NumPy has no 'expp'"]),
+        ({"numpy": "numpy.exp(x)"}, ["half: numpy: there is no 'numpy'; known are np, the arguments"]),
+        ({"numpy": "0.5 * z"}, ["half: numpy: there is no 'z'"]),
+        ({"params": ["c"], "dispatch": "powerany"}, ["half: dispatch = 'powerany'", "'power_any'", "_elementwise.pxd"]),
+        ({"dispatch": "power_any"}, ["half: dispatch", "with params"]),
+        ({"name": "sum"}, ["sum: name: 'sum' is there in src/dezero_c/_reduce.pyx"]),
+        ({"name": "total", "class": "Sum"}, ["total: name: 'Sum' is there in src/dezero_c/_reduce.pyx"]),
+        ({"name": "total", "class": "Tanh"}, ["total: class: 'Tanh' is that of tanh too"]),
+        ({"name": "exception"}, ["exception: class: 'Exception' is Python's"]),
+        ({"name": "class"}, ["class: name: it becomes a function"]),
+        ({"name": "double"}, ["double: name: it becomes a function"]),
+        ({"name": "Half"}, ["Half: name: it becomes a function"]),
+        ({"select": {"how": {"one": "twice"}}}, ["half: select: one = 'twice' is no operation of 1 argument"]),
+        ({"domain": [[1.0, 1.0]]}, ["half: domain [1.0, 1.0]"]),
+        ({"special": [[1.0], [2.0]]}, ["half: special: a list of points for each of the 1"]),
+        ({"ulp": -1}, ["half: ulp = -1 is no bound"]),
+        ({"atol": "small"}, ["half: atol = 'small' is no bound"]),
     ],
-    ids=range(14),
 )
 def test_what_the_table_may_not_say(codegen, changes, words):
+    """Each error names the entry, the field and what to do."""
     with pytest.raises(codegen.TableError) as info:
-        kernel(codegen, **changes)
+        everything(codegen, **changes)
     for word in words:
         assert word in str(info.value)
+
+
+def test_two_operations_that_name_each_other(codegen):
+    table = table_with(codegen, forward="twin(x)")
+    table["twin"] = codegen.Op(entry(name="twin", forward="half(x)"))
+    with pytest.raises(codegen.TableError, match=r"half: fwd: it names itself: half -> twin -> half"):
+        codegen.c_source(table)
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"name": "f", "args": 3}, "one or two arguments"), ({"name": "f", "own": ["f16"]}, "the dtypes are"),
+    ({"name": "f", "inline": True, "c": "f"}, "what is inlined is no pass"),
+    ({"name": "f", "loop": False}, "nothing would compute it"),
+    ({"name": "F"}, "small letters"), ({"name": "f", "uses": 1}, "unknown field"),
+])
+def test_what_a_primitive_may_not_say(codegen, fields, words):
+    with pytest.raises(codegen.TableError, match=rf"primitive {fields['name']}: .*{words}"):
+        codegen.Primitive(fields)
+
+
+def test_a_primitive_without_a_rule_has_no_place_in_a_gradient(codegen):
+    table = table_with(codegen, backward={"x": "gy * lambertw(x)"})
+    table.primitives["lambertw"] = codegen.Primitive({"name": "lambertw", "c": "lambert_w"})
+    with pytest.raises(codegen.TableError, match=r"half: backward\.x: lambertw is no operation"):
+        codegen.cython_source(table)
+    assert "DZ_DEFINE_EACH(lambertw, lambert_w, double, f64)" in codegen.c_source(table)
+
+
+def test_a_primitive_of_two_arguments_is_an_entry_and_a_c_function(codegen):
+    """`c` gives the pass for both dtypes; without, NumPy's inner loop is taken by its name."""
+    table = table_with(codegen, name="beta", args=["x0", "x1"], forward="beta(x0, x1)", backward={}, numpy="x0 + x1",
+                       domain=[[1, 2], [1, 2]])
+    for fields, call in (({"name": "beta", "args": 2, "c": "dz_beta"}, "dz_beta_f64(a->n, "),
+                         ({"name": "beta", "args": 2}, "dz_np2_f64(DZ_FN_BETA, 1, a->n, ")):
+        table.primitives["beta"] = codegen.Primitive(fields)
+        assert call in codegen.c_source(table)
+        assert ("DZ_DEFINE_EACH2(beta, dz_beta, float, f32)" in codegen.c_source(table)) == ("c" in fields)
+        assert ("    DZ_FN_BETA," in codegen.c_loops(table)) == ("c" not in fields)
 
 
 def test_a_missing_field_is_named(codegen):
@@ -134,7 +215,7 @@ def test_a_missing_field_is_named(codegen):
 
 
 def test_a_name_twice(codegen, tmp_path):
-    text = (SOURCE.parent / "ops.toml").read_text(encoding="utf-8")
+    text = (SOURCE / "ops.toml").read_text(encoding="utf-8")
     first = text.split("[[op]]")[1]
     (tmp_path / "ops.toml").write_text(text + "\n[[op]]" + first, encoding="utf-8")
     with pytest.raises(codegen.TableError, match=r"add: defined twice"):

@@ -13,11 +13,12 @@ import sys
 import numpy as np
 import pytest
 from records import RECORDS
+from truth import OPS, applied, points
 
 import dezero_c.functions as F
 import dezero_c.layers as L
 import dezero_c.optimizers as O
-from dezero_c import Function, Variable, _ops
+from dezero_c import Function, Variable
 
 needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is read from /proc")
 quiet = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -57,28 +58,13 @@ def operations():
         if record.order:
             for case in record.cases[:1]:
                 made[record.names[0]] = (case.call, case.shapes, case.points)
-    for name in _ops.__all__:
-        function = getattr(F, name, None)
-        if name[0].isupper() or not callable(function) or name in made:
-            continue
-        if name in PARAMETERS:
-            made[name] = (PARAMETERS[name], [(2, 3)])
-            continue
-        for count in (1, 2, 3):
-            try:
-                function(*[Variable(np.array([0.5]))] * count)
-            except TypeError:
-                continue
-            made[name] = (function, [(2, 3)] * count)
-            break
-        else:
-            raise TypeError(f"{name} has parameters: write it into PARAMETERS")
+    for name, op in OPS.items():
+        if name not in made:
+            made[name] = (functools.partial(applied, F, name, op["examples"][0]), [(2, 3)] * len(op["args"]),
+                          lambda rng, shapes, name=name: points(name, shapes[0]))
     return made
 
 
-PARAMETERS = {"pow": lambda x: F.pow(x, 3.0), "leaky_relu": lambda x: F.leaky_relu(x, 0.1), "elu": lambda x: F.elu(x, 1.0),
-              "clip": lambda x: F.clip(x, 0.4, 0.6), "arccosh": lambda x: F.arccosh(x + 1.0),
-              "polygamma": lambda x: F.polygamma(1, x)}
 OPERATIONS = operations()
 
 

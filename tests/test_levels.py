@@ -19,9 +19,10 @@ needs_two = pytest.mark.skipif(len(LEVELS) < 2, reason="one level alone on this 
 @pytest.fixture
 def levels(monkeypatch):
     monkeypatch.syspath_prepend(str(SOURCE))
-    import levels as module
+    from codegen import levels as module
     yield module
-    del sys.modules["levels"]
+    for name in [n for n in sys.modules if n.partition(".")[0] == "codegen"]:
+        del sys.modules[name]
 
 
 def entry(**changes):

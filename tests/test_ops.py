@@ -5,26 +5,23 @@ mpmath elsewhere (truth.py); the same bits in scalar, vector body and tail, and 
 against the graph rule; finite differences at orders 1 and 2; the general path for other dtypes.
 """
 
+import functools
 import math
 import warnings
 
 import numpy as np
 import pytest
-from truth import GAMMA, OPS, assert_true
+from truth import GAMMA, OPS, applied, assert_true
 
 import dezero_c.functions as F
 from dezero_c import Variable, _core
 
-PARAMS = {"pow": [(2,), (3,), (0.5,), (-1,), (1,), (0,), (2.5,), (-2,)], "leaky_relu": [(0.2,), (0.01,)],
-          "elu": [(1.0,), (0.5,)], "clip": [(-0.7, 0.9), (None, 0.5), (-0.5, None)], "round": [(0,), (2,), (-1,)],
-          "polygamma": [(0,), (1,), (2,), (3,)], "nan_to_num": [(0.0, None, None), (1.5, 2.0, -3)]}
-CASES = [(name, params) for name in OPS for params in PARAMS.get(name, [()])]
+CASES = [(name, params) for name in OPS for params in OPS[name]["examples"]]
 cases = pytest.mark.parametrize(("name", "params"), CASES, ids=[f"{n}{list(p) if p else ''}" for n, p in CASES])
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 
 
-def call(name, params, *xs):
-    return getattr(F, name)(*params, *xs) if OPS[name]["params_first"] else getattr(F, name)(*xs, *params)
+call = functools.partial(applied, F)
 
 
 def libm(function):
@@ -123,7 +120,7 @@ def test_public_function_and_class(name):
     cls = getattr(F, op["class"])
     assert issubclass(cls, F.Function if hasattr(F, "Function") else _core.Function)
     xs = [Variable(x) for x in points(name, (3,), np.float64)]
-    params = PARAMS.get(name, [()])[0]
+    params = OPS[name]["examples"][0]
     y = cls(*params)(*xs)
     assert type(y.creator) is cls
     assert_ulp(y.data, call(name, params, *xs).data, 0)

@@ -54,7 +54,7 @@ def test_the_sdist_holds_no_generated_file_and_all_that_a_build_needs(sdists):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert not [name for name in names if any(name == each or name.endswith(each) or name.startswith(each)
                                               for each in GENERATED)]
-    for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen.py", "src/ops.toml", "src/build_commands.py",
+    for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen/table.py", "src/ops.toml", "src/build_commands.py",
                    "src/kernels/dz_core.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
                    "tests/test_packaging.py", "tools/build_wheels", "bench/__main__.py"):
         assert needed in names

@@ -4,7 +4,7 @@ read from stubs only, and `__all__`.
     python tools/stub_docs.py             # after a change of a docstring in src/dezero_c, with the engine built
     python tools/stub_docs.py --check     # fails, and names them, where stubs differ from the built modules
 
-`_ops.pyi` is made whole by src/codegen.py.
+`_ops.pyi` is made whole by src/codegen.
 """
 
 import ast

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_MAXDIM, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
-    empty_array, grad_array, kernels, record, recording, set_private_grad)
+    empty_array, grad_array, kernels, record_of, recording, set_private_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -86,12 +86,7 @@ cdef object run(Function f, tuple xs):
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y):
     """y, a value that has just been made, with f, new and of an exact built-in class, as its creator from n inputs."""
     if recording():
-        f.in0 = x0
-        f.in1 = x1
-        f.in2 = x2
-        f.nin = n
-        f.native = True
-        record(f, y)
+        record_of(f, n, x0, x1, x2, y)
     return y
 
 

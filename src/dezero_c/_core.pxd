@@ -221,3 +221,15 @@ cdef struct Hooks:
 
 cdef Hooks hooks
 cdef dict methods
+
+
+cdef inline int record_of(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
+    """Records that f, of an exact built-in class, gave y of its n inputs (up to three; set_inputs has the others)."""
+    f.in0 = x0
+    if n > 1:
+        f.in1 = x1
+    if n > 2:
+        f.in2 = x2
+    f.nin = n
+    f.native = True
+    return record(f, y)

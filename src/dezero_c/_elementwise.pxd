@@ -1,7 +1,6 @@
 # What the generated operations (_ops.pyx) are made of.
 
 from libc.stddef cimport ptrdiff_t
-from numpy cimport npy_intp
 
 from dezero_c._core cimport Function, Variable, dz_args, dz_view
 
@@ -14,8 +13,7 @@ cdef class Elementwise(Function):
     cdef int vjp_scalar(self, Variable y) except -1
     cdef Variable value(self)
     cdef object gradient(self, int k, object gy, object y)
-    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts,
-                  const npy_intp *st) noexcept
+    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts, const ptrdiff_t *st) noexcept
     cdef int summed(self, int k, Variable x, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts) except -1
 
 cdef int summed_axes(const dz_view *x, const dz_view *y, int *lead) noexcept

@@ -18,12 +18,12 @@ from libc.string cimport memset
 
 from dezero_c._core cimport (
     DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE, G_RAW,
-    K_CONST, K_WEAK, Function, Variable, as_operand, clone_function, data_of, dz_args, dz_bind, dz_broadcast, dz_even,
-    dz_axes, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op,
-    dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, drop_grad, empty_array, empty_in_order, function_call,
-    grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record,
-    recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad,
-    view, wrap)
+    K_CONST, K_WEAK, Function, Variable, as_operand, clone_function, data_of, drop_grad, dz_args, dz_axes, dz_bind,
+    dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np,
+    dz_odd, dz_op, dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view,
+    empty_array, empty_in_order, function_call, grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, hooks,
+    kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
+    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, view, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -259,22 +259,11 @@ cdef inline Variable argument(int op, object o, object other):
     return <Variable> o if isinstance(o, Variable) else wrapped(op, o, other)
 
 
-cdef inline int note(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
-    """Records that f gave y of its n operands."""
-    f.in0 = x0
-    if n > 1:
-        f.in1 = x1
-    if n > 2:
-        f.in2 = x2
-    f.nin = n
-    return record(f, y)
-
-
 cdef object apply1(int op, object a):
     cdef Variable x0 = argument(op, a, None)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None)
     if recording():
-        note(new_function(op), 1, x0, None, None, y)
+        record_of(new_function(op), 1, x0, None, None, y)
     return y
 
 
@@ -283,7 +272,7 @@ cdef object apply2(int op, object a, object b):
     cdef Variable x1 = argument(op, b, x0)
     cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None)
     if recording():
-        note(new_function(op), 2, x0, x1, None, y)
+        record_of(new_function(op), 2, x0, x1, None, y)
     return y
 
 
@@ -302,7 +291,7 @@ cdef object apply3(int op, object a, object b, object c):
         set_data_array(x0, values)
     y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2)
     if recording():
-        note(new_function(op), 3, x0, x1, x2, y)
+        record_of(new_function(op), 3, x0, x1, x2, y)
     return y
 
 
@@ -320,8 +309,7 @@ cdef object run(Elementwise f, tuple inputs):
         y = value_of(data_of(y), f.era)
     if recording():
         f.outs = None
-        f.native = True
-        note(f, n, x0, x1, x2, y)
+        record_of(f, n, x0, x1, x2, y)
     return y
 
 
@@ -677,7 +665,7 @@ cdef class Elementwise(Function):
             f.saved = self.saved
             f.param[0], f.param[1] = self.param[0], self.param[1]
             f.general_params = self.general_params
-            note(f, self.nin, self.in0, self.in1, self.in2, y)
+            record_of(f, self.nin, self.in0, self.in1, self.in2, y)
         return y
 
     cdef object gradient(self, int k, object gy, object y):
@@ -841,13 +829,13 @@ cdef class Elementwise(Function):
             else:
                 a.out = grad_target(x, &w[k], &acc) if w[k].strides == NULL else grad_target_alike(x, &w[k], &acc)
                 a.acc = acc
-            self.map(k, w, a, flat, <const ptrdiff_t *const *> sts, st[k] if grad_alike(&w[k]) else NULL)
+            self.map(k, w, a, flat, <const ptrdiff_t *const *> sts,
+                     <const ptrdiff_t *> st[k] if grad_alike(&w[k]) else NULL)
         if checks and dz_fpe_test():
             flags_raised()
         return 1
 
-    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts,
-                  const cnp.npy_intp *st) noexcept:
+    cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts, const ptrdiff_t *st) noexcept:
         """Writes (or adds, a.acc) input k's gradient in y's shape to a.out, which lies by `st`, or NULL: in C order. `a` is a
         copy: its pointers move."""
         cdef const dz_op *op = &dz_ops[self.op]

@@ -126,7 +126,8 @@ cdef str describe(Function f):
 
 
 def inputs_of(f):
-    """f.inputs for what only looks at them (pictures, pickles, copies): operands that were no Variables stay without a gradient."""
+    """f.inputs, for what only looks at them (pictures, pickles, copies): operands that were no Variables stay without a
+    gradient."""
     return function_inputs(<Function> f) if isinstance(f, Function) and (<Function> f).nin >= 0 else f.inputs
 
 

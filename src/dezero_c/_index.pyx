@@ -20,7 +20,7 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, nor
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, K_CONST, Function, Variable, as_operand, call_native, clone_function,
     data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, kernels,
-    new_value, new_variable, open_function_class, ptrdiff_t, record, recording, set_data_array, set_private_grad)
+    new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_private_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
@@ -473,9 +473,7 @@ cdef Variable record_index(Variable x, object index, object value):
     if recording():
         f = <Function> clone_function(<PyObject *> prototype)
         f.saved = index
-        f.in0 = x
-        f.nin = 1
-        record(f, y)
+        record_of(f, 1, x, None, None, y)
     return y
 
 

@@ -15,23 +15,18 @@
 #include <dlfcn.h>
 #endif
 
-static const char *const dz_fn_names[DZ_NFN] = {
-    "exp",     "log",     "log1p",  "expm1",  "sin",  "cos",     "tan",   "tanh",      "sinh",      "cosh",         "arcsin",
-    "arccos",  "arctan",  "log2",   "log10",  "exp2", "cbrt",    "arcsinh", "arccosh", "arctanh",   "power",        "arctan2",
-    "hypot",   "logaddexp", "remainder", "floor_divide", "add", "matmul"};
+static const char *const dz_fn_names[DZ_NFN] = DZ_FN_NAMES;
+static const int dz_fn_nargs[DZ_NFN] = DZ_FN_NARGS; /* operands and results */
 
 static PyObject *dz_fn_ufuncs[DZ_NFN]; /* owned for the life of the process */
 static char dz_fn_direct[DZ_NFN][2];
-
-/* Operands and results. */
-static int dz_fn_nargs(int fn) { return fn >= DZ_FN_POWER ? 3 : 2; }
 
 /* data packs the function's number and the dtype. For matmul n are the outer loop's length (1 here), rows, the summed axis
  * and columns; strides those of the outer loop, then of each operand's two axes. */
 static void dz_ufunc_loop(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data)
 {
     const int fn = (int)((intptr_t)data / 2), dt = (int)((intptr_t)data % 2);
-    const int nin = dz_fn_nargs(fn) - 1;
+    const int nin = dz_fn_nargs[fn] - 1;
     PyObject *a[3] = {NULL, NULL, NULL}, *r = NULL;
     PyObject *type, *value, *trace;
     npy_intp len[2], st[2];
@@ -119,7 +114,7 @@ static int dz_take_loops(PyObject *numpy, int by_ufunc)
             if (by_ufunc || strcmp(Py_TYPE(o)->tp_name, "numpy.ufunc") != 0)
                 continue;
             PyUFuncObject *u = (PyUFuncObject *)o;
-            if (u->nargs != dz_fn_nargs(fn) || !u->functions || !u->types)
+            if (u->nargs != dz_fn_nargs[fn] || !u->functions || !u->types)
                 continue;
             for (i = 0; i < u->ntypes; i++) {
                 for (k = 0; k < u->nargs && u->types[i * u->nargs + k] == typenum[dt]; k++)

@@ -242,3 +242,5 @@ double dz_ndtr(double x)
            x * 4.833646656726457e-17; /* root - sqrt(1/2) */
     return 0.5 * (erfc(z) - 1.1283791670955126 * exp(-z * z) * lost);
 }
+
+double dz_polygamma1(double n, double x) { return dz_polygamma(n + 1, x); }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "generated/dz_fn.h"
 #include "generated/dz_simd.h"
 
 #define DZ_MAXDIM 64 /* NumPy's own limit */
@@ -70,18 +71,9 @@ int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, 
 
 #endif /* DZ_CLIENT */
 
-/* NumPy's inner loops, set once when the engine is imported. fn is one of the DZ_FN_ codes below; a loop has NumPy's
+/* NumPy's inner loops, set once when the engine is imported. fn is one of the DZ_FN_ codes; a loop has NumPy's
  * signature. Every entry is set: where NumPy's own loop cannot be taken the engine gives one that calls the ufunc. */
 typedef void (*dz_np_loop)(char **args, const ptrdiff_t *n, const ptrdiff_t *strides, void *data);
-
-enum {
-    DZ_FN_EXP, DZ_FN_LOG, DZ_FN_LOG1P, DZ_FN_EXPM1, DZ_FN_SIN, DZ_FN_COS, DZ_FN_TAN, DZ_FN_TANH, DZ_FN_SINH,
-    DZ_FN_COSH, DZ_FN_ARCSIN, DZ_FN_ARCCOS, DZ_FN_ARCTAN, DZ_FN_LOG2, DZ_FN_LOG10, DZ_FN_EXP2, DZ_FN_CBRT, DZ_FN_ARCSINH,
-    DZ_FN_ARCCOSH, DZ_FN_ARCTANH,
-    DZ_FN_POWER, DZ_FN_ARCTAN2, DZ_FN_HYPOT, DZ_FN_LOGADDEXP, DZ_FN_REMAINDER, DZ_FN_FLOOR_DIVIDE, DZ_FN_ADD,
-    DZ_FN_MATMUL, /* from DZ_FN_POWER on they have two operands */
-    DZ_NFN
-};
 
 typedef struct {
     dz_np_loop loop[DZ_NFN][2];
@@ -106,6 +98,7 @@ float dz_far_tanf(float x);
 double dz_gammaln(double x);
 double dz_digamma(double x);
 double dz_polygamma(double n, double x);
+double dz_polygamma1(double n, double x); /* of order n + 1 */
 double dz_ndtr(double x);
 
 /* Sum of n values with stride st, in NumPy's pairwise order. */

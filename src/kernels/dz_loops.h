@@ -52,7 +52,7 @@
 static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                               1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-#define DZ_DEFINE_ARITH(T, SFX, FABS, SQRT, FLOOR, CEIL, RINT, TRUNC)                                                \
+#define DZ_DEFINE_ARITH(T, SFX, DT, FABS, SQRT, FLOOR, CEIL, RINT, TRUNC)                                            \
     DZ_INLINE T dz_abs_##SFX(T a) { return FABS(a); }                                                                \
     DZ_INLINE T dz_sqrt_##SFX(T a) { return SQRT(a); }                                                               \
     DZ_INLINE T dz_floor_##SFX(T a) { return FLOOR(a); }                                                             \
@@ -125,8 +125,8 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
     }                                                                                                                \
                                                                                                                      \
     /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
-    DZ_INLINE void dz_power_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
-                                  char *y, ptrdiff_t sy)                                                             \
+    DZ_INLINE void dz_power_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se, char *y,    \
+                                  ptrdiff_t sy)                                                                      \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
         if (se == 0) {                                                                                               \
@@ -159,11 +159,11 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
                 return;                                                                                              \
             }                                                                                                        \
         }                                                                                                            \
-        dz_np2_##SFX(DZ_FN_POWER, dt, n, x, sx, e, se, y, sy);                                                       \
+        dz_np2_##SFX(DZ_FN_POWER, DT, n, x, sx, e, se, y, sy);                                                       \
     }                                                                                                                \
                                                                                                                      \
-    DZ_INLINE void dz_powm1_##SFX(int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se,     \
-                                  char *y, ptrdiff_t sy)                                                             \
+    DZ_INLINE void dz_powm1_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se, char *y,    \
+                                  ptrdiff_t sy)                                                                      \
     {                                                                                                                \
         const T c = *(const T *)e, m = c - 1;                                                                        \
         ptrdiff_t i;                                                                                                 \
@@ -172,10 +172,10 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
             for (i = 0; i < n; i++)                                                                                  \
                 DZ_ST(T, y, i, sy) = 0;                                                                              \
         else                                                                                                         \
-            dz_power_##SFX(dt, n, x, sx, (const char *)&m, 0, y, sy);                                                \
+            dz_power_##SFX(n, x, sx, (const char *)&m, 0, y, sy);                                                \
     }
 
-/* A pass by a function of one double. */
+/* A pass by a function of one double, or of two: what a primitive with `c` is made of. */
 #define DZ_DEFINE_EACH(NAME, FUNCTION, T, SFX)                                                                       \
     DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                \
     {                                                                                                                \
@@ -184,37 +184,17 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
             DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx));                                            \
     }
 
-DZ_DEFINE_EACH(erf, erf, double, f64)
-DZ_DEFINE_EACH(erf, erf, float, f32)
-DZ_DEFINE_EACH(erfc, erfc, double, f64)
-DZ_DEFINE_EACH(erfc, erfc, float, f32)
-
-#ifndef DZ_CLIENT
-DZ_DEFINE_EACH(gammaln, dz_gammaln, double, f64)
-DZ_DEFINE_EACH(gammaln, dz_gammaln, float, f32)
-DZ_DEFINE_EACH(digamma, dz_digamma, double, f64)
-DZ_DEFINE_EACH(digamma, dz_digamma, float, f32)
-DZ_DEFINE_EACH(ndtr, dz_ndtr, double, f64)
-DZ_DEFINE_EACH(ndtr, dz_ndtr, float, f32)
-
-/* Of order n + MORE. */
-#define DZ_DEFINE_POLYGAMMA(NAME, MORE, T, SFX)                                                                      \
-    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *o, ptrdiff_t so, const char *x, ptrdiff_t sx, char *y, \
+#define DZ_DEFINE_EACH2(NAME, FUNCTION, T, SFX)                                                                      \
+    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z, ptrdiff_t sz, char *y, \
                                      ptrdiff_t sy)                                                                   \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
         for (i = 0; i < n; i++)                                                                                      \
-            DZ_ST(T, y, i, sy) = (T)dz_polygamma((double)DZ_LD(T, o, i, so) + MORE, (double)DZ_LD(T, x, i, sx));     \
+            DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx), (double)DZ_LD(T, z, i, sz));                \
     }
 
-DZ_DEFINE_POLYGAMMA(polygamma, 0.0, double, f64)
-DZ_DEFINE_POLYGAMMA(polygamma, 0.0, float, f32)
-DZ_DEFINE_POLYGAMMA(polygamma1, 1.0, double, f64)
-DZ_DEFINE_POLYGAMMA(polygamma1, 1.0, float, f32)
-#endif
-
-DZ_DEFINE_ARITH(double, f64, fabs, sqrt, floor, ceil, rint, trunc)
-DZ_DEFINE_ARITH(float, f32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
+DZ_DEFINE_ARITH(double, f64, DZ_F64, fabs, sqrt, floor, ceil, rint, trunc)
+DZ_DEFINE_ARITH(float, f32, DZ_F32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
 
 /* NumPy's tan, which is as inexact far from zero as its sin. */
 #define DZ_DEFINE_TAN(FAR, T, SFX, BITS, DT)                                                                         \

@@ -1,0 +1,43 @@
+"""Turns src/ops.toml into source: C kernels, the Cython classes and functions with their graph rules, a stub, and the
+page docs/ops.md; and src/simd.toml into the SIMD levels. Run by setup.py before the extensions are compiled; the
+standard library is all it needs.
+
+    table.py        the table, read and checked        formulas.py     what a formula may say
+    kernels.py      formula -> C                       rules.py        formula -> Cython over Variables; the classes
+    docstrings.py, pages.py                            levels.py       SIMD levels
+
+    python src/codegen            write everything
+    python src/codegen --check    fail if what is there differs
+"""
+
+from . import kernels, levels, pages, rules
+from .table import ROOT, TableError, load
+
+__all__ = ["TableError", "generate", "load", "outputs"]
+
+
+def outputs(table):
+    """{path below the checkout: text} of everything that is made."""
+    return {
+        "src/kernels/generated/dz_ops.inc": kernels.c_source(table),
+        "src/kernels/generated/dz_enum.h": kernels.c_enum(table),
+        "src/kernels/generated/dz_fn.h": kernels.c_loops(table),
+        "src/dezero_c/_ops.pyx": rules.cython_source(table),
+        "dezero_c/_ops.pyi": pages.stub_source(table),
+        "docs/ops.md": pages.docs_source(table),
+        **levels.outputs(levels.load()),
+    }
+
+
+def generate(check=False):
+    """Writes what changed (so that nothing is compiled twice); with check, returns the paths that differ."""
+    differing = []
+    for path, text in outputs(load()).items():
+        target = ROOT.parent / path
+        if target.exists() and target.read_text(encoding="utf-8") == text:
+            continue
+        differing.append(path)
+        if not check:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+    return differing
