@@ -74,7 +74,7 @@ def describe_core(package):
 
 
 def describe_machine():
-    info = importlib.import_module("dezero_c._info")
+    info = importlib.import_module("dezero_c._run.info")
     return {
         "cpu": info.processor(),
         "blas": info.blas_kernels(),

@@ -33,12 +33,12 @@ def main(args: list[str]) -> int:
         if args[1:]:
             return _misused(f"{first} takes no arguments")
         if first == "tour":
-            from dezero_c import _tour as command
+            from dezero_c._run import tour as command
         else:
-            from dezero_c import _info as command  # type: ignore[no-redef]
+            from dezero_c._run import info as command  # type: ignore[no-redef]
         return command.main()
 
-    from dezero_c import _runner
+    from dezero_c._run import runner
 
     if first == "--simple-core":
         from dezero_c import dropin
@@ -47,12 +47,12 @@ def main(args: list[str]) -> int:
         args = args[1:]
         first = args[0] if args else ""
     if first == "-m":
-        return _runner.run_module(args[1], args[2:]) if args[1:] else _misused("-m needs the name of a module")
+        return runner.run_module(args[1], args[2:]) if args[1:] else _misused("-m needs the name of a module")
     if not first or first.startswith("-"):
         return _misused(f"unknown option {first}" if first else "nothing to run")
     if first.endswith(".ipynb"):
-        return _runner.run_notebook(first, args[1:])
-    return _runner.run_script(first, args[1:])
+        return runner.run_notebook(first, args[1:])
+    return runner.run_script(first, args[1:])
 
 
 def _misused(message: str) -> int:

@@ -1,7 +1,7 @@
 """Data sets: pairs of an example and its label, by index.
 
 Made ones (Spiral, SinCurve), bundled ones that need no network (Digits, TinyText), and public ones that are downloaded
-into the cache directory when they are first used. How files are read is `_formats`, how they come is `_download`;
+into the cache directory when they are first used. How files are read is _files/formats.py, how they come is _files/download.py;
 batches are the data loaders'.
 """
 
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _formats, _later
-from dezero_c._download import cache_dir, data_dir, get_file
+from dezero_c import _later
+from dezero_c._files import formats as _formats
+from dezero_c._files.download import cache_dir, data_dir, get_file
 from dezero_c.transforms import Compose, Flatten, Normalize, ToFloat, plain, whole
 
 if TYPE_CHECKING:
@@ -478,7 +479,7 @@ def load_cache_npz(filename: str | os.PathLike[str],
 
 def save_cache_npz(data: ArrayLike, label: ArrayLike, filename: str | os.PathLike[str], train: bool = False) -> str:
     """Keeps two arrays in the cache directory under the name of a file, and returns the path; what is there stays."""
-    from dezero_c._files import replacing
+    from dezero_c._files.whole import replacing
 
     path = _cache_path(filename, train)
     if os.path.exists(path):

@@ -19,6 +19,7 @@ from dezero_c import (
     _im2col,
     _index,
     _join,
+    _later,
     _linalg,
     _losses,
     _matmul,
@@ -52,11 +53,11 @@ from dezero_c._shape import *  # noqa: F403
 from dezero_c._softmax import *  # noqa: F403
 from dezero_c.core import rsub
 
-from dezero_c import utils  # isort: skip   last: it asks for what stands above
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from dezero_c import utils
 
 
 class _Field:
@@ -98,7 +99,8 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
     # `*` gives every name that DeZero's module gives, those that it merely imports too. Names that DeZero lacks stay out where
     # they would hide a builtin, or another module's class or function: `from dezero.layers import *` may stand above.
     _HIDING = {"Conv2d", "Deconv2d", "Dropout", "LayerNorm", "abs", "logsumexp", "round"}
+    __getattr__, __dir__ = _later.modules(__name__, {"utils": "dezero_c.utils"})     # which asks for this module
     __all__ = [
         *(name for name in _PUBLIC if name not in _HIDING),
-        "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",
+        "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",  # noqa: F405
     ]

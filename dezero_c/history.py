@@ -17,7 +17,7 @@ import os
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from dezero_c._progress import Progress, progress
+from dezero_c._draw.progress import Progress, progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ class History:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, which is replaced when the new one is complete."""
-        from dezero_c._files import replacing
+        from dezero_c._files.whole import replacing
 
         def encoded(value: Any) -> Number | str | None:
             return value if value is None or math.isfinite(value) else str(value)
@@ -225,7 +225,7 @@ class History:
         Without matplotlib only to_file="….svg" works. Raises ValueError if nothing was recorded and for a name without
         an ending, FileNotFoundError for a folder that is not there, ImportError if matplotlib is needed.
         """
-        from dezero_c import _chart
+        from dezero_c._draw import chart as _chart
 
         op = "History.plot"
         if not self._columns:
@@ -252,7 +252,7 @@ class History:
                 figure._repr_png_ = lambda: _encoded(figure, "png", 96)
                 return figure
             picture = _encoded(figure, kind, 144)
-        from dezero_c._files import replacing
+        from dezero_c._files.whole import replacing
 
         with replacing(to_file) as file:
             file.write(picture)
@@ -264,7 +264,7 @@ class History:
         figure twice."""
         import sys
 
-        from dezero_c._dot import in_notebook
+        from dezero_c._draw.dot import in_notebook
 
         pyplot = sys.modules.get("matplotlib.pyplot")
         return None if pyplot is None or in_notebook() else pyplot.figure
@@ -288,8 +288,8 @@ class History:
         return "\n".join(lines) if rows else "History without rows"
 
     def _repr_html_(self) -> str:
-        from dezero_c import _chart
-        from dezero_c._svg import escaped
+        from dezero_c._draw import chart as _chart
+        from dezero_c._draw.svg import escaped
 
         names, rows = self._table()
         if not rows:

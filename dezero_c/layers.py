@@ -1,7 +1,7 @@
 """Layers: parameters with the function that uses them. What DeZero has, and GRU, LayerNorm, Dropout and Conv3d.
 
 A layer is plain Python over `dezero_c.functions`. Weights are drawn from NumPy's global generator, in DeZero's order, so
-that a seed gives the same numbers in both. Files of weights are read and written by `_weights`.
+that a seed gives the same numbers in both. Files of weights are read and written by _files/weights.py.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _training, _weights, cuda
+from dezero_c import _training, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
+from dezero_c._files import weights as _weights
 from dezero_c._recurrent import lstm_step
 from dezero_c.functions_conv import conv2d, conv3d, deconv2d, pair
 

@@ -119,7 +119,7 @@ def _load_pretrained(model: Model, pretrained: bool | str | os.PathLike[str], ur
     if isinstance(pretrained, (str, os.PathLike)):
         model.load_weights(pretrained)
         return
-    from dezero_c._download import data_dir, get_file
+    from dezero_c._files.download import data_dir, get_file
 
     who = f"{type(model).__name__}(pretrained=True)"
     if url is not None:

@@ -15,8 +15,8 @@ import numpy as np
 from dezero_c import _later, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable, as_variable
-from dezero_c._dot import _dot_func, _dot_var, get_dot_graph, plot_dot_graph  # noqa: F401
-from dezero_c._download import cache_dir, get_file, show_progress
+from dezero_c._draw.dot import _dot_func, _dot_var, get_dot_graph, plot_dot_graph  # noqa: F401
+from dezero_c._files.download import cache_dir, get_file, show_progress
 from dezero_c.functions_conv import get_conv_outsize, get_deconv_outsize, pair
 
 if TYPE_CHECKING:

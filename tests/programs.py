@@ -183,6 +183,8 @@ def torch_functions(torch):
 
     def polygamma(n, x):
         """torch.polygamma has nine digits."""
+        if n == 0:
+            return torch.digamma(x)
         return (-1) ** (n + 1) * math.factorial(n) * torch.special.zeta(torch.tensor(n + 1.0, dtype=x.dtype), x)
 
     def kron(a, b):
@@ -357,9 +359,9 @@ def writes(*names):
 
 FREE = set("""add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1 exp2
            arcsinh logaddexp nan_to_num ndtr gelu_tanh""".split())
-# Parameters as text; those of `round` would move its steps.
+# Parameters as text; those of `round` would move its steps, and NumPy has other places for those of nan_to_num.
 PARAMS = {op["name"]: [", ".join(map(repr, example)) for example in op["examples"]] for op in _ops.TABLE
-          if op["params"] and op["name"] != "round"}
+          if op["params"] and op["name"] not in ("round", "nan_to_num")}
 
 
 def far(x, *places):

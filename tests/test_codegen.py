@@ -137,7 +137,9 @@ def test_every_operation_is_everywhere(codegen):
         ({"args": ["x", "x"], "domain": [[0, 1], [0, 1]]}, ["half: args: 'x' is there twice"]),
         ({"params": ["x = 1"]}, ["half: params: 'x' is there twice"]),
         ({"let": {"where": "x"}}, ["half: let: 'where'"]),
-        ({"params": ["p", "q", "r"], "forward": "x * r"}, ["half: fwd: 'r' is parameter 3, and kernels have 2"]),
+        ({"params": ["c"]}, ["half: examples: () for the parameters ['c']"]),
+        ({"params": ["c"], "examples": ["1, 2"]}, ["half: examples: (1, 2) for the parameters ['c']"]),
+        ({"params": ["p = 1", "q = 1", "r = 1"], "forward": "x * r"}, ["half: fwd: 'r' is parameter 3, and kernels have 2"]),
         ({"backward": {"x": "powm1(x, x + 1) * gy"}}, ["half: bwd_x: powm1: 'x + 1' must be a number or a parameter"]),
         ({"forward": "half(x) + 1"}, ["half: fwd: it names itself: half -> half; only a primitive"]),
         ({"let": {"m": "m + x"}, "forward": "m"}, ["half: fwd: 'm' of let names itself: m -> m"]),
@@ -145,7 +147,7 @@ def test_every_operation_is_everywhere(codegen):
         ({"numpy": "np.expp(x)"}, ["half: numpy: NumPy has no 'expp'"]),
         ({"numpy": "numpy.exp(x)"}, ["half: numpy: there is no 'numpy'; known are np, the arguments"]),
         ({"numpy": "0.5 * z"}, ["half: numpy: there is no 'z'"]),
-        ({"params": ["c"], "dispatch": "powerany"}, ["half: dispatch = 'powerany'", "'power_any'", "_elementwise.pxd"]),
+        ({"params": ["c = 1"], "dispatch": "powerany"}, ["half: dispatch = 'powerany'", "'power_any'", "_elementwise.pxd"]),
         ({"dispatch": "power_any"}, ["half: dispatch", "with params"]),
         ({"name": "sum"}, ["sum: name: 'sum' is there in src/dezero_c/_reduce.pyx"]),
         ({"name": "total", "class": "Sum"}, ["total: name: 'Sum' is there in src/dezero_c/_reduce.pyx"]),
@@ -223,7 +225,7 @@ def test_a_name_twice(codegen, tmp_path):
 
 
 def test_parameters_first_and_a_choice_of_operations(codegen):
-    table = table_with(codegen, params=["c"], params_first=True, forward="c * x",
+    table = table_with(codegen, params=["c"], examples=["2"], params_first=True, forward="c * x",
                        select={"how": {"here": "cos", "there": "sin"}})
     text = codegen.cython_source(table)
     assert "def half(c, x, how='here'):" in text

@@ -13,8 +13,9 @@ import urllib.request
 import numpy as np
 import pytest
 
-from dezero_c import _formats, datasets
+from dezero_c import datasets
 from dezero_c import transforms as T
+from dezero_c._files import formats as _formats
 from dezero_c.datasets import (
     CIFAR10,
     CIFAR100,
@@ -171,7 +172,7 @@ def test_tiny_text():
 
 
 def test_bundled_files_are_small_and_attributed():
-    folder = os.path.dirname(_formats.__file__) + "/data/"
+    folder = os.path.dirname(datasets.__file__) + "/data/"
     assert sum(os.path.getsize(folder + name) for name in os.listdir(folder)) < 150_000
     with open(folder + "README.txt", encoding="ascii") as file:
         text = file.read()

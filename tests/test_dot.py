@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 import dezero_c.functions as F
-from dezero_c import Function, Parameter, Variable, _dot, chapter1, core_simple, no_grad
-from dezero_c._dot import get_dot_graph, plot_dot_graph, trace
+from dezero_c import Function, Parameter, Variable, chapter1, core_simple, no_grad
+from dezero_c._draw import dot as _dot
+from dezero_c._draw.dot import get_dot_graph, plot_dot_graph
+from dezero_c._draw.trace import trace
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -1,4 +1,4 @@
-"""dezero_c._download against a server on this machine: whole files, broken ones, resumed ones, and none at all."""
+"""dezero_c._files.download against a server on this machine: whole files, broken ones, resumed ones, and none at all."""
 
 import errno
 import hashlib
@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from dezero_c import _download
-from dezero_c._download import get_file, show_progress
+from dezero_c._files import download as _download
+from dezero_c._files.download import get_file, show_progress
 
 CONTENT = bytes(range(256)) * 1200      # 307,200 bytes, several blocks
 

@@ -306,7 +306,7 @@ def test_importing_the_hook_is_cheap(program):
         extra = {name for name in set(sys.modules) - before if not name.startswith("dezero_c")}
         unwanted = {"argparse", "json", "runpy", "asyncio", "timeit", "statistics", "importlib.util", "multiprocessing"}
         assert not extra & unwanted, extra
-        commands = {"dezero_c._runner", "dezero_c._notebook", "dezero_c._tour", "dezero_c._info"}
+        commands = {"dezero_c._run.runner", "dezero_c._run.notebook", "dezero_c._run.tour", "dezero_c._run.info"}
         assert not commands & set(sys.modules)
         """
     )

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from dezero_c import Variable, _chart
+from dezero_c import Variable
+from dezero_c._draw import chart as _chart
 from dezero_c.history import History
 
 

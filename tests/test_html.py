@@ -10,7 +10,7 @@ import pytest
 
 import dezero_c.functions as F
 from dezero_c import Function, Parameter, Variable, core_simple
-from dezero_c._html import graph_svg, variable_html
+from dezero_c._draw.html import graph_svg, variable_html
 
 
 class Reader(HTMLParser):

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from dezero_c import _layout
-from dezero_c._layout import _apart, _inversions, _Net, _ranks, place
+from dezero_c._draw import layout as _layout
+from dezero_c._draw.layout import _apart, _inversions, _Net, _ranks, place
 
 
 def net(sizes, edges, last=0):

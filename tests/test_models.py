@@ -444,7 +444,7 @@ def downloads(monkeypatch, tmp_path):
         return str(tmp_path / (file_name or url.rsplit("/", 1)[1]))
 
     stub = types.SimpleNamespace(get_file=get_file, data_dir=lambda: str(tmp_path))
-    monkeypatch.setitem(sys.modules, "dezero_c._download", stub)
+    monkeypatch.setitem(sys.modules, "dezero_c._files.download", stub)
     return asked
 
 
@@ -499,13 +499,13 @@ def test_a_broken_download_is_passed_on(downloads, monkeypatch):
     def offline(url, file_name=None):
         raise ConnectionError(f"get_file: {url} could not be downloaded")
 
-    monkeypatch.setattr(sys.modules["dezero_c._download"], "get_file", offline)
+    monkeypatch.setattr(sys.modules["dezero_c._files.download"], "get_file", offline)
     with pytest.raises(ConnectionError, match=r"vgg16\.npz could not be downloaded"):
         models.VGG16(pretrained=True)
 
 
 def test_the_cache_directory_is_the_downloaders(monkeypatch, tmp_path, squeezenet):
-    pytest.importorskip("dezero_c._download")
+    pytest.importorskip("dezero_c._files.download")
     monkeypatch.setenv("DEZERO_C_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=re.escape(os.path.join(str(tmp_path), "squeezenet.npz"))):
         models.SqueezeNet(pretrained=True)

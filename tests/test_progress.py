@@ -8,7 +8,8 @@ import types
 import numpy as np
 import pytest
 
-from dezero_c import Variable, _progress
+from dezero_c import Variable
+from dezero_c._draw import progress as _progress
 from dezero_c.history import Progress, progress
 
 

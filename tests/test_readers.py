@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from dezero_c import _formats
+from dezero_c._files import formats as _formats
 
 TOOL = pathlib.Path(__file__).parent.parent / "tools" / "fuzz_readers.py"
 

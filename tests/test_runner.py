@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from test_docs import same_output
 
-from dezero_c import _info
+from dezero_c._run import info as _info
 
 SEED = Path(__file__).resolve().parent.parent / "examples" / "chapter1.ipynb"
 
@@ -425,7 +425,7 @@ def test_the_tour_computes_what_it_shows(run):
     spoilt = """
         import sys
         import dezero_c.chapter1 as chapter1
-        from dezero_c import _tour
+        from dezero_c._run import tour as _tour
         chapter1.Exp = chapter1.Square
         chapter1.exp = chapter1.square
         _tour.main()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import dezero_c.functions as F
-from dezero_c import Function, Variable, _svg
-from dezero_c._svg import Drawing, escaped, text_width
+from dezero_c import Function, Variable
+from dezero_c._draw import svg as _svg
+from dezero_c._draw.svg import Drawing, escaped, text_width
 
 NS = "{http://www.w3.org/2000/svg}"
 

@@ -17,7 +17,8 @@ import pytest
 import dezero_c
 import dezero_c.layers as L
 import dezero_c.models as models
-from dezero_c import Parameter, _files
+from dezero_c import Parameter
+from dezero_c._files import whole as _files
 
 
 def image(*shape):

@@ -148,7 +148,7 @@ class Idx(Reader):
         yield b""
 
     def check(self):
-        from dezero_c import _formats
+        from dezero_c._files import formats as _formats
 
         found = _formats.read_idx(self.path, 3)
         assert found.dtype == np.uint8
@@ -173,7 +173,8 @@ class Cifar(Reader):
         yield tar_of({"test_batch": pickle.dumps(batch, 2)})
 
     def check(self):
-        from dezero_c import _formats, datasets
+        from dezero_c import datasets
+        from dezero_c._files import formats as _formats
 
         found, = _formats.read_archive(self.path, ["test_batch"])
         assert isinstance(found, dict)
@@ -250,8 +251,8 @@ def by_atheris(reader, runs, seed, folder):
     import atheris
 
     with atheris.instrument_imports(include=["dezero_c"]):
-        import dezero_c._formats
-        import dezero_c._weights  # noqa: F401
+        import dezero_c._files.formats
+        import dezero_c._files.weights  # noqa: F401
 
     corpus = os.path.join(folder, "corpus")
     os.mkdir(corpus)

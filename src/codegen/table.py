@@ -127,7 +127,7 @@ class Op:
                 if not name.isidentifier() or name.startswith("_") or name.endswith("_") or keyword.iskeyword(name):
                     self.fail(f"{field}: {name!r} can be no variable; letters, digits and _ between them")
                 if name in taken or re.fullmatch("t[0-9]+", name) or name.startswith("dz_") \
-                        or (name in GENERATED and field in ("args", "let")):
+                        or (name in GENERATED and field == "args") or (name == "k" and field == "let"):
                     self.fail(f"{field}: {name!r} has a meaning of its own in formulas or in what is made of them; take another "
                               "name, such as x, x0, x1")
                 if name in seen:

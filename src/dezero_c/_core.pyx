@@ -299,8 +299,7 @@ cdef class Variable:
 
     def _repr_html_(self):
         """What a notebook shows: shape, dtype, a look at the values and the gradient, and the creator."""
-        from dezero_c._html import variable_html
-        return variable_html(self)
+        return methods["html"](self)
 
     def __array__(self, dtype=None, copy=None):
         """The value, for what takes arrays. A single number stays a Variable in an array of objects, so that np.array([x, y])

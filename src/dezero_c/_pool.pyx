@@ -282,8 +282,8 @@ def pooling_simple(x, kernel_size, stride=1, pad=0, dilation=1, ceil_mode=False)
     cdef object a = data_of(v), inside
     cdef tuple more
     max_window(&w, a.shape, kernel_size, stride, pad, dilation, ceil_mode, "pooling_simple")
-    from dezero_c.functions import max as max_axis      # of families that this one need not wait for
-    from dezero_c.functions import pad as pad_axes
+    from dezero_c._join import pad as pad_axes      # families that this one need not wait for
+    from dezero_c._reduce import max as max_axis
     inside = np.ones(a.shape, np.bool_)
     more = past_the_end(&w)
     if more[2][1] or more[3][1]:

@@ -1,7 +1,7 @@
 """Runs programs with the drop-in on: scripts, modules and notebooks, each as `python` (or Jupyter) would have run it.
 
 Owns what surrounds a program: `__main__`, `sys.argv`, `sys.path[0]`, exit status, and tracebacks that show the
-program's frames alone. What is in a notebook and how a cell runs is `_notebook`; what `import dezero` means is
+program's frames alone. What is in a notebook and how a cell runs is notebook.py; what `import dezero` means is
 `dropin`. What the runner itself has to say goes to stderr: stdout belongs to the program.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # Frames of these modules are never the program's; those of the second row only before the program's first frame.
-_OWN = frozenset({"dezero_c._runner", "dezero_c._notebook", "dezero_c.dropin"})
+_OWN = frozenset({"dezero_c._run.runner", "dezero_c._run.notebook", "dezero_c.dropin"})
 _STARTERS = frozenset(
     {
         *("runpy", "importlib", "importlib.util", "importlib._bootstrap", "importlib._bootstrap_external"),
@@ -52,10 +52,10 @@ def run_script(path: str, args: list[str]) -> int:
         try:
             code = compile(source, filename, "exec", dont_inherit=True)
         except SyntaxError:
-            from dezero_c import _notebook
+            from dezero_c._run import notebook
 
             try:
-                text = _notebook.script_without_magics(importlib.util.decode_source(source), os.path.basename(path))
+                text = notebook.script_without_magics(importlib.util.decode_source(source), os.path.basename(path))
             except (SyntaxError, UnicodeDecodeError):   # of the encoding
                 text = None
             if text is None:
@@ -81,10 +81,10 @@ def run_module(name: str, args: list[str]) -> int:
 
 def run_notebook(path: str, args: list[str]) -> int:
     """Run the code cells of the notebook `path` in order, in its directory, as Jupyter's "Restart and run all" does."""
-    from dezero_c import _notebook
+    from dezero_c._run import notebook
 
     try:
-        cells = _notebook.read_cells(path)
+        cells = notebook.read_cells(path)
     except OSError as exc:
         return fail(f"can't open file {path!r}: {exc.strerror}", 2)
     except ValueError as exc:
@@ -94,7 +94,7 @@ def run_notebook(path: str, args: list[str]) -> int:
     if not _prepare([path, *args], directory):
         return 1
     os.chdir(directory)
-    shell = _notebook.Shell(path, main_module().__dict__)
+    shell = notebook.Shell(path, main_module().__dict__)
     with Reporting(lambda: f"error in cell {shell.number} of {os.path.basename(path)}"):
         shell.run(cells)
     return 0

@@ -1,6 +1,6 @@
 """Graphs behind Variables: their DOT text, and pictures of them in files.
 
-`utils` shows these functions. Where the program `dot` of Graphviz is missing, `_svg` draws.
+`utils` shows these functions. Where the program `dot` of Graphviz is missing, svg.py draws.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import warnings
 from typing import TYPE_CHECKING
 
 import dezero_c._core as _core
+from dezero_c._draw.trace import label, living
 
 if TYPE_CHECKING:
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from dezero_c._core import Function, Variable
 
-    Edge: TypeAlias = tuple[int, int]
-
-__all__ = ["get_dot_graph", "label", "plot_dot_graph", "trace"]
+__all__ = ["get_dot_graph", "plot_dot_graph"]
 
 _PATIENCE = 120  # seconds for dot, which takes hours for some graphs
 
@@ -28,97 +27,6 @@ def _checked(output: Any, op: str) -> Any:
         raise TypeError(f"{op}: output must be a Variable, not {type(output).__name__}; for several outputs, make one "
                         "of them (a sum, say) or draw each")
     return output
-
-
-# ---- what a graph consists of -------------------------------------------------------------------------------------
-
-def label(variable: Any) -> tuple[str, str]:
-    """(name, shape and dtype) of a Variable as text, either of them "" where there is none."""
-    name = getattr(variable, "name", None)
-    try:
-        about = f"{variable.shape} {variable.dtype}"
-    except AttributeError:      # no data
-        about = ""
-    return "" if name is None else str(name), about
-
-
-def _living(function: Function) -> list[Variable]:
-    """The outputs of a function that still exist."""
-    found = []
-    for reference in function.outputs or ():
-        y = reference() if callable(reference) else reference
-        if y is not None:
-            found.append(y)
-    return found
-
-
-def trace(output: Variable, limit: int) -> tuple[list[Any], list[bool], list[Edge], dict[int, int], int]:
-    """The graph behind a Variable: ([object], [is it a Variable], [(source, target)], {number: inputs left out},
-    total).
-
-    Numbers are places in the lists, and the output is number 0. A Variable that enters a function twice has two edges
-    to it. With more than `limit` nodes, those farthest from the output are left out; total counts all.
-    """
-    objects: list[Any] = []
-    variable: list[bool] = []
-    numbers: dict[int, int] = {}
-    edges: list[Edge] = []
-    drawn: set[Edge] = set()
-    cut: dict[int, int] = {}
-
-    def number(node: Any, is_variable: bool) -> int | None:
-        """The node's number, a new one if there is room; None if there is none."""
-        if (k := numbers.get(id(node))) is None:
-            if len(objects) >= limit:
-                return None
-            k = numbers[id(node)] = len(objects)
-            objects.append(node)
-            variable.append(is_variable)
-        return k
-
-    number(output, True)
-    position = 0
-    while position < len(objects):
-        node, here = objects[position], position
-        position += 1
-        if variable[here]:
-            if (f := node.creator) is None:
-                continue
-            k = number(f, False)
-            if k is None:
-                cut[here] = 1
-            elif (k, here) not in drawn:
-                drawn.add((k, here))
-                edges.append((k, here))
-            continue
-        for x in _core.inputs_of(node) or ():
-            k = number(x, True)
-            if k is None:
-                cut[here] = cut.get(here, 0) + 1
-            else:
-                edges.append((k, here))
-        for y in _living(node):
-            if (k := number(y, True)) is not None and (here, k) not in drawn:
-                drawn.add((here, k))
-                edges.append((here, k))
-    return objects, variable, edges, cut, len(objects) if not cut else _count(output)
-
-
-def _count(output: Variable) -> int:
-    seen, stack, total = set(), [output], 1
-    variables = {id(output)}
-    while stack:
-        f = stack.pop().creator
-        if f is None or id(f) in seen:
-            continue
-        seen.add(id(f))
-        total += 1
-        for x in (*(_core.inputs_of(f) or ()), *_living(f)):
-            if id(x) not in variables:
-                variables.add(id(x))
-                stack.append(x)
-                total += 1
-    return total
 
 
 # ---- DOT ----------------------------------------------------------------------------------------------------------
@@ -139,7 +47,7 @@ def _dot_func(f: Function) -> str:
     """A Function's lines of DOT: itself, and the edges from its inputs and to its outputs."""
     lines = [f"{id(f)} [label={_quoted(type(f).__name__)}, color=lightblue, style=filled, shape=box]"]
     lines += [f"{id(x)} -> {id(f)}" for x in _core.inputs_of(f) or ()]
-    lines += [f"{id(f)} -> {id(y)}" for y in _living(f)]
+    lines += [f"{id(f)} -> {id(y)}" for y in living(f)]
     return "\n".join(lines) + "\n"
 
 
@@ -170,7 +78,7 @@ def get_dot_graph(output: Variable, verbose: bool = True) -> str:
         seen.add(id(f))
         for line in _dot_func(f).splitlines():
             write(line)
-        for v in (*(_core.inputs_of(f) or ()), *_living(f)):
+        for v in (*(_core.inputs_of(f) or ()), *living(f)):
             write_variable(v)
             stack.append(v.creator)
     return "\n".join(["digraph g {", *lines, "}"])
@@ -205,7 +113,7 @@ def plot_dot_graph(output: Variable, verbose: bool = True, to_file: str | os.Pat
     _leave(text)
     picture = text.encode() if kind in ("dot", "gv") else _picture(output, verbose, kind, text, op)
 
-    from dezero_c._files import replacing
+    from dezero_c._files.whole import replacing
 
     if folder := os.path.dirname(path):
         os.makedirs(folder, exist_ok=True)
@@ -234,9 +142,9 @@ def _picture(output: Variable, verbose: bool, kind: str, text: str, op: str) -> 
         if picture is not None:
             return picture
 
-    from dezero_c import _svg
+    from dezero_c._draw.svg import Drawing
 
-    drawing = _svg.Drawing(output, verbose)
+    drawing = Drawing(output, verbose)
     if kind == "svg":
         return drawing.svg().encode()
     try:

@@ -1,11 +1,11 @@
-"""A graph as a picture: labels and boxes for `_layout`, the result as SVG text or painted by matplotlib."""
+"""A graph as a picture: labels and boxes for layout.py, the result as SVG text or painted by matplotlib."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dezero_c._dot import label, trace
-from dezero_c._layout import place
+from dezero_c._draw.layout import place
+from dezero_c._draw.trace import label, trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c._files import replacing
+from dezero_c._files.whole import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

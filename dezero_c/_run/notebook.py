@@ -1,7 +1,7 @@
 """Notebooks without Jupyter: reads .ipynb files, turns cells into plain Python, runs them and shows their values.
 
 Owns the file format (nbformat 2 to 4), the cells' `display`, `get_ipython` and `await`, and the few magics that make
-sense here. The process around it (`__main__`, paths, exit status, tracebacks) is `_runner`. The same whether IPython is
+sense here. The process around it (`__main__`, paths, exit status, tracebacks) is runner.py. The same whether IPython is
 installed or not.
 """
 

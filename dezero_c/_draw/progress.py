@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from dezero_c._dot import in_notebook
+from dezero_c._draw.dot import in_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,6 +1,6 @@
 """Places for the nodes of a directed acyclic graph in layers, and the curves of its edges between them.
 
-Knows boxes and pairs of numbers; what they stand for and how they are painted is `_svg`'s. The method is that of
+Knows boxes and pairs of numbers; what they stand for and how they are painted is svg.py's. The method is that of
 Sugiyama, Tagawa and Toda (1981): layers by longest paths, fewer crossings by barycentres, then coordinates. Those are a
 least-squares problem in each layer under the order already found, solved exactly by pooling adjacent violators
 (isotonic regression). The same graph gives the same picture.

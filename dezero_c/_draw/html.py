@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c._dot import label
-from dezero_c._svg import Drawing, escaped
+from dezero_c._draw.svg import Drawing, escaped
+from dezero_c._draw.trace import label
 
 if TYPE_CHECKING:
     from typing import Any

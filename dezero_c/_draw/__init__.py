@@ -1,0 +1,1 @@
+"""What is shown: graphs (trace, dot, layout, svg, html), curves (chart), progress."""

@@ -1,0 +1,1 @@
+"""Files: written whole or not at all, weights, data sets' formats, downloads."""
