@@ -11,8 +11,8 @@ one rank, and the program is the same:
     for batch in loader:
         optimizer.update(lossfun, batch)
 
-`pip install "dezero_c[mpi]"` brings mpi4py and an MPI; `python -m dezero_c.mpi -n 2 train.py` starts two processes. mpi4py is imported
-when a communicator is made, and not before.
+`pip install "dezero_c[mpi]"` brings mpi4py and an MPI; `python -m dezero_c.mpi -n 2 train.py` starts two processes. mpi4py
+is imported when a communicator is made, and not before.
 """
 
 from dezero_c.mpi.checkpoints import Checkpointer, create_multi_node_checkpointer

@@ -143,7 +143,8 @@ class Channel:
                     raise CollectiveError(f"{op}: rank 0 has {shown[0]}; rank {rank} has {shown[1]}. "
                                           f"{advice or 'Give all ranks the same'}")
         apart = [rank for rank in range(self.size) if digests[rank] != digests[0]]
-        raise CollectiveError(f"{op}: rank 0 and {spelt_ranks(apart)} pass different things. {advice or 'Give all ranks the same'}")
+        raise CollectiveError(f"{op}: rank 0 and {spelt_ranks(apart)} pass different things. "
+                              f"{advice or 'Give all ranks the same'}")
 
     def during(self, op: str) -> _During:
         """A block whose time counts as waiting in `op`, headers and data together."""

@@ -11,7 +11,6 @@ the last step are agreed upon there.
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import time
@@ -44,7 +43,8 @@ def gradient_of(p: Parameter) -> NDArray[Any] | None:
     data = np.asarray(data)
     if data.shape != p.data.shape:
         data = np.broadcast_to(data, p.data.shape)
-    return data if data.dtype == p.data.dtype else data.astype(p.data.dtype)
+    found: NDArray[Any] = data if data.dtype == p.data.dtype else data.astype(p.data.dtype)
+    return found
 
 
 class Bucket:
@@ -97,8 +97,7 @@ class Reducer:
         self.scale = self.total = 0.0
         self.next_bucket = 0
         self.submitted: list[Any] = []      # what each parameter's gradient was when its bucket went out
-        self.jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.thread: threading.Thread | None = None
+        self.op = f"step of optimizer {comm._numbered()}"
         self.error: BaseException | None = None
         self.done = threading.Semaphore(0)
         self.found: list[NDArray[Any] | None] = []
@@ -128,7 +127,7 @@ class Reducer:
         """Counts all ranks' examples, and agrees on the model: collective, on the main thread. Raises CollectiveError where
         models differ."""
         if not (np.isfinite(examples) and examples >= 0):
-            raise ValueError(f"optimizer step: {examples} examples; give this rank's number of them, 0 where it has none")
+            raise ValueError(f"{self.op}: {examples} examples; give this rank's number of them, 0 where it has none")
         main = self.comm._main
         look = self._look(model)
         changed = look != self.key
@@ -138,7 +137,7 @@ class Reducer:
         self.timeline = []
         weights = np.array([examples])
         if main is not None:
-            found = main.meet("optimizer step", digest=self.digest, number=examples, flag=int(changed), differ=True)
+            found = main.meet(self.op, digest=self.digest, number=examples, flag=int(changed), differ=True)
             weights = found["number"]
             if found["flag"].any() or (found["digest"] != found["digest"][0]).any():
                 self._agree()
@@ -159,8 +158,8 @@ class Reducer:
         comm, main = self.comm, self.comm._main
         assert main is not None
         had = [p.data is not None for p in self.params]
-        comm._agreed(list(zip(self.names, self.params, strict=True)), "optimizer step")
-        with main.during("optimizer step"):
+        comm._agreed(list(zip(self.names, self.params, strict=True)), self.op)
+        with main.during(self.op):
             # Running averages have seen this rank's batch already; they are averaged in this very step.
             everyone = main.mpi.allgather([None if not had[k] else 0 if id(p) in self.averages else digest_of(p.data)
                                            for k, p in enumerate(self.params)])
@@ -172,7 +171,7 @@ class Reducer:
                 for rank, value in known.items():
                     if value != known[first]:
                         raise CollectiveError(
-                            f"optimizer step: parameter {name} does not start from the same values on rank {first} and rank "
+                            f"{self.op}: parameter {name} does not start from the same values on rank {first} and rank "
                             f"{rank}. Weights that a layer draws in its own way when it first sees an input differ from rank to "
                             "rank: pass the model an input and call comm.bcast_data(model) before training, or draw them in "
                             "_init_W as dezero_c's layers do")
@@ -194,7 +193,7 @@ class Reducer:
                 continue
             averages = id(self.params[k]) in self.averages
             bucket = open_buckets.get((data.dtype, averages))
-            if bucket is None or bucket.offsets[-1] and (bucket.offsets[-1] + data.size) * data.itemsize > self.limit:
+            if bucket is None or (bucket.offsets[-1] and (bucket.offsets[-1] + data.size) * data.itemsize > self.limit):
                 wire = self.comm.wire if data.dtype.kind == "f" and data.dtype.itemsize >= 4 and not averages else None
                 bucket = open_buckets[data.dtype, averages] = Bucket(data.dtype, Wire(wire, data.dtype), averages)
                 self.buckets.append(bucket)
@@ -228,28 +227,21 @@ class Reducer:
         if not self.comm.threads:
             self._reduce(number, bucket, parts, share)
             return
-        if self.thread is None:
-            self.thread = threading.Thread(target=self._work, name="dezero_c.mpi gradients", daemon=True)
-            self.thread.start()
-        self.jobs.put((number, bucket, parts, share))
+        self.comm._helper(self._tried, number, bucket, parts, share)
 
     def submit_rest(self) -> None:
         """Sends all buckets that have not gone out."""
         while self.next_bucket < len(self.buckets):
             self.submit()
 
-    def _work(self) -> None:
-        while True:
-            job = self.jobs.get()
-            if job is None:
-                return
-            if self.error is None:
-                try:
-                    self._reduce(*job)
-                except BaseException as error:
-                    self.error = error
-            job = None
-            self.done.release()
+    def _tried(self, *job: Any) -> None:
+        """In the helper thread: an exception is kept for the main thread, and lets the other buckets of the step fail at once."""
+        if self.error is None:
+            try:
+                self._reduce(*job)
+            except BaseException as error:
+                self.error = error
+        self.done.release()
 
     def _reduce(self, number: int, bucket: Bucket, parts: list[Any], share: float) -> None:
         channel = self.comm._gradients
@@ -270,20 +262,20 @@ class Reducer:
                 flag = -1 - place
         packed = time.perf_counter()
         with channel.during(op):
-            present = np.array([part is not None for part in parts])
+            present: NDArray[np.bool_] = np.array([part is not None for part in parts], bool)
             found = channel.meet(op, digest=digest_of(present), number=share, flag=flag, differ=True)
             if (failed := found["flag"] < 0).any():
                 rank = int(np.argmax(failed))
                 name = self.names[bucket.places[-1 - int(found["flag"][rank])]]
-                raise FloatingPointError(f"optimizer step: the gradient of parameter {name} on rank {rank} is too large for float16 "
-                                         '(65,504); take allreduce_grad_dtype="bfloat16", scale the loss, or None')
+                raise FloatingPointError(f"{self.op}: the gradient of parameter {name} on rank {rank} is too large for "
+                                         'float16 (65,504); take allreduce_grad_dtype="bfloat16", scale the loss, or None')
             if number == len(self.buckets) - 1:
                 self.number = float(add_up([np.array(n) for n in found["number"]], self.comm.virtual_shards is not None))
             if (found["digest"] != found["digest"][0]).any():
                 masks = np.empty((self.comm.size, len(present)), bool)
                 channel.mpi.Allgather(present.view(np.uint8), masks.view(np.uint8))
-                present = masks.any(axis=0)
-            if present.any():
+                present = np.logical_or.reduce(masks, axis=0)
+            if np.any(present):
                 if self.comm.deterministic or bucket.wire.name is not None:
                     ordered_sum(channel.mpi, bucket.wire, send, room, result, self.comm.virtual_shards is not None)
                 else:
@@ -341,6 +333,6 @@ def same_length(parts: Sequence[Any]) -> int:
         except TypeError:
             continue
     if not lengths or len(set(lengths)) > 1:
-        raise ValueError(f"update: the arguments have the lengths {lengths}; the number of examples is not to be seen. Pass arrays "
-                         "with one example a row, or call backward and update(examples=...)")
+        raise ValueError(f"update: the arguments have the lengths {lengths}; the number of examples is not to be seen. Pass "
+                         "arrays with one example a row, or call backward and update(examples=...)")
     return lengths[0]

@@ -23,7 +23,7 @@ _SIZES = {
 }
 _RANKS = {"PMI_RANK": "a launcher that speaks PMI", "PMIX_RANK": "a launcher that speaks PMIx",
           "OMPI_COMM_WORLD_RANK": "mpiexec of Open MPI"}
-_NO_STEP = 0xFFFFFFF0           # Slurm's numbers from here on are the batch script and interactive shells, which srun starts none of
+_NO_STEP = 0xFFFFFFF0           # from here on Slurm's numbers mean the batch script and shells, which srun has not started
 
 
 class LaunchError(RuntimeError):

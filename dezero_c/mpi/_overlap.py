@@ -10,6 +10,7 @@ loss. Neither parameters nor the order of the walk change, and so no bit of any 
 from __future__ import annotations
 
 import gc
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,4 +90,9 @@ def backward_with(loss: Variable, calls: dict[int, Callable[[], None]]) -> None:
     if gradient is not None:        # set by the user: where the walk starts from
         root.grad = gradient
         loss.cleargrad()
-    root.backward()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval, 1e-4))      # for the helper thread to get its turn between two short operations
+    try:
+        root.backward()
+    finally:
+        sys.setswitchinterval(interval)

@@ -62,8 +62,8 @@ class Checkpointer:
 
     def __init__(self, name: str, comm: Communicator, path: str | os.PathLike[str], keep: int) -> None:
         if not re.fullmatch(r"[\w.-]+", name):
-            raise ValueError(f"create_multi_node_checkpointer: the name {name!r} becomes part of a file's; letters, digits, '_', '.' "
-                             "and '-' can be")
+            raise ValueError(f"create_multi_node_checkpointer: the name {name!r} becomes part of a file's; letters, digits, '_', "
+                             "'.' and '-' can be")
         if keep < 1:
             raise ValueError(f"create_multi_node_checkpointer: keep is {keep}; it must be at least 1")
         self.name, self.comm, self.path, self.keep = name, comm, os.fspath(path), keep
@@ -128,7 +128,7 @@ class Checkpointer:
 
     def _read(self) -> tuple[dict[str, Any] | None, list[str]]:
         """The newest whole checkpoint, and what was wrong with newer ones."""
-        notes = []
+        notes: list[str] = []
         for iteration in self._there():
             path = self._file(iteration)
             try:
@@ -192,7 +192,7 @@ def _restore(model: Layer, state: dict[str, NDArray[Any]], name: str) -> None:
         if key not in state and p.data is not None:
             raise ValueError(f"Checkpointer.maybe_load: the checkpoint lacks {name}'s parameter {key}")
         if key in state and p.data is not None and p.data.shape != state[key].shape:
-            raise ValueError(f"Checkpointer.maybe_load: {name}'s parameter {key} is of shape {p.data.shape}, in the checkpoint of "
-                             f"{state[key].shape}")
+            raise ValueError(f"Checkpointer.maybe_load: {name}'s parameter {key} is of shape {p.data.shape}, in the checkpoint "
+                             f"of {state[key].shape}")
     for key, array in state.items():
         named[key].data = array.copy()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import queue
 import sys
+import threading
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -24,7 +26,7 @@ from dezero_c.mpi._sums import Wire, ordered_sum, wire_of
 from dezero_c.mpi._watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
@@ -112,6 +114,13 @@ def persistent(layer: Layer) -> list[Parameter]:
     return found
 
 
+def _work(jobs: queue.SimpleQueue[Any]) -> None:
+    while (job := jobs.get()) is not None:
+        f, args = job
+        f(*args)
+        del job, f, args        # gradients, which are free when nobody holds them
+
+
 class Communicator:
     """All ranks that compute together; `create_communicator` makes it.
 
@@ -124,7 +133,8 @@ class Communicator:
         self.wire, self.deterministic = wire, deterministic
         self.stall_timeout = stall_timeout
         self.traffic: dict[str, float] = {"calls": 0, "bytes": 0, "seconds": 0.0}
-        self.rank, self.size = (0, 1) if world is None else (world.Get_rank(), world.Get_size())
+        self.rank: int = 0 if world is None else world.Get_rank()
+        self.size: int = 1 if world is None else world.Get_size()
         self.intra_rank, self.intra_size = 0, 1
         self.virtual_shards = self._shards(virtual_shards)
         self.streams: dict[int, Any] = {}       # {virtual shard: state of its random numbers}
@@ -133,6 +143,8 @@ class Communicator:
         self._gradients: Channel | None = None
         self._watchdog: Watchdog | None = None
         self._library = library
+        self._optimizers = 0
+        self._jobs: queue.SimpleQueue[Any] | None = None
         self.threads = False        # whether a helper thread may talk to MPI
         if world is None:
             return
@@ -161,8 +173,8 @@ class Communicator:
             raise ValueError(f"create_communicator: {number} virtual_shards cannot be shared evenly by {self.size} ranks; start "
                              f"{', '.join(str(1 << k) for k in range(number.bit_length()))} ranks, or choose another number")
         if self.wire is not None:
-            raise ValueError(f"create_communicator: virtual_shards promise equal bits for any number of ranks, which {self.wire} on "
-                             "the wire cannot keep; leave out one of them")
+            raise ValueError(f"create_communicator: virtual_shards promise equal bits for any number of ranks, which {self.wire} "
+                             "on the wire cannot keep; leave out one of them")
         if not self.deterministic:
             raise ValueError("create_communicator: virtual_shards want deterministic=True")
         return number
@@ -172,6 +184,18 @@ class Communicator:
 
     def __reduce__(self) -> Any:
         raise TypeError("a Communicator belongs to its processes, and cannot be copied or pickled")
+
+    def _numbered(self) -> int:
+        """The number of the next optimizer, by which its steps are told from others'."""
+        self._optimizers += 1
+        return self._optimizers
+
+    def _helper(self, f: Callable[..., None], *args: Any) -> None:
+        """Has the one helper thread call f(*args), after what it was given before."""
+        if self._jobs is None:
+            self._jobs = queue.SimpleQueue()
+            threading.Thread(target=_work, args=(self._jobs,), name="dezero_c.mpi gradients", daemon=True).start()
+        self._jobs.put((f, args))
 
     # ---- how a batch is divided
 
@@ -312,8 +336,8 @@ class Communicator:
             first = owners[0] if root is None else root
             if everyone[first][k] is None:
                 raise CollectiveError(f"{op}: parameter {name} has no size on rank {first} yet, but shape "
-                                      f"{everyone[owners[0]][k][0]} on rank {owners[0]}. Pass rank {first}'s model an input before, "
-                                      "or leave all models without one")
+                                      f"{everyone[owners[0]][k][0]} on rank {owners[0]}. Pass rank {first}'s model an input "
+                                      "before, or leave all models without one")
             shape, dtype = everyone[first][k]
             for rank in owners:
                 if everyone[rank][k] != (shape, dtype):
@@ -333,7 +357,8 @@ class Communicator:
         if self._main is None:
             return
         digests = [(f"parameter {name}", 0 if p.data is None else digest_of(p.data)) for name, p in named]
-        self._main.meet(op, digest=digest_of(*digests), details=lambda: [(name, f"values of digest {d:x}") for name, d in digests],
+        self._main.meet(op, digest=digest_of(*digests),
+                        details=lambda: [(name, f"values of digest {d:x}") for name, d in digests],
                         advice="The models have come apart: something changed weights on one rank alone; bcast_data(model) makes "
                                "them rank 0's again")
 
@@ -406,6 +431,8 @@ class Communicator:
         finally:
             if self._watchdog is not None:
                 self._watchdog.stop()
+            if self._jobs is not None:
+                self._jobs.put(None)
             self._main, self._watchdog = None, None
             if self in _living:
                 _living.remove(self)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "DataLoader", "SubDataset", "scatter_dataset", "shard"]
 
 
-class Batch(tuple[Any, ...] if TYPE_CHECKING else tuple):
+class Batch(tuple):  # type: ignore[type-arg]
     """This rank's part of a batch: a tuple of arrays, (x, t), with an example a row, perhaps none.
 
     sizes: how many rows belong to each of this rank's virtual shards, in order (to the rank, without virtual shards); total:
@@ -36,7 +36,7 @@ class Batch(tuple[Any, ...] if TYPE_CHECKING else tuple):
     total: int
 
     def __new__(cls, arrays: Sequence[Any], sizes: Sequence[int], total: int) -> Batch:
-        made = super().__new__(cls, tuple(arrays))
+        made: Batch = super().__new__(cls, tuple(arrays))
         made.sizes, made.total = list(sizes), total
         return made
 
@@ -63,7 +63,8 @@ def _part(dataset: Any, index: NDArray[np.intp]) -> Any:
         return dataset[index]
     if isinstance(dataset, tuple) and all(isinstance(a, np.ndarray) for a in dataset):
         return tuple(a[index] for a in dataset)
-    if (isinstance(dataset, Dataset) and type(dataset).__getitem__ is Dataset.__getitem__ and type(dataset).__len__ is Dataset.__len__
+    kind = type(dataset)
+    if (isinstance(dataset, Dataset) and kind.__getitem__ is Dataset.__getitem__ and kind.__len__ is Dataset.__len__
             and isinstance(dataset.data, np.ndarray) and (dataset.label is None or isinstance(dataset.label, np.ndarray))):
         part = copy.copy(dataset)
         part.data = dataset.data[index]
@@ -79,7 +80,8 @@ def _length(dataset: Any) -> int:
         if len(lengths) > 1:
             raise ValueError(f"scatter_dataset: the arrays have {lengths} rows; they must have as many")
         return lengths[0]
-    return len(dataset)
+    length: int = len(dataset)
+    return length
 
 
 def scatter_dataset(dataset: Any, comm: Communicator, root: int = 0, shuffle: bool = False, seed: int | None = None,
@@ -101,7 +103,7 @@ def scatter_dataset(dataset: Any, comm: Communicator, root: int = 0, shuffle: bo
             order = np.random.default_rng(seed).permutation(n)
         plan = n
     n = comm.bcast_obj(plan, root)
-    if n == 0 or force_equal_length and n < comm.size:
+    if n == 0 or (force_equal_length and n < comm.size):
         raise ValueError(f"scatter_dataset: {n} examples cannot be dealt out to {comm.size} ranks"
                          + ("" if n == 0 else "; leave out force_equal_length: some ranks have none then"))
     mine: Any = None
@@ -167,8 +169,8 @@ class DataLoader:
             comm._main.meet("mpi.DataLoader", digest=digest_of(said), details=lambda: said,
                             advice="All ranks must have the same data set and arguments; for parts pass scattered=True")
         if scattered and comm.virtual_shards is not None:
-            raise ValueError("mpi.DataLoader: virtual_shards divide whole batches, which parts by scatter_dataset are not; give all "
-                             "ranks the whole data set")
+            raise ValueError("mpi.DataLoader: virtual_shards divide whole batches, which parts by scatter_dataset are not; give "
+                             "all ranks the whole data set")
         lengths = comm.allgather_obj(n) if scattered else [n]
         self.length = sum(lengths)
         if self.length == 0:
@@ -183,8 +185,8 @@ class DataLoader:
         else:
             self.max_iter = n // self.batch_size if drop_last else math.ceil(n / self.batch_size)
         if self.max_iter == 0:
-            raise ValueError(f"mpi.DataLoader: {self.length} examples make no full batch of {self.batch_size}, and drop_last leaves "
-                             "out the others; take a smaller batch_size")
+            raise ValueError(f"mpi.DataLoader: {self.length} examples make no full batch of {self.batch_size}, and drop_last "
+                             "leaves out the others; take a smaller batch_size")
 
     def __len__(self) -> int:
         """The number of batches of a pass."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -57,8 +56,8 @@ def _averaged(means: dict[str, float], number: int, comm: Communicator) -> dict[
         if n and set(found) != set(names):
             from dezero_c.mpi.communicator import CollectiveError
 
-            raise CollectiveError(f"create_multi_node_evaluator: rank {rank} gives {sorted(found)}, an earlier rank {sorted(names)}; "
-                                  "all must give the same names")
+            raise CollectiveError(f"create_multi_node_evaluator: rank {rank} gives {sorted(found)}, an earlier rank "
+                                  f"{sorted(names)}; all must give the same names")
     return {name: sum(found[name] * n for found, n in everyone if n) / total for name in names}
 
 

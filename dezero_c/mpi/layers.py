@@ -28,8 +28,8 @@ __all__ = ["MultiNodeBatchNorm", "create_mnbn_model"]
 
 
 class _Sum(Function):
-    """The sum over ranks. Backward too, with each rank's gradient weighted by its examples as the optimizer will: the gradient of a
-    mean over all of them."""
+    """The sum over ranks. Backward too, with each rank's gradient weighted by its examples as the optimizer will: the gradient
+    of a mean over all of them."""
 
     def __init__(self, comm: Communicator, examples: int) -> None:
         self.comm, self.examples = comm, examples

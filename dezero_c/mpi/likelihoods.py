@@ -53,8 +53,8 @@ class SumOverShards:
         if not isinstance(y, Variable):
             y = Variable(np.asarray(y, theta.dtype))
         if y.data.size != 1:
-            raise ValueError(f"value_and_grad: f gave a result of shape {y.shape}; it must be one number, the sum over this rank's "
-                             "shard (F.sum)")
+            raise ValueError(f"value_and_grad: f gave a result of shape {y.shape}; it must be one number, the sum over this "
+                             "rank's shard (F.sum)")
         if y.creator is not None:
             y.backward()
         g: Any = x.grad
@@ -77,7 +77,7 @@ class SumOverShards:
                 self._differs(everyone)
         value, g = self._own(theta)
         if main is None:
-            return value, np.array(g)
+            return value, np.array(g, theta.dtype)
         # one array of float64: the value travels with the gradient
         total = comm.allreduce(np.concatenate([[value], np.asarray(g, np.float64).reshape(-1)]))
         return float(total[0]), total[1:].reshape(theta.shape).astype(theta.dtype)
@@ -90,8 +90,8 @@ class SumOverShards:
                 raise CollectiveError(f"value_and_grad: theta is of shape {first.shape}, {first.dtype} on rank 0, and of shape "
                                       f"{other.shape}, {other.dtype} on rank {rank}; all ranks must call it with the same")
             if first.tobytes() != other.tobytes():
-                bits = np.flatnonzero(first.reshape(-1).view(f"u{first.itemsize}") != other.reshape(-1).view(f"u{first.itemsize}"))
-                k = int(bits[0])
+                word = f"u{first.itemsize}"
+                k = int(np.flatnonzero(first.reshape(-1).view(word) != other.reshape(-1).view(word))[0])
                 raise CollectiveError(
                     f"value_and_grad: element {k} of theta is {first.reshape(-1)[k]!r} on rank 0 and {other.reshape(-1)[k]!r} on "
                     f"rank {rank}. All ranks must call it with the same theta: start them from the same numbers (comm.bcast), or "

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Self
 
-    from numpy.typing import NDArray
-
     from dezero_c.mpi.communicator import Communicator
 
 __all__ = ["MultiNodeOptimizer", "create_multi_node_optimizer"]
@@ -35,11 +33,11 @@ def create_multi_node_optimizer(actual_optimizer: Optimizer, communicator: Commu
     if not isinstance(actual_optimizer, Optimizer):
         raise TypeError(f"create_multi_node_optimizer: {type(actual_optimizer).__name__} is no dezero_c.optimizers.Optimizer")
     if double_buffering:
-        raise ValueError("create_multi_node_optimizer: double_buffering (updates by the gradients of the step before) is not done; "
-                         "leave it out: buckets overlap with the walk backwards in update(lossfun, ...) and backward(loss)")
+        raise ValueError("create_multi_node_optimizer: double_buffering (updates by the gradients of the step before) is not "
+                         "done; leave it out: buckets overlap with the walk backwards in update(lossfun, ...) and backward(loss)")
     kind = type(actual_optimizer)
     made = type(f"MultiNode{kind.__name__}", (MultiNodeOptimizer, kind), {"__doc__": kind.__doc__, "__module__": __name__})
-    optimizer: MultiNodeOptimizer = made.__new__(made)
+    optimizer: MultiNodeOptimizer = object.__new__(made)
     optimizer.__dict__.update(actual_optimizer.__dict__)
     optimizer._multi = _Multi(communicator, kind, bucket_mb)
     if optimizer.target is not None:
@@ -58,8 +56,8 @@ class _Multi:
 
 
 class _Drawing:
-    """Stands for a layer's `_init_W`, which draws its weights when the layer first sees an input: from a stream of the layer's own
-    that is the same on all ranks, whatever else they have drawn."""
+    """Stands for a layer's `_init_W`, which draws its weights when the layer first sees an input: from a stream of the layer's
+    own that is the same on all ranks, whatever else they have drawn."""
 
     def __init__(self, layer: Any, seed: list[int]) -> None:
         self.layer, self.seed = layer, seed
@@ -170,8 +168,8 @@ class MultiNodeOptimizer(Optimizer):
         if examples is None:
             raise ValueError("backward: how many examples does this rank's loss stand for? Call backward(loss, examples=len(x))")
         if reducer.opened:
-            raise RuntimeError("backward: backward(loss) was called before in this step, and its gradients are on their way; to add up "
-                               "several losses call loss.backward() for all but the last, then optimizer.backward(loss, examples)")
+            raise RuntimeError("backward: backward(loss) was called before in this step, and its gradients are on their way; to "
+                               "add up several losses call loss.backward() for all but the last, then backward(loss, examples)")
         self._open(examples)
         self._overlapped(loss)
 
@@ -231,13 +229,13 @@ class MultiNodeOptimizer(Optimizer):
         comm, reducer = multi.comm, multi.reducer
         shards = comm.shards_of(comm.rank)
         if kwargs:
-            raise ValueError(f"update: with virtual_shards the batch is divided, which keyword arguments ({sorted(kwargs)}) cannot "
-                             "be; pass arrays in order")
+            raise ValueError(f"update: with virtual_shards the batch is divided, which keyword arguments ({sorted(kwargs)}) "
+                             "cannot be; pass arrays in order")
         if sizes is None and comm.size == 1:
             sizes = comm.sizes(examples)
         if sizes is None or sum(sizes) != examples or len(sizes) != len(shards):
-            raise ValueError("update: with virtual_shards pass the batch as mpi.DataLoader gave it, update(lossfun, batch): it knows "
-                             "how the whole batch is divided")
+            raise ValueError("update: with virtual_shards pass the batch as mpi.DataLoader gave it, update(lossfun, batch): it "
+                             "knows how the whole batch is divided")
         tree = _Tree()
         averages = None
         rows = 0
@@ -304,7 +302,7 @@ class MultiNodeOptimizer(Optimizer):
             return
         if reducer.own is None and reducer.stale():
             raise RuntimeError("update: a gradient has changed since backward(loss) sent it out; add up losses before, by "
-                               "loss.backward(), and change gradients in a hook (optimizer.add_hook), which sees the mean of all ranks")
+                               "loss.backward(), and change gradients in a hook (add_hook), which sees the mean of all ranks")
         reducer.submit_rest()
         number = reducer.finish()
         reducer.own = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import traceback
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from dezero_c.mpi._channel import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -68,8 +69,8 @@ class EvolutionStrategy:
             for rank, found in enumerate(everyone):
                 values[rank::comm.size] = found
         if np.isnan(values).all():
-            raise ValueError(f"EvolutionStrategy: all {self.population} values of generation {self.generation} are nan; start from "
-                             "another x0, or take a smaller sigma")
+            raise ValueError(f"EvolutionStrategy: all {self.population} values of generation {self.generation} are nan; start "
+                             "from another x0, or take a smaller sigma")
         order = np.where(np.isnan(values), np.inf, values)
         best = int(order.argmin())
         if order[best] < self.best_value:
@@ -104,8 +105,8 @@ class EvolutionStrategy:
 
 
 def _points(grid: Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    if hasattr(grid, "keys"):
-        names = list(grid.keys())
+    if isinstance(grid, Mapping):
+        names = list(grid)
         return [dict(zip(names, values, strict=True)) for values in itertools.product(*(list(grid[n]) for n in names))]
     return [dict(point) for point in grid]
 
