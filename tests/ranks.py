@@ -61,8 +61,8 @@ def run(n, program, *arguments, folder, timeout=60, by_launcher=False, environ=N
     command = [sys.executable, "-m", "dezero_c.mpi"] if by_launcher else [path]
     command += ["-n", str(n), *([] if by_launcher else [sys.executable]), str(script), *map(str, arguments)]
     begin = time.monotonic()
-    done = subprocess.run(command, cwd=folder, env=environment(**(environ or {})), capture_output=True, text=True, encoding="utf-8",
-                          timeout=timeout, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(**(environ or {})), capture_output=True, text=True,
+                          encoding="utf-8", timeout=timeout, check=False)
     return Ended(done, time.monotonic() - begin)
 
 

@@ -113,8 +113,9 @@ def test_batches_of_one_rank(comm):
     other.load_state_dict(loader.state_dict())
     rest = list(other)
     assert len(rest) == len(loader) - 1
-    assert (rest[0][0] == list(loader)[0][0]).all()
-    for arguments, said in (((np.zeros((0, 2)), 3), "empty"), ((np.zeros(3), 0), "at least 1"), (((np.zeros(3), np.zeros(2)), 1), "rows")):
+    assert (rest[0][0] == next(iter(loader))[0]).all()
+    for arguments, said in (((np.zeros((0, 2)), 3), "empty"), ((np.zeros(3), 0), "at least 1"),
+                            (((np.zeros(3), np.zeros(2)), 1), "rows")):
         with pytest.raises(ValueError, match=said):
             mpi.DataLoader(*arguments, comm)
     with pytest.raises(ValueError, match="no full batch"):

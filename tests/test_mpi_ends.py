@@ -1,5 +1,5 @@
-"""How runs on several ranks end: well, together, or within ten seconds with an error that names rank and parameter; stalls; launchers
-that belong to another MPI; one process without any MPI.
+"""How runs on several ranks end: well, together, or within ten seconds with an error that names rank and parameter; stalls;
+launchers that belong to another MPI; one process without any MPI.
 """
 
 import os
@@ -71,16 +71,19 @@ def test_a_thread_of_gradients_hands_its_exception_on(tmp_path):
     ("comm.barrier() if comm.rank == 1 else comm.bcast_obj(3)",
      ["ranks 0 and 2 call bcast_obj (program.py:", "rank 1 calls barrier (program.py:", "same order"]),
     ("comm.bcast_obj(3, root=comm.rank % 2)", ["bcast_obj: rank 0 has root: 0; rank 1 has root: 1"]),
-    ("comm.allreduce(np.ones(3 + comm.rank // 2))", ["rank 0 has an array: shape (3,), float64; rank 2 has an array: shape (4,)"]),
+    ("comm.allreduce(np.ones(3 + comm.rank // 2))",
+     ["rank 0 has an array: shape (3,), float64; rank 2 has an array: shape (4,)"]),
     ("comm.allreduce(np.ones(3, 'f' if comm.rank else 'd'))", ["float64; rank 1 has an array: shape (3,), float32"]),
     ("mpi.shard(np.zeros((4 + comm.rank, 2)), comm)", ["shard: rank 0 has array 0: shape (4, 2), float64; rank 1 has", "(5, 2)"]),
-    ("mpi.DataLoader(np.zeros((9, 2)), 3 + comm.rank, comm)", ["mpi.DataLoader: rank 0 has batch_size: 3; rank 1 has batch_size: 4"]),
+    ("mpi.DataLoader(np.zeros((9, 2)), 3 + comm.rank, comm)",
+     ["mpi.DataLoader: rank 0 has batch_size: 3; rank 1 has batch_size: 4"]),
     ("mpi.DataLoader(np.zeros((9 - comm.rank, 2)), 3, comm)", ["rank 0 has length: 9; rank 1 has length: 8", "scattered=True"]),
     ("mpi.value_and_grad(lambda x: F.sum(x), comm)(np.array([1.0, 2.0 + 1e-15 * comm.rank]))",
      ["element 1 of theta is np.float64(2.0) on rank 0", "on rank 1", "fun.drive"]),
     ("mpi.EvolutionStrategy(f, np.zeros(2), comm, sigma=0.1 + comm.rank)", ["EvolutionStrategy: rank 0 has", "0.1", "1.1"]),
     ("mpi.sweep(f, {'a': [1, 2, 3 + comm.rank]}, comm)", ["sweep: rank 0 has point 2: {'a': 3}; rank 1 has point 2: {'a': 4}"]),
-    ("mpi.create_communicator(deterministic=comm.rank != 2)", ["rank 0 has deterministic: True; rank 2 has deterministic: False"]),
+    ("mpi.create_communicator(deterministic=comm.rank != 2)",
+     ["rank 0 has deterministic: True; rank 2 has deterministic: False"]),
     ("comm.scatter_obj([1, 2] if comm.rank == 0 else None)", ["rank 0, must give a list of 3 objects"]),
     ("mpi.create_multi_node_evaluator(lambda: {'loss': 1.0} if comm.rank else {'acc': 1.0}, comm, 3)()",
      ["rank 1 gives ['loss'], an earlier rank ['acc']"]),
@@ -102,7 +105,8 @@ def test_ranks_that_do_different_things_are_told_apart(program, said, tmp_path):
 
 
 @pytest.mark.parametrize(("layer", "said"), [
-    ("L.Linear(3 + comm.rank, in_size=4)", ["parameter W has shape (4, 3), float32 on rank 0, and shape (4, 4), float32 on rank 1"]),
+    ("L.Linear(3 + comm.rank, in_size=4)",
+     ["parameter W has shape (4, 3), float32 on rank 0, and shape (4, 4), float32 on rank 1"]),
     ("L.Linear(3, in_size=4, dtype='d' if comm.rank else 'f')", ["parameter W", "float32 on rank 0", "float64 on rank 1"]),
     ("L.Linear(3, in_size=4, nobias=comm.rank == 1)", ["rank 0 has parameter b: shape (3,), float32; rank 1 has nothing"]),
     ("MLP((3, 2)) if comm.rank else MLP((3, 2, 2))", ["rank 0 has parameter l2/W", "rank 1 has nothing"]),
@@ -336,7 +340,8 @@ sys.stdout.write(f"rank {comm.rank} of {comm.size} {sys.argv[1:]} {os.environ['X
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["train.py"], "-n N says how many"), (["-n"], "-n needs a value"), (["-n", "two", "a.py"], "number of processes, not 'two'"),
-    (["-n", "0", "a.py"], "number of processes"), (["-n", "2"], "nothing to run"), (["-n", "2", "--fast", "a.py"], "unknown option --fast"),
+    (["-n", "0", "a.py"], "number of processes"), (["-n", "2"], "nothing to run"),
+    (["-n", "2", "--fast", "a.py"], "unknown option --fast"),
 ])
 def test_the_launcher_says_what_is_wrong(arguments, said, capsys):
     assert launcher(arguments) == 2
@@ -346,8 +351,8 @@ def test_the_launcher_says_what_is_wrong(arguments, said, capsys):
 def test_the_launcher_without_mpi4py(tmp_path):
     (tmp_path / "mpi4py.py").write_text("raise ImportError('no mpi4py here')")
     path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
-    done = subprocess.run([sys.executable, "-m", "dezero_c.mpi", "-n", "2", "train.py"], capture_output=True, text=True, timeout=60,
-                          env=environment() | {"PYTHONPATH": path}, check=False)
+    done = subprocess.run([sys.executable, "-m", "dezero_c.mpi", "-n", "2", "train.py"], capture_output=True, text=True,
+                          timeout=60, env=environment() | {"PYTHONPATH": path}, check=False)
     assert done.returncode == 2
     assert 'pip install "dezero_c[mpi]"' in done.stderr
 

@@ -98,7 +98,8 @@ def test_batch_norm_of_all_ranks_and_per_rank_as_documented(tmp_path):
     class Net(Model):
         def __init__(self):
             super().__init__()
-            self.l1, self.bn, self.l2 = L.Linear(6, dtype=x.dtype, in_size=4), L.BatchNorm(), L.Linear(2, dtype=x.dtype, in_size=6)
+            self.l1, self.bn = L.Linear(6, dtype=x.dtype, in_size=4), L.BatchNorm()
+            self.l2 = L.Linear(2, dtype=x.dtype, in_size=6)
 
         def forward(self, x):
             return self.l2(F.tanh(self.bn(self.l1(x))))

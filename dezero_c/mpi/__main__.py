@@ -18,7 +18,7 @@ usage: python -m dezero_c.mpi -n N [--hostfile FILE] [--mpiexec "OPTION ..."] sc
        python -m dezero_c.mpi --which       show the MPI that mpi4py is bound to, and its mpiexec
 
 Starts N processes of a program that calls dezero_c.mpi.create_communicator(). --hostfile: machines, one a line; --mpiexec:
-further options for mpiexec. OPENBLAS_NUM_THREADS and OMP_NUM_THREADS, where they are not set, become the cores of this machine by N.
+further options for mpiexec. OPENBLAS_NUM_THREADS and OMP_NUM_THREADS, where they are not set, become this machine's cores by N.
 """
 _VENDORS = {"MPICH": ("hydra", "mpich"), "Open MPI": ("open mpi", "openrte", "prte"), "Intel MPI": ("intel",),
             "Microsoft MPI": ("microsoft",), "MVAPICH": ("hydra", "mvapich")}
@@ -160,8 +160,8 @@ def main(args: list[str]) -> int:
         begun = {name[:-6] for name in os.listdir(folder) if name.endswith(".begun")}
         ended = {name[:-6] for name in os.listdir(folder) if name.endswith(".ended")}
     if status == 0 and begun - ended:
-        print(f"dezero_c.mpi: of the ranks {', '.join(sorted(begun - ended, key=int))}, which were stopped, one left before the end "
-              "of the program without a word (os._exit?)", file=sys.stderr)
+        print(f"dezero_c.mpi: of the ranks {', '.join(sorted(begun - ended, key=int))}, which were stopped, one left before the "
+              "end of the program without a word (os._exit?)", file=sys.stderr)
         return 1
     return status if 0 <= status < 256 else 1
 

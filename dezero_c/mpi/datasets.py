@@ -79,7 +79,8 @@ def _length(dataset: Any) -> int:
         lengths = sorted({len(a) for a in dataset})
         if len(lengths) > 1:
             raise ValueError(f"scatter_dataset: the arrays have {lengths} rows; they must have as many")
-        return lengths[0]
+        only: int = lengths[0]
+        return only
     length: int = len(dataset)
     return length
 

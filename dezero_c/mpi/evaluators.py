@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dezero_c._core import Variable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -38,7 +40,7 @@ def create_multi_node_evaluator(actual_evaluator: Any, communicator: Communicato
                 raise ValueError("create_multi_node_evaluator: how many examples do a rank's means stand for? Give examples=, or "
                                  "return (means, number of examples)")
             number = 1
-        means = {name: float(getattr(value, "data", value)) for name, value in found.items()} if number else {}
+        means = {name: float(value.data if isinstance(value, Variable) else value) for name, value in found.items()} if number else {}
         return _averaged(means, int(number), communicator)
 
     return evaluator

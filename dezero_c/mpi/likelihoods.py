@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["SumOverShards", "value_and_grad"]
 
 
-def value_and_grad(f: Callable[[Variable], Any], comm: Communicator) -> SumOverShards:
+def value_and_grad(f: Callable[..., Any], comm: Communicator, data: Any = None, chunk: int = 65536) -> SumOverShards:
     """The function theta -> (sum over ranks of f(theta), its gradient), the same bits on every rank.
 
     f: gets a Variable of theta's shape, float64 (float32 where theta is), and gives a Variable of one number: the sum over
     this rank's shard of the data. A rank without data gives 0. See `SumOverShards` for how it is called.
+
+    data: this rank's shard, an array or a tuple of arrays with as many rows (`mpi.shard` of a memory-mapped file). f(theta,
+    *rows) is called for `chunk` rows at a time then, arrays of their own, and its results are added up in order: neither the
+    shard nor its graph is in memory as a whole. Raises ValueError for a chunk below 1 and arrays of different lengths.
     """
-    return SumOverShards(f, comm)
+    return SumOverShards(f, comm, data, chunk)
 
 
 class SumOverShards:
@@ -42,14 +46,31 @@ class SumOverShards:
     differs between ranks, which names rank and place; ValueError where f gives no single number.
     """
 
-    def __init__(self, f: Callable[[Variable], Any], comm: Communicator) -> None:
-        self.f, self.comm = f, comm
+    def __init__(self, f: Callable[..., Any], comm: Communicator, data: Any = None, chunk: int = 65536) -> None:
+        self.f, self.comm, self.chunk = f, comm, int(chunk)
+        self.data: tuple[Any, ...] | None = None if data is None else data if isinstance(data, tuple) else (data,)
+        if self.chunk < 1:
+            raise ValueError(f"value_and_grad: chunk is {chunk}; it must be at least 1 row")
+        if self.data is not None and len({len(a) for a in self.data}) != 1:
+            raise ValueError(f"value_and_grad: the arrays of data have {[len(a) for a in self.data]} rows; they must have as many")
         self.calls = 0
         self._driven = False
 
     def _own(self, theta: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """This rank's sum and its gradient."""
+        if self.data is None:
+            return self._part(theta)
+        value, gradient = 0.0, np.zeros(theta.shape)
+        for k in range(0, len(self.data[0]), self.chunk):
+            # arrays, not views of the file: an operation may ask for memory of their size and no more
+            v, g = self._part(theta, *[np.array(a[k:k + self.chunk]) for a in self.data])
+            value += v
+            gradient += g
+        return value, gradient
+
+    def _part(self, theta: NDArray[Any], *rows: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         x = Variable(theta.copy())
-        y = self.f(x)
+        y = self.f(x, *rows)
         if not isinstance(y, Variable):
             y = Variable(np.asarray(y, theta.dtype))
         if y.data.size != 1:
