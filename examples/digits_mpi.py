@@ -32,7 +32,7 @@ def moved(x):
 
 def main(quick, out):
     np.random.seed(0)
-    max_epoch, batch_size = (6 if quick else 100), 100
+    max_epoch, batch_size = (4 if quick else 100), 100
     comm = mpi.create_communicator(virtual_shards=4)
     if comm.rank:
         sys.stdout = open(os.devnull, "w")      # one process speaks for all
@@ -79,7 +79,7 @@ def main(quick, out):
     captions = [(f"{r}", GREEN) if r == t else (f"{r} is {t}", RED) for r, t in zip(read, t_test, strict=True)]
     picture = Picture(height=3.7)
     doubtful = share.max(axis=1).argsort()[:30]
-    panel = picture.panel(f"the most doubtful ({np.sum(read != t_test)} of {len(t_test)} read wrong)", 3.2, bare=True)
+    panel = picture.panel(f"the most doubtful ({np.sum(read != t_test)} of {len(t_test)} wrong)", 3.6, bare=True)
     panel.tiles(x_test[doubtful].reshape(-1, 8, 8), 6, [captions[i] for i in doubtful])
     curves = picture.panel("loss, of all processes' examples", 3.6, xlabel="epoch", log=True)
     for name, colour in (("train_loss", RED), ("test_loss", GREEN)):

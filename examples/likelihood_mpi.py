@@ -101,7 +101,7 @@ def main(quick, out):
     ends = np.array([-2.0, 2.0])
     panel.line(ends, theta[0] + theta[1] * ends, "fitted", ORANGE, width=2.2)
     panel.limits = (-2.05, 2.05, -4.0, 5.0)
-    curve = picture.panel("mean negative log-likelihood above the last", 3.4, xlabel="step", log=True)
+    curve = picture.panel("mean -log L above the minimum", 3.4, xlabel="step", log=True)
     above = np.maximum(np.array(values[:-1]) - values[-1], 1e-12)
     curve.line(range(1, len(above) + 1), above, colour=GREEN, markers=True)
     picture.save(out, "likelihood_mpi")
