@@ -30,6 +30,7 @@ __all__ = ["Channel", "CollectiveError", "digest_of", "place_of", "spelt_ranks"]
 
 HEADER = np.dtype([("op", "S24"), ("digest", "<u8"), ("number", "<f8"), ("flag", "<i8"), ("spare", "<i8"), ("call", "<i8")])
 END = "end of the program"
+_NAP = 1e-4     # seconds
 
 
 class CollectiveError(RuntimeError):
@@ -90,11 +91,14 @@ class Channel:
         self._all = np.zeros(self.size, HEADER)
 
     def meet(self, op: str, *, digest: int = 0, number: float = 0.0, flag: int = 0, details: Callable[[], Details] | None = None,
-             differ: bool = False, advice: str = "") -> NDArray[Any]:
+             differ: bool = False, advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
         """Exchanges headers; gives those of all ranks, an array with the fields `digest`, `number` and `flag`.
 
         details: called where digests differ, (name, description) of each thing that the digest is about; differ: digests may
-        differ; advice: what to do where they may not. Raises CollectiveError on all ranks where operations or digests differ.
+        differ; advice: what to do where they may not; patient: while it gives True, waiting for the others sleeps and does not
+        spin, so that it takes no core from who computes.
+
+        Raises CollectiveError on all ranks where operations or digests differ.
         """
         self._mine[0] = (op.encode(), digest, number, flag, 0, self.calls)
         place = ""
@@ -103,7 +107,15 @@ class Channel:
             self.waiting = (op, time.monotonic(), place)
         self.calls += 1
         try:
-            self.mpi.Allgather(self._mine.view(np.uint8), self._all.view(np.uint8))
+            if patient is None:
+                self.mpi.Allgather(self._mine.view(np.uint8), self._all.view(np.uint8))
+            else:
+                request = self.mpi.Iallgather(self._mine.view(np.uint8), self._all.view(np.uint8))
+                while not request.Test():
+                    if not patient():
+                        request.Wait()
+                        break
+                    time.sleep(_NAP)
             found = self._all.copy()
             if (found["op"] != found["op"][0]).any():
                 self._told_apart(op, self.mpi.allgather((op, place or self.waiting[2])))

@@ -103,6 +103,7 @@ class Reducer:
         self.found: list[NDArray[Any] | None] = []
         self.number = 0.0       # this rank's share of the loss, and then all ranks'
         self.own: Callable[[int], NDArray[Any] | None] | None = None
+        self.waited_for = False     # whether the main thread does nothing but wait for the sums
         self.timeline: list[tuple[str, float, float]] = []      # (what, begin, end) of the last step, for tests and benchmarks
 
     # ---- a step begins
@@ -234,6 +235,9 @@ class Reducer:
         while self.next_bucket < len(self.buckets):
             self.submit()
 
+    def _computing(self) -> bool:
+        return self.comm.threads and not self.waited_for
+
     def _tried(self, *job: Any) -> None:
         """In the helper thread: an exception is kept for the main thread, and lets the other buckets of the step fail at once."""
         if self.error is None:
@@ -263,7 +267,8 @@ class Reducer:
         packed = time.perf_counter()
         with channel.during(op):
             present: NDArray[np.bool_] = np.array([part is not None for part in parts], bool)
-            found = channel.meet(op, digest=digest_of(present), number=share, flag=flag, differ=True)
+            found = channel.meet(op, digest=digest_of(present), number=share, flag=flag, differ=True,
+                                 patient=self._computing)
             if (failed := found["flag"] < 0).any():
                 rank = int(np.argmax(failed))
                 name = self.names[bucket.places[-1 - int(found["flag"][rank])]]
@@ -296,10 +301,11 @@ class Reducer:
 
     def finish(self) -> float:
         """Waits for all buckets, and puts the sums where the gradients were; gives the sum of all ranks' `number`."""
+        self.waited_for = True
         if self.comm.threads:
             for _ in range(self.next_bucket):
                 self.done.acquire()
-        self.opened = False
+        self.opened = self.waited_for = False
         if self.error is not None:
             error, self.error = self.error, None
             raise error

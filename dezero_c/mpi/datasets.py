@@ -174,6 +174,7 @@ class DataLoader:
                              "all ranks the whole data set")
         lengths = comm.allgather_obj(n) if scattered else [n]
         self.length = sum(lengths)
+        self.max_iter: int
         if self.length == 0:
             raise ValueError("mpi.DataLoader: the data set is empty; there are no batches of nothing")
         if scattered:
