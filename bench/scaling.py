@@ -1,16 +1,16 @@
 """How training on several ranks scales: measured on this machine, and simulated past it. Run `python -m bench.scaling`.
 
-Measured on 1 and 2 ranks (3 and 4 where there are as many cores): the time of a step and the bytes that a rank sends; weak scaling,
-one rank's step time by two ranks'; the bucketed, ordered sum of gradients against MPI's plain Allreduce of the same array; a step
-of one rank under MPI against one without dezero_c.mpi.
+Measured on 1 and 2 ranks (3 and 4 where there are as many cores): the time of a step and the bytes that a rank sends; weak
+scaling, one rank's step time by two ranks'; the bucketed, ordered sum of gradients against MPI's plain Allreduce of the same
+array; a step of one rank under MPI against one without dezero_c.mpi.
 
-The model: a step takes the compute time of the slowest rank, t (1 + s sqrt(2 ln P)), and what is left of the sums of gradients after
-overlapping with the walk backwards. A sum of B bytes on P ranks takes (P - 1 + log2 P) a + 2 (P - 1) / P B / b (alltoall in P - 1
-steps, allgather in log2 P), or, as a ring, 2 (P - 1) a + the same. a and b, latency and bandwidth, are fitted to sums of many
-sizes on two ranks, s to the spread of steps.
+The model: a step takes the compute time of the slowest rank, t (1 + s sqrt(2 ln P)), and what is left of the sums of gradients
+after overlapping with the walk backwards. A sum of B bytes on P ranks takes (P - 1 + log2 P) a + 2 (P - 1) / P B / b (alltoall in
+P - 1 steps, allgather in log2 P), or, as a ring, 2 (P - 1) a + the same. a and b, latency and bandwidth, are fitted to sums of
+many sizes on two ranks, s to the spread of steps.
 
-It is checked against published curves: latency, the usable share of the network and s are taken from two figures on 128 processors,
-and the figures on 512, and another system's on 128, are predicted. What it says of 8 to 1,024 nodes is a simulation.
+It is checked against published curves: the usable share of the network and s are taken from two figures on 128 processors, and
+the figures on 512, and another system's on 128, are predicted. What it says of 8 to 1,024 nodes is a simulation.
 
     python -m bench.scaling [--quick] [--json FILE] [--plot FILE.png] [--check]
 """
@@ -91,8 +91,10 @@ def measure_steps(comm, rounds):
             alone.append((middle - begin, time.perf_counter() - middle))
         before = comm.traffic["bytes"]
         optimizer.update(lossfun, x, t)
-        found[name] = {"step": times, "forward": median([a for a, _ in alone]), "backward": median([b for _, b in alone]),
-                       "parameter_bytes": sum(p.data.nbytes for p in model.params()), "sent_bytes": comm.traffic["bytes"] - before}
+        found[name] = {"step": times,
+                       "forward": median([a for a, _ in alone]), "backward": median([b for _, b in alone]),
+                       "parameter_bytes": sum(p.data.nbytes for p in model.params()),
+                       "sent_bytes": comm.traffic["bytes"] - before}
     return found
 
 
@@ -132,8 +134,8 @@ def measure_sums(comm, rounds):
 
 
 def measure_overhead(comm, rounds):
-    """The ratio of a step of one rank under MPI to one of a plain optimizer, interleaved in one process: a median of ratios, for the
-    smallest model too."""
+    """The ratio of a step of one rank under MPI to one of a plain optimizer, interleaved in one process: a median of ratios, for
+    a very short step too."""
     import numpy as np
 
     import dezero_c.functions as F
@@ -141,7 +143,8 @@ def measure_overhead(comm, rounds):
     from dezero_c.models import MLP
 
     found = {}
-    for name, sizes, batch, inputs in (("MLP 64-100-10, batch 100", (100, 10), 100, 64), ("MLP 784-1000-10, batch 100", (1000, 10), 100, 784)):
+    for name, sizes, batch, inputs in (("MLP 64-100-10, batch 100", (100, 10), 100, 64),
+                                       ("MLP 784-1000-10, batch 100", (1000, 10), 100, 784)):
         rng = np.random.default_rng(0)
         x, t = rng.standard_normal((batch, inputs)).astype(np.float32), rng.integers(0, 10, batch)
         one, other = MLP(sizes, activation=F.relu), MLP(sizes, activation=F.relu)
@@ -235,8 +238,9 @@ def fit_line(rows):
     return max(float(a), 1e-7), 1 / float(per_byte)
 
 
-# Horovod's documented figures: servers of 4 Pascal GPUs, 25 Gbit/s RoCE, batches of 64 a GPU. Images/s of one GPU and parameters are
-# those of TensorFlow's published P100 benchmarks and of the networks, rounded.
+# Horovod's documented figures: servers of 4 Pascal GPUs, 25 Gbit/s RoCE, batches of 64 a GPU; ChainerMN's (T. Akiba and others,
+# 2017): ResNet-50 at 90 % on 128. Images/s of one GPU are about those of TensorFlow's benchmarks of P100s; 20 us of latency and
+# 56 Gbit/s (InfiniBand FDR) are assumed.
 PASCAL = {"VGG-16": {"rate": 154, "parameters": 138.4e6}, "Inception V3": {"rate": 142, "parameters": 23.8e6},
           "ResNet-101": {"rate": 132, "parameters": 44.7e6}, "ResNet-50": {"rate": 219, "parameters": 25.6e6}}
 RING = {"bucket": 64e6, "ring": True}
@@ -277,8 +281,8 @@ def check_published(latency=20e-6):
     share, spread = calibrate(latency)
     rows = []
     for name, ranks, known, line in (("VGG-16", 128, 0.79, 25e9), ("Inception V3", 128, 0.90, 25e9), ("VGG-16", 512, 0.68, 25e9),
-                                     ("Inception V3", 512, 0.90, 25e9), ("ResNet-101", 512, 0.90, 25e9), ("ResNet-50", 128, 0.90, 56e9),
-                                     ("ResNet-50", 512, 0.90, 25e9)):
+                                     ("Inception V3", 512, 0.90, 25e9), ("ResNet-101", 512, 0.90, 25e9),
+                                     ("ResNet-50", 128, 0.90, 56e9), ("ResNet-50", 512, 0.90, 25e9)):
         got = efficiency(ranks, **published_step(name), latency=latency, bandwidth=share * line / 8, spread=spread, **RING)
         rows.append((f"{name} on {ranks} at {line / 1e9:.0f} Gbit/s", known, got, (name, ranks, known) in KNOWN))
     return share, spread, rows
@@ -324,7 +328,8 @@ def plot(curves, rows, path):
     for (model, network), points in curves.items():
         left.plot(*zip(*points, strict=True), color=colours[model], marker="o", markersize=3,
                   linestyle="-" if "Infini" in network else "--", label=f"{model}; {network}")
-    left.set(xscale="log", ylim=(0, 1.05), xlabel="nodes, one rank each", title="SIMULATION: step of one node / step of N (weak scaling)")
+    left.set(xscale="log", ylim=(0, 1.05), xlabel="nodes, one rank each",
+             title="SIMULATION: step of one node / step of N (weak scaling)")
     left.set_xticks([1 << k for k in range(3, 11)], [str(1 << k) for k in range(3, 11)])
     left.legend(fontsize=6.5, loc="lower left")
     left.grid(alpha=0.3)
@@ -341,7 +346,8 @@ def plot(curves, rows, path):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m bench.scaling", description="Measure and simulate training on several ranks.")
+    parser = argparse.ArgumentParser(prog="python -m bench.scaling",
+                                     description="Measure and simulate training on several ranks.")
     parser.add_argument("--quick", action="store_true", help="few rounds: a smoke test")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the simulation (needs Matplotlib)")
@@ -368,13 +374,15 @@ def main(arguments=None):
         one = median([median(run["steps"][name]["step"]) for run in runs[1]])
         two = median([median(run["steps"][name]["step"]) for run in runs[2]])
         about = runs[1][0]["steps"][name]
-        steps[name] = {key: median([run["steps"][name][key] for run in runs[1]]) for key in ("forward", "backward", "parameter_bytes")}
-        steps[name] |= {"one": one, "two": two, "weak_scaling": one / two, "sent_bytes": runs[2][0]["steps"][name]["sent_bytes"]}
+        steps[name] = {key: median([run["steps"][name][key] for run in runs[1]])
+                       for key in ("forward", "backward", "parameter_bytes")}
+        steps[name] |= {"one": one, "two": two, "weak_scaling": one / two,
+                        "sent_bytes": runs[2][0]["steps"][name]["sent_bytes"]}
         print(f"{name:38s} {about['parameter_bytes'] / 1e6:8.2f}MB {one * 1e3:7.2f}ms {two * 1e3:7.2f}ms {one / two:12.3f} "
               f"{steps[name]['sent_bytes'] / 1e6:10.2f}MB")
     sums = [tuple(median([run["sums"][k][i] for run in runs[2]]) for i in range(3)) for k in range(len(runs[2][0]["sums"]))]
-    print(f"\na header on 2 ranks: {median([run['header'] for run in runs[2]]) * 1e6:.1f} us\n\n{'bytes':>10s} {'Allreduce':>12s} "
-          f"{'bucket':>12s} {'share':>6s}")
+    print(f"\na header on 2 ranks: {median([run['header'] for run in runs[2]]) * 1e6:.1f} us\n")
+    print(f"{'bytes':>10s} {'Allreduce':>12s} {'bucket':>12s} {'share':>6s}")
     for size, plain, ordered in sums:
         print(f"{size:10d} {size / plain / 1e9:9.3f}GB/s {size / ordered / 1e9:9.3f}GB/s {plain / ordered:6.2f}")
     large = [plain / ordered for size, plain, ordered in sums if size >= 1 << 22]

@@ -7,6 +7,7 @@ history, the saved weights and the pictures do not depend on who computed what.
     python -m dezero_c.mpi -n 2 examples/digits_mpi.py [--quick] [--out FOLDER]
 """
 
+import io
 import os
 import sys
 import time
@@ -32,10 +33,10 @@ def moved(x):
 
 def main(quick, out):
     np.random.seed(0)
-    max_epoch, batch_size = (4 if quick else 100), 100
+    max_epoch, batch_size = (3 if quick else 100), 100
     comm = mpi.create_communicator(virtual_shards=4)
     if comm.rank:
-        sys.stdout = open(os.devnull, "w")      # one process speaks for all
+        sys.stdout = io.StringIO()      # one process speaks for all
     train_set, test_set = Digits(train=True), Digits(train=False)
     loader = mpi.DataLoader(train_set, batch_size, comm)
     x_test, t_test = test_set[:]

@@ -6,8 +6,8 @@ points are far off. Every process runs the same optimizer (BFGS) on the same num
 
     python -m dezero_c.mpi -n 2 examples/likelihood_mpi.py [--quick] [--out FOLDER]
 
-The file, 200 MB (DEZERO_C_ROWS rows of 16 bytes), is made in the folder unless it is there. With `ulimit -d 163840` no process gets
-as much memory for its data.
+The file, 200 MB (DEZERO_C_ROWS rows of 16 bytes), is made in the folder unless it is there. With `ulimit -d 163840` no process
+gets as much memory for its data.
 """
 
 import os
@@ -92,7 +92,8 @@ def main(quick, out):
     print(f"{ROWS} points, {os.path.getsize(path) / 1e6:.0f} MB")
     for name, value, e, true in zip(("offset", "slope", "log width"), theta, error, TRUE, strict=True):
         print(f"{name}: {value:.5f} +- {e:.5f} (made with {true:.5f})")
-    print(f"{comm.size} process{'es' * (comm.size > 1)}, {total.calls} evaluations, {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    print(f"{comm.size} process{'es' * (comm.size > 1)}, {total.calls} evaluations, {time.perf_counter() - start:.1f} s",
+          file=sys.stderr)
 
     picture = Picture(height=3.4)
     shown = np.array(points[::max(1, ROWS // 1500)])

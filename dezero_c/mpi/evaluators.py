@@ -40,7 +40,9 @@ def create_multi_node_evaluator(actual_evaluator: Any, communicator: Communicato
                 raise ValueError("create_multi_node_evaluator: how many examples do a rank's means stand for? Give examples=, or "
                                  "return (means, number of examples)")
             number = 1
-        means = {name: float(value.data if isinstance(value, Variable) else value) for name, value in found.items()} if number else {}
+        means = {}
+        if number:
+            means = {name: float(value.data if isinstance(value, Variable) else value) for name, value in found.items()}
         return _averaged(means, int(number), communicator)
 
     return evaluator

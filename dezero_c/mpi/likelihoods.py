@@ -52,7 +52,8 @@ class SumOverShards:
         if self.chunk < 1:
             raise ValueError(f"value_and_grad: chunk is {chunk}; it must be at least 1 row")
         if self.data is not None and len({len(a) for a in self.data}) != 1:
-            raise ValueError(f"value_and_grad: the arrays of data have {[len(a) for a in self.data]} rows; they must have as many")
+            raise ValueError(f"value_and_grad: the arrays of data have {[len(a) for a in self.data]} rows; they must be equally "
+                             "long")
         self.calls = 0
         self._driven = False
 
