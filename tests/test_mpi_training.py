@@ -359,7 +359,30 @@ def test_examples_must_be_known_on_several_ranks(tmp_path):
         optimizer.backward(F.sum(model(x)), 4)
     except RuntimeError as error:
         assert "called before in this step" in str(error)
+    else:
+        raise AssertionError("twice")
     optimizer.update()
+    assert optimizer.loss is None
+    before = model.W.data.copy()
+    optimizer.update(lambda x: F.sum(model(x)), x[:0])      # no rank has data: nothing changes
+    assert (model.W.data == before).all() and model.W.grad is None and optimizer.loss is None
+    optimizer.update(lambda x: F.sum(model(x)), x[:comm.rank])      # rank 1 alone has
+    assert (model.W.data != before).all() and optimizer.loss is not None
+    optimizer.backward(F.sum(model(x)), 4)
+    model.W.grad = Variable(np.zeros((3, 2), np.float32))
+    try:
+        optimizer.update()
+    except RuntimeError as error:
+        assert "has changed since backward" in str(error)
+    else:
+        raise AssertionError("changed")
+    comm.close()
+    try:
+        comm.barrier()
+    except RuntimeError as error:
+        assert "was closed" in str(error)
+    else:
+        raise AssertionError("closed")
     """, folder=tmp_path)
 
 

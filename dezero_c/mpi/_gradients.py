@@ -323,7 +323,7 @@ class Reducer:
 
     def stale(self) -> bool:
         """Whether a gradient is another one than when its bucket went out: a second backward has added to it."""
-        return any(self.submitted[k] is not self.params[k].grad
+        return bool(self.scale) and any(self.submitted[k] is not self.params[k].grad
                    for bucket in self.buckets[:self.next_bucket] if not bucket.averages for k in bucket.places)
 
     def __getstate__(self) -> Any:

@@ -121,6 +121,13 @@ def _work(jobs: queue.SimpleQueue[Any]) -> None:
         del job, f, args        # gradients, which are free when nobody holds them
 
 
+class _Closed:
+    """Stands for the channel of a communicator that was closed."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("this communicator was closed (comm.close(), or the end of the program); make another one")
+
+
 class Communicator:
     """All ranks that compute together; `create_communicator` makes it.
 
@@ -139,7 +146,7 @@ class Communicator:
         self.virtual_shards = self._shards(virtual_shards)
         self.streams: dict[int, Any] = {}       # {virtual shard: state of its random numbers}
         self.base_seed: int | None = None
-        self._main: Channel | None = None
+        self._main: Any = None      # a Channel; None: there is one rank
         self._gradients: Channel | None = None
         self._watchdog: Watchdog | None = None
         self._library = library
@@ -424,7 +431,7 @@ class Communicator:
     def close(self) -> None:
         """Ends the use of this communicator, on all ranks together; at the end of a program it happens by itself. Raises
         CollectiveError where another rank still calls something else."""
-        if self._main is None:
+        if self._main is None or isinstance(self._main, _Closed):
             return
         try:
             self._main.meet(END)
@@ -433,7 +440,7 @@ class Communicator:
                 self._watchdog.stop()
             if self._jobs is not None:
                 self._jobs.put(None)
-            self._main, self._watchdog = None, None
+            self._main, self._watchdog = _Closed(), None
             if self in _living:
                 _living.remove(self)
 

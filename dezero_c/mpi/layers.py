@@ -49,7 +49,8 @@ class MultiNodeBatchNorm(BatchNorm):
 
     All ranks must call it together, each with an example at least: it raises CollectiveError where a rank does something else,
     such as passing over an empty batch; leave out such batches by drop_last. First derivatives only. In test mode it uses the
-    running averages, as BatchNorm does, and is not collective.
+    running averages, as BatchNorm does, and is not collective. A pickled one has no ranks: it comes back as one that computes by
+    itself, for use in test mode; `create_mnbn_model` of the plain model makes one of all ranks again.
     """
 
     def __init__(self, comm: Communicator, decay: float = 0.9, eps: float = 2e-5) -> None:

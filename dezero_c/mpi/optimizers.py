@@ -130,6 +130,7 @@ class MultiNodeOptimizer(Optimizer):
         multi = self._multi
         if self.target is None:
             raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
+        multi.loss = None
         if lossfun is not None:
             if examples is not None:
                 raise ValueError("update: examples is for steps without a function; with one they are counted in its arguments")
@@ -148,7 +149,9 @@ class MultiNodeOptimizer(Optimizer):
                 examples = 1.0
             if multi.comm.size > 1:
                 self._open(examples)
-        self._finished()
+        number = self._finished()
+        if lossfun is not None and number is not None:
+            multi.loss = number
         super().update()
 
     def backward(self, loss: Variable, examples: float | None = None) -> None:
@@ -209,10 +212,8 @@ class MultiNodeOptimizer(Optimizer):
         if comm.virtual_shards is not None:
             self._sharded(lossfun, args, kwargs, sizes, examples)
             return
-        loss = None
-        if examples:
-            loss = lossfun(*args, **kwargs)
-            self.target.cleargrads()
+        loss = lossfun(*args, **kwargs) if examples else None
+        self.target.cleargrads()        # also without data: the last step's gradients are there
         if comm.size == 1:
             if loss is not None:
                 loss.backward()
@@ -294,19 +295,19 @@ class MultiNodeOptimizer(Optimizer):
                 p.grad = Variable(value)
         multi.loss = float(result[-1])
 
-    def _finished(self) -> None:
-        """Puts the mean gradients in place of this rank's."""
+    def _finished(self) -> float | None:
+        """Puts the mean gradients in place of this rank's; gives the sum of what ranks have told of their losses."""
         multi = self._multi
         reducer = multi.reducer
         if not reducer.opened:
-            return
+            return None
         if reducer.own is None and reducer.stale():
             raise RuntimeError("update: a gradient has changed since backward(loss) sent it out; add up losses before, by "
                                "loss.backward(), and change gradients in a hook (add_hook), which sees the mean of all ranks")
         reducer.submit_rest()
         number = reducer.finish()
         reducer.own = None
-        multi.loss = number if reducer.buckets and reducer.total else None
+        return number if reducer.buckets and reducer.total else None
 
     # ---- copies and pickles are of the actual optimizer: ranks stay where they are
 
