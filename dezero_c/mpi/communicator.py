@@ -152,6 +152,7 @@ class Communicator:
         self._library = library
         self._optimizers = 0
         self._jobs: queue.SimpleQueue[Any] | None = None
+        self._thread: threading.Thread | None = None
         self.threads = False        # whether a helper thread may talk to MPI
         if world is None:
             return
@@ -201,7 +202,8 @@ class Communicator:
         """Has the one helper thread call f(*args), after what it was given before."""
         if self._jobs is None:
             self._jobs = queue.SimpleQueue()
-            threading.Thread(target=_work, args=(self._jobs,), name="dezero_c.mpi gradients", daemon=True).start()
+            self._thread = threading.Thread(target=_work, args=(self._jobs,), name="dezero_c.mpi gradients", daemon=True)
+            self._thread.start()
         self._jobs.put((f, args))
 
     # ---- how a batch is divided
@@ -438,11 +440,17 @@ class Communicator:
         finally:
             if self._watchdog is not None:
                 self._watchdog.stop()
-            if self._jobs is not None:
+            stuck = False
+            if self._jobs is not None and self._thread is not None:     # MPI must not end while a thread is in one of its calls
                 self._jobs.put(None)
+                self._thread.join(3.0)
+                stuck = self._thread.is_alive()
             self._main, self._watchdog = _Closed(), None
             if self in _living:
                 _living.remove(self)
+        if stuck:
+            raise CollectiveError("end of the program: a rank has begun a step by backward(loss) and not finished it; call update() "
+                                  "on all ranks")
 
     def abort(self, code: int = 1) -> None:
         """Ends all ranks at once."""
