@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "CollectiveError", "digest_of", "place_of", "spelt_ranks"]
 
 HEADER = np.dtype([("op", "S24"), ("digest", "<u8"), ("number", "<f8"), ("flag", "<i8"), ("spare", "<i8"), ("call", "<i8")])
+_OP = 24        # bytes of an operation's name
 END = "end of the program"
 _NAP = 1e-4     # seconds
 
@@ -76,7 +76,7 @@ def spelt_ranks(ranks: Sequence[int]) -> str:
 class Channel:
     """An MPI communicator of its own on which every call begins with a header.
 
-    waiting: (operation, time.monotonic() of its begin, place in the program) while a call is under way; calls: how many began.
+    waiting: (operation, time.monotonic() of its begin) while a call is under way; calls: how many began.
     Both are read by the watchdog.
     """
 
@@ -85,10 +85,11 @@ class Channel:
         self.rank: int = mpi.Get_rank()
         self.size: int = mpi.Get_size()
         self.calls = 0
-        self.waiting: tuple[str, float, str] | None = None
-        self.lock = threading.Lock()
+        self.waiting: tuple[str, float] | None = None
         self._mine = np.zeros(1, HEADER)
         self._all = np.zeros(self.size, HEADER)
+        self._out, self._in = self._mine.view(np.uint8), self._all.view(np.uint8)
+        self._ops = self._in.reshape(self.size, -1)[:, :_OP]
 
     def meet(self, op: str, *, digest: int = 0, number: float = 0.0, flag: int = 0, details: Callable[[], Details] | None = None,
              differ: bool = False, advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
@@ -101,32 +102,31 @@ class Channel:
         Raises CollectiveError on all ranks where operations or digests differ.
         """
         self._mine[0] = (op.encode(), digest, number, flag, 0, self.calls)
-        place = ""
-        if self.waiting is None:
-            place = place_of(sys._getframe(1))
-            self.waiting = (op, time.monotonic(), place)
+        outermost = self.waiting is None
+        if outermost:
+            self.waiting = (op, time.monotonic())
         self.calls += 1
         try:
             if patient is None:
-                self.mpi.Allgather(self._mine.view(np.uint8), self._all.view(np.uint8))
+                self.mpi.Allgather(self._out, self._in)
             else:
-                request = self.mpi.Iallgather(self._mine.view(np.uint8), self._all.view(np.uint8))
+                request = self.mpi.Iallgather(self._out, self._in)
                 while not request.Test():
                     if not patient():
                         request.Wait()
                         break
                     time.sleep(_NAP)
             found = self._all.copy()
-            if (found["op"] != found["op"][0]).any():
-                self._told_apart(op, self.mpi.allgather((op, place or self.waiting[2])))
-            if not differ and (found["digest"] != found["digest"][0]).any():
-                self._compared(op, found["digest"], self.mpi.allgather(list(details()) if details else []), advice)
+            if (self._ops != self._ops[0]).any():
+                self._told_apart(self.mpi.allgather((op, place_of(sys._getframe(1)))))
+            if not differ and ((digests := found["digest"]) != digest).any():
+                self._compared(op, digests, self.mpi.allgather(list(details()) if details else []), advice)
         finally:
-            if place:
+            if outermost:
                 self.waiting = None
         return found
 
-    def _told_apart(self, op: str, all_ops: list[tuple[str, str]]) -> None:
+    def _told_apart(self, all_ops: list[tuple[str, str]]) -> None:
         groups: dict[str, list[int]] = {}
         for rank, (name, _) in enumerate(all_ops):
             groups.setdefault(name, []).append(rank)
@@ -170,7 +170,7 @@ class _During:
     def __enter__(self) -> None:
         if self.channel.waiting is None:
             self.outermost = True
-            self.channel.waiting = (self.op, time.monotonic(), place_of(sys._getframe(1)))
+            self.channel.waiting = (self.op, time.monotonic())
 
     def __exit__(self, *error: object) -> None:
         if self.outermost:

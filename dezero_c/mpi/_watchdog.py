@@ -49,7 +49,7 @@ class Watchdog:
         self.over.set()
         self.thread.join(5.0)
 
-    def _waiting(self) -> tuple[str, float, str] | None:
+    def _waiting(self) -> tuple[str, float] | None:
         """The call that has waited longest."""
         found = [w for channel in self.channels if (w := channel.waiting) is not None and w[0] != END]
         return min(found, key=lambda w: w[1]) if found else None
@@ -58,8 +58,9 @@ class Watchdog:
         waiting = self._waiting()
         ended = any((w := channel.waiting) is not None and w[0] == END for channel in self.channels)
         frame = sys._current_frames().get(self.main or 0)
-        return {"rank": self.rank, "waits": None if waiting is None else (waiting[0], time.monotonic() - waiting[1], waiting[2]),
-                "calls": self.channels[0].calls, "place": END if ended else place_of(frame)}
+        place = place_of(frame)
+        return {"rank": self.rank, "waits": None if waiting is None else (waiting[0], time.monotonic() - waiting[1], place),
+                "calls": self.channels[0].calls, "place": END if ended else place}
 
     def _send(self, content: Any, to: int, tag: int) -> None:
         self.sent = [request for request in self.sent if not request.Test()]

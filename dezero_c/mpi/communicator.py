@@ -449,8 +449,8 @@ class Communicator:
             if self in _living:
                 _living.remove(self)
         if stuck:
-            raise CollectiveError("end of the program: a rank has begun a step by backward(loss) and not finished it; call update() "
-                                  "on all ranks")
+            raise CollectiveError("end of the program: a rank has begun a step by backward(loss) and not finished it; call "
+                                  "update() on all ranks")
 
     def abort(self, code: int = 1) -> None:
         """Ends all ranks at once."""
