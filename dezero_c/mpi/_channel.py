@@ -19,11 +19,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from numpy.typing import NDArray
-
-    Details: TypeAlias = Sequence[tuple[str, str]]
 
 __all__ = ["Channel", "CollectiveError", "digest_of", "place_of", "spelt_ranks"]
 
@@ -35,6 +33,9 @@ _NAP = 1e-4     # seconds
 
 class CollectiveError(RuntimeError):
     """Ranks that ought to do the same do not: the message names them, and what differs."""
+
+    def __init__(self, *args: object) -> None:      # for `inspect`, which reads no signature of a built-in exception
+        super().__init__(*args)
 
 
 def digest_of(*parts: object) -> int:
@@ -91,8 +92,8 @@ class Channel:
         self._out, self._in = self._mine.view(np.uint8), self._all.view(np.uint8)
         self._ops = self._in.reshape(self.size, -1)[:, :_OP]
 
-    def meet(self, op: str, *, digest: int = 0, number: float = 0.0, flag: int = 0, details: Callable[[], Details] | None = None,
-             differ: bool = False, advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
+    def meet(self, op: str, *, digest: int = 0, number: float = 0.0, flag: int = 0,
+             details: Callable[[], Sequence[tuple[str, str]]] | None = None, differ: bool = False, advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
         """Exchanges headers; gives those of all ranks, an array with the fields `digest`, `number` and `flag`.
 
         details: called where digests differ, (name, description) of each thing that the digest is about; differ: digests may

@@ -29,6 +29,9 @@ _NO_STEP = 0xFFFFFFF0           # from here on Slurm's numbers mean the batch sc
 class LaunchError(RuntimeError):
     """The launcher started more processes than MPI knows of, or MPI is not there for them."""
 
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+
 
 def _number(text: str | None) -> int:
     try:
