@@ -93,7 +93,8 @@ class Channel:
         self._ops = self._in.reshape(self.size, -1)[:, :_OP]
 
     def meet(self, op: str, *, digest: int = 0, number: float = 0.0, flag: int = 0,
-             details: Callable[[], Sequence[tuple[str, str]]] | None = None, differ: bool = False, advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
+             details: Callable[[], Sequence[tuple[str, str]]] | None = None, differ: bool = False,
+             advice: str = "", patient: Callable[[], bool] | None = None) -> NDArray[Any]:
         """Exchanges headers; gives those of all ranks, an array with the fields `digest`, `number` and `flag`.
 
         details: called where digests differ, (name, description) of each thing that the digest is about; differ: digests may
