@@ -74,12 +74,12 @@ from dezero_c.layers import Layer
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
 _LATER = {
     "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models", "SeqDataLoader": "dataloaders",
-    "dataloaders": "", "datasets": "", "history": "", "models": "", "progress": "history", "transforms": "",
+    "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, history, models, transforms
+    from dezero_c import dataloaders, datasets, history, models, mpi, transforms
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
     from dezero_c.datasets import Dataset
     from dezero_c.history import History, progress

@@ -102,5 +102,5 @@ if not TYPE_CHECKING:       # a checker knows the names from the imports, and of
     __getattr__, __dir__ = _later.modules(__name__, {"utils": "dezero_c.utils"})     # which asks for this module
     __all__ = [
         *(name for name in _PUBLIC if name not in _HIDING),
-        "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",  # noqa: F405
+        "Function", "Variable", "as_array", "as_variable", "cuda", "dezero", "np", "rsub", "utils",
     ]
