@@ -20,6 +20,7 @@ import numpy as np
 
 from dezero_c._core import Variable
 from dezero_c.mpi._channel import CollectiveError, digest_of
+from dezero_c.mpi._models import described, named_parameters, persistent
 from dezero_c.mpi._sums import Wire, add_up, ordered_sum
 
 if TYPE_CHECKING:
@@ -113,16 +114,12 @@ class Reducer:
         return [(id(p), None if (d := p.data) is None else (d.shape, d.dtype.str)) for p in params]
 
     def _read(self, model: Any) -> None:
-        from dezero_c.mpi.communicator import _model_of, persistent
-
-        named = _model_of(model)
+        named = named_parameters(model)
         self.names, self.params = [name for name, _ in named], [p for _, p in named]
         self.averages = {id(p) for p in persistent(model)}
 
     def _known(self) -> list[tuple[str, str]]:
-        from dezero_c.mpi.communicator import _described
-
-        return _described(list(zip(self.names, self.params, strict=True)))
+        return described(list(zip(self.names, self.params, strict=True)))
 
     def open(self, model: Any, examples: float) -> None:
         """Counts all ranks' examples, and agrees on the model: collective, on the main thread. Raises CollectiveError where

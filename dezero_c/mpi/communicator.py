@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c.layers import BatchNorm, Layer
 from dezero_c.mpi import _launch
 from dezero_c.mpi._channel import END, Channel, CollectiveError, digest_of
+from dezero_c.mpi._models import described, named_parameters, persistent
 from dezero_c.mpi._sums import Wire, ordered_sum, wire_of
 from dezero_c.mpi._watchdog import Watchdog
 
@@ -82,36 +82,6 @@ def create_communicator(communicator_name: str = "pure", mpi_comm: Any = None, *
     if world is not None and world.Get_size() == 1:
         world = None
     return Communicator(world, library, wire_of(allreduce_grad_dtype), bool(deterministic), virtual_shards, stall_timeout)
-
-
-def _model_of(target: Any) -> list[tuple[str, Parameter]]:
-    if not isinstance(target, Layer):
-        raise TypeError(f"dezero_c.mpi: {type(target).__name__} is no Layer or Model, whose parameters have names")
-    return list(target.named_params())
-
-
-def _described(named: Sequence[tuple[str, Parameter]]) -> list[tuple[str, str]]:
-    """(parameter …, its shape and dtype) for each, as errors show them."""
-    return [(f"parameter {name}", "not sized yet" if p.data is None else f"shape {p.data.shape}, {p.data.dtype}")
-            for name, p in named]
-
-
-def persistent(layer: Layer) -> list[Parameter]:
-    """The parameters that are no weights: the running averages of each BatchNorm within."""
-    found: list[Parameter] = []
-    seen: set[int] = set()
-
-    def visit(each: Any) -> None:
-        if id(each) in seen or not isinstance(each, Layer):
-            return
-        seen.add(id(each))
-        if isinstance(each, BatchNorm):
-            found.extend((each.avg_mean, each.avg_var))
-        for _, value in each._held():
-            visit(value)
-
-    visit(layer)
-    return found
 
 
 def _work(jobs: queue.SimpleQueue[Any]) -> None:
@@ -316,7 +286,7 @@ class Communicator:
         Raises CollectiveError, naming rank and parameter, where names, shapes or dtypes differ, or where root has no data for
         a parameter that another rank has.
         """
-        named = _model_of(model)
+        named = named_parameters(model)
         if self._main is None:
             return
         self._rooted("bcast_data", root)
@@ -333,7 +303,7 @@ class Communicator:
         """Compares names, shapes and dtypes of all ranks' parameters, and makes room where a rank's has none: of root, or of
         the lowest rank that has it. Gives the places of those that somebody had to take over, whose values are not set."""
         assert self._main is not None
-        self._main.meet(op, digest=digest_of(*(name for name, _ in named)), details=lambda: _described(named), advice=_SAME_MODEL)
+        self._main.meet(op, digest=digest_of(*(name for name, _ in named)), details=lambda: described(named), advice=_SAME_MODEL)
         mine = [None if p.data is None else (p.data.shape, p.data.dtype.str) for _, p in named]
         with self._main.during(op):
             everyone = self._main.mpi.allgather(mine)
@@ -362,7 +332,7 @@ class Communicator:
 
     def check_same(self, model: Any, op: str = "check_same") -> None:
         """Raises CollectiveError where a parameter's bits differ between ranks, naming the first and the rank."""
-        named = _model_of(model)
+        named = named_parameters(model)
         if self._main is None:
             return
         digests = [(f"parameter {name}", 0 if p.data is None else digest_of(p.data)) for name, p in named]
@@ -374,7 +344,7 @@ class Communicator:
     def allreduce_persistent(self, model: Any) -> None:
         """The running averages of each BatchNorm become their mean over ranks. `optimizer.update` does so in each step,
         weighted by examples; this is for models that are trained otherwise."""
-        _model_of(model)
+        named_parameters(model)
         for p in persistent(model):
             if self.size > 1 and p.data is not None:
                 p.data = (self.allreduce(p.data.astype(np.float64)) / self.size).astype(p.data.dtype)
