@@ -22,6 +22,9 @@ ROOMS = (
 )
 
 
+GENERATED = {"_ops": {"_elementwise"}}      # modules that a checkout has once it is built, and what they need
+
+
 def modules():
     """{module's name below dezero_c: its source}"""
     found = {}
@@ -29,7 +32,7 @@ def modules():
         name = ".".join(path.relative_to(ROOT / "dezero_c").with_suffix("").parts)
         if name != "__init__":
             found[name.removesuffix(".__init__")] = path
-    return found | {path.stem: path for path in sorted((ROOT / "src" / "dezero_c").glob("*.pyx"))}
+    return found | {path.stem: path for path in sorted((ROOT / "src" / "dezero_c").glob("*.pyx")) if path.stem not in GENERATED}
 
 
 def known(name, names):
@@ -71,9 +74,11 @@ def of_cython(path, names):
 
 def needs():
     """{module: the modules that it needs}; the package itself, which imports everything, is left out."""
-    names = modules()
-    found = {name: (of_python if path.suffix == ".py" else of_cython)(path, names) - {name, ""} for name, path in names.items()}
-    return {name: wants for name, wants in found.items() if wants or names[name].name != "__init__.py"}
+    sources = modules()
+    names = {*sources, *GENERATED}
+    found = {name: (of_python if path.suffix == ".py" else of_cython)(path, names) - {name, ""}
+             for name, path in sources.items()}
+    return GENERATED | {name: wants for name, wants in found.items() if wants or sources[name].name != "__init__.py"}
 
 
 def circles(graph):

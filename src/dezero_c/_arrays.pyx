@@ -11,8 +11,8 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_MAXDIM, K_CONST, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum,
-    empty_array, grad_array, kernels, record_of, recording, set_private_grad)
+    DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum, empty_array,
+    grad_array, kernels, record_of, recording, set_private_grad, wants_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -22,7 +22,7 @@ cdef class ArrayFunction(Function):
     """The base of the operations on whole arrays."""
 
     cdef object gradients(self, object gy):
-        """The inputs' gradients as ndarrays: a sequence, None where one has none or is constant (K_CONST). gy has the shape
+        """The inputs' gradients as ndarrays: a sequence, None where one has none or wants none. gy has the shape
         and dtype of the output. The arrays are new: neither gy nor an input, nor a view of one. None: `backward` is to do
         it, because a dtype or a shape is not what the kernels take."""
         return None
@@ -48,7 +48,7 @@ cdef class ArrayFunction(Function):
         for k in range(self.nin):
             x = self.arg(k)
             gx = gxs[k]
-            if gx is not None and not x.kind & K_CONST:
+            if gx is not None and wants_grad(x):
                 set_private_grad(x, gx if cnp.PyArray_IS_C_CONTIGUOUS(gx) else cnp.PyArray_NewCopy(gx, cnp.NPY_CORDER))
         return 1
 

@@ -16,7 +16,8 @@ from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport (
-    DZ_F32, K_CONST, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t)
+    DZ_F32, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t,
+    wants_grad)
 from dezero_c._im2col cimport check_called, columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
 
 from dezero_c import _core
@@ -256,7 +257,7 @@ cdef object bias_gradient(Function f, object gy):
     if f.nin < 3:
         return None
     b = f.in2
-    return None if b.kind & K_CONST or data_of(b) is None else sum_axes(gy, (0, 2, 3))
+    return None if not wants_grad(b) or data_of(b) is None else sum_axes(gy, (0, 2, 3))
 
 
 cdef object answer(Function f, object gx, object gW, object gb):
@@ -300,9 +301,9 @@ cdef class Conv2d(ArrayFunction):
         check_called(self, self.in1)
         x, W = self.in0, self.in1
         gx = gW = None
-        if not self.in0.kind & K_CONST:
+        if wants_grad(self.in0):
             gx = deconv2d(gy, W, None, self.stride, self.pad, x.shape[2:], self.dilation, self.groups)
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gW = conv_gradw(x, gy, W.shape[2:], self.stride, self.pad, self.dilation, self.groups)
         return answer(self, gx, gW, bias_gradient(self, gy))
 
@@ -314,7 +315,7 @@ cdef class Conv2d(ArrayFunction):
         cdef tuple g
         cdef bint need_x, need_W
         check_called(self, self.in1)
-        need_x, need_W = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        need_x, need_W = wants_grad(self.in0), wants_grad(self.in1)
         x, W, b = data_of(self.in0), data_of(self.in1), data_of(self.in2) if self.nin == 3 else None
         if not all_of(dt, x, W, b):
             return None
@@ -324,7 +325,7 @@ cdef class Conv2d(ArrayFunction):
         gy = carray(gy, dt)
         g = convolve(&w, dt, groups, W.shape[0], carray(x, dt) if need_W else None, carray(W, dt) if need_x else None, None, gy,
                      False, need_x, need_W)
-        return answer(self, g[1], g[2], None if b is None or self.in2.kind & K_CONST else channel_sum(gy))
+        return answer(self, g[1], g[2], None if b is None or not wants_grad(self.in2) else channel_sum(gy))
 
 
 cdef class Deconv2d(ArrayFunction):
@@ -392,9 +393,9 @@ cdef class Deconv2d(ArrayFunction):
         check_called(self, self.in1)
         x, W = self.in0, self.in1
         gx = gW = None
-        if not self.in0.kind & K_CONST:
+        if wants_grad(self.in0):
             gx = conv2d(gy, W, None, self.stride, self.pad, self.dilation, self.groups)
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gW = conv_gradw(gy, x, W.shape[2:], self.stride, self.pad, self.dilation, self.groups)
         return answer(self, gx, gW, bias_gradient(self, gy))
 
@@ -406,7 +407,7 @@ cdef class Deconv2d(ArrayFunction):
         cdef tuple g
         cdef bint need_x, need_W
         check_called(self, self.in1)
-        need_x, need_W = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        need_x, need_W = wants_grad(self.in0), wants_grad(self.in1)
         x, W, b = data_of(self.in0), data_of(self.in1), data_of(self.in2) if self.nin == 3 else None
         if not all_of(dt, x, W, b):
             return None
@@ -416,7 +417,7 @@ cdef class Deconv2d(ArrayFunction):
         gy = carray(gy, dt)
         g = convolve(&w, dt, groups, W.shape[0], gy, carray(W, dt) if need_x else None, None, carray(x, dt) if need_W else None,
                      need_x, False, need_W)
-        return answer(self, g[0], g[2], None if b is None or self.in2.kind & K_CONST else channel_sum(gy))
+        return answer(self, g[0], g[2], None if b is None or not wants_grad(self.in2) else channel_sum(gy))
 
 
 cdef class Conv2DGradW(ArrayFunction):
@@ -460,9 +461,9 @@ cdef class Conv2DGradW(ArrayFunction):
         check_called(self, self.in1)
         x, gy = self.in0, self.in1
         gx = ggy = None
-        if not self.in0.kind & K_CONST:
+        if wants_grad(self.in0):
             gx = deconv2d(gy, ggW, None, self.stride, self.pad, x.shape[2:], self.dilation, self.groups)
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             ggy = conv2d(x, ggW, None, self.stride, self.pad, self.dilation, self.groups)
         return gx, ggy
 
@@ -474,7 +475,7 @@ cdef class Conv2DGradW(ArrayFunction):
         cdef tuple g
         cdef bint need_x, need_gy
         check_called(self, self.in1)
-        need_x, need_gy = not self.in0.kind & K_CONST, not self.in1.kind & K_CONST
+        need_x, need_gy = wants_grad(self.in0), wants_grad(self.in1)
         x, gy = data_of(self.in0), data_of(self.in1)
         if not all_of(dt, x, gy, None):
             return None

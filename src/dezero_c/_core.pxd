@@ -212,6 +212,16 @@ cdef inline bint view(Variable v, dz_view *w):
         return True
     return dz_view_object(<PyObject *> v._data, w) != 0
 
+cdef inline bint wants_grad(Variable x) noexcept:
+    """Whether a gradient of x is for anybody: not of an operand that was no Variable."""
+    return not x.kind & K_CONST
+
+
+cdef inline bint has_grad(Variable x) noexcept:
+    """Whether x has a gradient already, which a new one is added to."""
+    return x.gstate != G_NONE
+
+
 # What Variable's methods reach in higher modules, filled by them at import: op numbers and C entry points for the
 # elementwise operators, Python callables for the rest.
 cdef struct Hooks:

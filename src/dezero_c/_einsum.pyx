@@ -13,7 +13,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype
-from dezero_c._core cimport K_CONST, Variable, call_native, data_of
+from dezero_c._core cimport Variable, call_native, data_of, wants_grad
 
 from dezero_c import _core
 
@@ -247,7 +247,7 @@ cdef class Einsum(ArrayFunction):
         cdef list xs = [self.arg(k) for k in range(self.nin)], gxs = []
         cdef tuple form = plain(self.subscripts, tuple([x.shape for x in xs]))
         for k in range(self.nin):
-            if (<Variable> xs[k]).kind & K_CONST:
+            if not wants_grad(<Variable> xs[k]):
                 gxs.append(None)
                 continue
             operands, terms, result, _ = self.plan(k, xs, form, gy.dtype)
@@ -263,7 +263,7 @@ cdef class Einsum(ArrayFunction):
             return None
         form = plain(self.subscripts, tuple([x.shape for x in xs]))
         for k in range(self.nin):
-            if self.arg(k).kind & K_CONST:
+            if not wants_grad(self.arg(k)):
                 gxs.append(None)
                 continue
             operands, terms, result, sizes = self.plan(k, xs, form, gy.dtype)

@@ -17,13 +17,13 @@ from cpython.object cimport PyObject
 from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE, G_RAW,
-    K_CONST, K_WEAK, Function, Variable, as_operand, clone_function, data_of, drop_grad, dz_args, dz_axes, dz_bind,
-    dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np,
-    dz_odd, dz_op, dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view,
-    empty_array, empty_in_order, function_call, grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, hooks,
+    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_RAW, K_CONST,
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, drop_grad, dz_args, dz_axes, dz_bind, dz_broadcast,
+    dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op,
+    dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array,
+    empty_in_order, function_call, grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, has_grad, hooks,
     kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
-    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, view, wrap)
+    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, view, wants_grad, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -520,7 +520,7 @@ cdef object passable(Variable x, Variable y, bint keep):
     """y's gradient, which is even or has been seen, where x, which has none, can have it too and none can tell that it is the
     same array: it is read-only, or x's gradient will be dropped. Else None."""
     cdef object a
-    if x.gstate != G_NONE or y.gstate < G_EVEN or x is y:
+    if has_grad(x) or y.gstate < G_EVEN or x is y:
         return None
     a = y._grad
     if isinstance(a, Variable):
@@ -651,7 +651,7 @@ cdef class Elementwise(Function):
         if classes[self.op] is not type(self):
             return Function.vjp_graph(self, gys)
         y = self.value()
-        return [None if self.arg(k).kind & K_CONST else self.gradient(k, gys[0], y) for k in range(self.nin)]
+        return [None if not wants_grad(self.arg(k)) else self.gradient(k, gys[0], y) for k in range(self.nin)]
 
     cdef Variable value(self):
         """The output, computed again if nobody holds it any more: with its graph, which a derivative of the gradient needs."""
@@ -703,9 +703,9 @@ cdef class Elementwise(Function):
                 return 0
         for i in range(n):
             x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
-            if op.bwd[i][dt] == NULL or x.kind & K_CONST:
+            if op.bwd[i][dt] == NULL or not wants_grad(x):
                 continue
-            if x.gstate == G_NONE:
+            if not has_grad(x):
                 a.acc = 0
                 a.out = dz_raw_scalar(&x.g, dt)
                 x.gstate = G_RAW
@@ -728,7 +728,7 @@ cdef class Elementwise(Function):
         cdef const dz_op *op = &dz_ops[self.op]
         cdef Variable x0 = self.in0, x1 = self.in1
         cdef dz_view g
-        if x0 is x1 or x0.gstate != G_NONE or x1.gstate != G_NONE or (x0.kind | x1.kind) & K_CONST:
+        if x0 is x1 or has_grad(x0) or has_grad(x1) or (x0.kind | x1.kind) & K_CONST:
             return False
         if y.gstate >= G_EVEN:
             if (op.passes_gy[0] and passable(x0, y, keep) is not None) or (op.passes_gy[1] and passable(x1, y, keep) is not None):
@@ -786,7 +786,7 @@ cdef class Elementwise(Function):
                 a.st[i] = 0
                 if w[i].size != 1 or w[i].nd > w[DZ_Y].nd:
                     flat = False
-            if op.bwd[i][dt] != NULL and not x.kind & K_CONST:
+            if op.bwd[i][dt] != NULL and wants_grad(x):
                 if same:
                     last = i
                 else:
@@ -807,12 +807,12 @@ cdef class Elementwise(Function):
         if stretched:       # first, so that the last of the others can take y's gradient over
             for k in range(n):
                 x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
-                if op.bwd[k][dt] != NULL and not x.kind & K_CONST and not dz_same_shape(&w[k], &w[DZ_Y]):
+                if op.bwd[k][dt] != NULL and wants_grad(x) and not dz_same_shape(&w[k], &w[DZ_Y]):
                     checks = checks or op.checks[k]
                     self.summed(k, x, w, a, flat, <const ptrdiff_t *const *> sts)
         for k in range(last + 1):
             x = self.in0 if k == 0 else self.in1 if k == 1 else self.in2
-            if op.bwd[k][dt] == NULL or x.kind & K_CONST or not dz_same_shape(&w[k], &w[DZ_Y]):
+            if op.bwd[k][dt] == NULL or not wants_grad(x) or not dz_same_shape(&w[k], &w[DZ_Y]):
                 continue
             checks = checks or op.checks[k]
             if op.passes_gy[k] and y.gstate >= G_ARRAY and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \

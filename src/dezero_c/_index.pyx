@@ -18,9 +18,9 @@ from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, normal_axes
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, K_CONST, Function, Variable, as_operand, call_native, clone_function,
-    data_of, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, kernels,
-    new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_private_grad)
+    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, clone_function, data_of, dz_args,
+    dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, has_grad, kernels,
+    new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_private_grad, wants_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
@@ -328,7 +328,7 @@ cdef char *zeroed_target(Variable x, const dz_view *xv) except NULL:
     """Where x's gradient lies, to be added to: zeros where there was none."""
     cdef bint acc
     cdef char *p
-    if x.gstate == G_NONE and not dz_raw_fits(xv.dt, xv.nd, xv.size):   # zeros that are never touched may cost nothing
+    if not has_grad(x) and not dz_raw_fits(xv.dt, xv.nd, xv.size):   # zeros that are never touched may cost nothing
         set_private_grad(x, cnp.PyArray_ZEROS(xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), 0))
     p = grad_target(x, xv, &acc)
     if not acc:
@@ -370,7 +370,7 @@ cdef class GetItem(ArrayFunction):
         cdef Rows r
         cdef tuple found
         cdef object data
-        if x.kind & K_CONST:
+        if not wants_grad(x):
             return 1
         if is_basic(self.saved):
             if views_agree(x, y, &xv, &gv) and add_box(x, &xv, self.saved, &gv):
@@ -666,7 +666,7 @@ cdef class SetAt(ArrayFunction):
         cdef tuple last = last_ones(self.slices, gy.shape)
         cdef object gx = gy.copy(), gv = None
         gx[self.slices] = 0
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gv = np.array(gather(gy, self.slices))
             if gv.shape != self.in1.shape:
                 return None
@@ -715,7 +715,7 @@ cdef class AddAt(ArrayFunction):
 
     cdef object gradients(self, object gy):
         cdef object gv = None
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gv = np.array(gather(gy, self.slices))
             if gv.shape != self.in1.shape:
                 return None

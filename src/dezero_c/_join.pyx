@@ -16,7 +16,7 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, run
 from dezero_c._core cimport (
     DZ_MAXDIM, K_CONST, Variable, as_operand, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels,
-    new_variable, ptrdiff_t, set_data_array, view)
+    new_variable, ptrdiff_t, set_data_array, view, wants_grad)
 from dezero_c._index cimport scatter
 from dezero_c._shape cimport copy_into, views_agree
 
@@ -243,7 +243,7 @@ cdef class Concatenate(ArrayFunction):
         for k in range(self.nin):
             x = self.arg(k)
             n = lengths[k]
-            if x.kind & K_CONST:
+            if not wants_grad(x):
                 gxs.append(None)
             else:
                 gxs.append(reshape(get_item(gy, (FULL,) * axis + (slice(start, start + n),)), shapes[k]))
@@ -283,7 +283,7 @@ cdef class Concatenate(ArrayFunction):
                 n = xv.size * dz_itemsize(xv.dt)
             else:
                 n = xv.shape[axis] * st[axis]
-            if not x.kind & K_CONST:
+            if wants_grad(x):
                 copy_into(x, &xv, p, st)
             p += n
         return 1
@@ -339,7 +339,7 @@ cdef class Stack(ArrayFunction):
         cdef list shapes = [self.arg(k).shape for k in range(self.nin)]
         if any([(*shape[:axis], self.nin, *shape[axis:]) != gy.shape for shape in shapes]):
             raise rebound("stack", shapes, gy)
-        return tuple([None if self.arg(k).kind & K_CONST else get_item(gy, (FULL,) * axis + (k,)) for k in range(self.nin)])
+        return tuple([None if not wants_grad(self.arg(k)) else get_item(gy, (FULL,) * axis + (k,)) for k in range(self.nin)])
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef dz_view xv, gv
@@ -365,7 +365,7 @@ cdef class Stack(ArrayFunction):
             st[j] = st[j + 1]
         for k in range(self.nin):
             x = self.arg(k)
-            if not x.kind & K_CONST:
+            if wants_grad(x):
                 view(x, &xv)
                 copy_into(x, &xv, gv.p + k * step, st)
         return 1

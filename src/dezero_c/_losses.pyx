@@ -14,8 +14,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, reduction_of, run
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize,
-    dz_same_shape, dz_sum_cols, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, view, wrap)
+    DZ_F64, ERA_CORE, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
+    dz_sum_cols, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, view, wants_grad, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus
@@ -41,7 +41,7 @@ cdef tuple pair_of(object x0, object x1, str op):
     if a.shape != b.shape and a.ndim > 0 and b.ndim > 0:
         warnings.warn(f"{op}: shapes {a.shape} and {b.shape} differ and are broadcast together, every element of one beside those"
                       " of the other; reshape the target to the prediction's shape", UserWarning, stacklevel=2)
-    if a.kind & K_CONST:
+    if not wants_grad(a):
         a = like(a, b)
     return floating(a), floating(like(b, a))
 
@@ -152,15 +152,15 @@ cdef class MeanSquaredError(ArrayFunction):
         cdef double gy, c
         cdef char *p0 = NULL
         cdef char *p1 = NULL
-        if (x0.gstate != G_NONE and not x0.kind & K_CONST) or (x1.gstate != G_NONE and not x1.kind & K_CONST) or x0 is x1 \
+        if (has_grad(x0) and wants_grad(x0)) or (has_grad(x1) and wants_grad(x1)) or x0 is x1 \
                 or not view(x0, &a) or not view(x1, &b) or not grad_view(y, &g) or g.nd != 0 or a.dt != b.dt or g.dt != a.dt \
                 or a.strides != NULL or b.strides != NULL or a.size == 0 or not dz_same_shape(&a, &b):
             return ArrayFunction.vjp_raw(self, y, keep)
         gy = (<const double *> g.p)[0] if g.dt == DZ_F64 else (<const float *> g.p)[0]
         c = 2.0 / (a.shape[0] if a.nd > 0 else 1)
-        if not x0.kind & K_CONST:
+        if wants_grad(x0):
             p0 = grad_target(x0, &a, &acc)
-        if not x1.kind & K_CONST:
+        if wants_grad(x1):
             p1 = grad_target(x1, &b, &acc)
         dz_squared_error_grad(a.dt, a.size, a.p, b.p, gy, c, p0, p1)
         return 1
@@ -173,9 +173,9 @@ cdef class MeanSquaredError(ArrayFunction):
             return None
         a = carray(x0, dt)
         b = carray(x1, dt)
-        if not v0.kind & K_CONST:
+        if wants_grad(v0):
             gx0 = new_array(x0.shape, dt)
-        if not v1.kind & K_CONST:
+        if wants_grad(v1):
             gx1 = new_array(x0.shape, dt)
         dz_squared_error_grad(dt, x0.size, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), gy,
                               2.0 / batch(x0.shape, "mean_squared_error"), NULL if gx0 is None else cnp.PyArray_BYTES(gx0),

@@ -13,9 +13,9 @@ from cpython.object cimport PyObject
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, K_CONST, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_target,
-    grad_array, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_array, grad_target,
+    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view, wants_grad)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, transpose, unbroadcast
@@ -124,7 +124,7 @@ cdef object raw_gradients(Variable x, Variable W, object gy):
     if dt < 0 or kernel_dtype(xa) != dt or kernel_dtype(wa) != dt:
         return None
     try:
-        return pulled_back(xa, wa, gy, not x.kind & K_CONST, not W.kind & K_CONST)
+        return pulled_back(xa, wa, gy, wants_grad(x), wants_grad(W))
     except ValueError:
         return None     # rebound data: the general way says so
 
@@ -217,7 +217,7 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
     if b is not None and (not view(b, &bv) or bv.dt != gv.dt or bv.strides != NULL or not (
             dz_same_shape(&bv, &gv) or (bv.nd == 1 and bv.shape[0] == n))):
         return False
-    if b is not None and not b.kind & K_CONST:
+    if b is not None and wants_grad(b):
         p = grad_target(b, &bv, &acc)
         if bv.nd == 1:
             dz_sum_rows(gv.dt, gv.p, m, n, p, acc)
@@ -225,27 +225,27 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
             dz_sum_rows(gv.dt, gv.p, 1, m * n, p, acc)
     if xv.strides == NULL and wv.strides == NULL and wv.size <= DZ_MM_SMALL and xv.size <= DZ_MM_SMALL \
             and xv.size * n <= DZ_MM_SMALL:
-        if not x.kind & K_CONST:
+        if wants_grad(x):
             p = grad_target(x, &xv, &acc)
             dz_mm_gx(gv.dt, gv.p, wv.p, p, m, k, n, acc)
-        if not W.kind & K_CONST:
+        if wants_grad(W):
             p = grad_target(W, &wv, &acc)
             dz_mm_gw(gv.dt, xv.p, gv.p, p, m, k, n, acc)
         return True
     if xv.size * n <= DZ_MM_DIRECT and wv.size <= DZ_MM_DIRECT and gv.size > 0 and blas_steps(&xv, &x0, &x1) \
             and blas_steps(&wv, &w0, &w1):
         item = dz_itemsize(gv.dt)
-        if not x.kind & K_CONST:
+        if wants_grad(x):
             p = grad_target(x, &xv, &acc)
             product_into(gv.dt, gv.p, n * item, item, wv.p, w1, w0, p, m, n, k, acc)
-        if not W.kind & K_CONST:
+        if wants_grad(W):
             p = grad_target(W, &wv, &acc)
             product_into(gv.dt, xv.p, x1, x0, gv.p, n * item, item, p, k, m, n, acc)
         return True
     gy = grad_array(y)
-    if not x.kind & K_CONST:
+    if wants_grad(x):
         set_private_grad(x, cnp.PyArray_MatrixProduct(gy, flipped(data_of(W))))
-    if not W.kind & K_CONST:
+    if wants_grad(W):
         set_private_grad(W, cnp.PyArray_MatrixProduct(flipped(data_of(x)), gy))
     return True
 
@@ -393,7 +393,7 @@ cdef class Linear(ArrayFunction):
         if gs is None or self.nin < 3:
             return gs
         b = data_of(self.in2)
-        if not self.in2.kind & K_CONST and b is not None:
+        if wants_grad(self.in2) and b is not None:
             if kernel_dtype(b) != kernel_dtype(gy):
                 return None
             gb = bias_gradient(gy, b.shape)
@@ -519,9 +519,9 @@ cdef class TensorDot(ArrayFunction):
         if kernel_dtype(x) != kernel_dtype(gy) or kernel_dtype(W) != kernel_dtype(gy) or kernel_dtype(gy) < 0:
             return None
         by_W, order_x, by_x, order_W = self.plan()
-        if not self.in0.kind & K_CONST:
+        if wants_grad(self.in0):
             gx = TensorDot(by_W).forward(gy, W).transpose(order_x)
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gW = TensorDot(by_x).forward(x, gy).transpose(order_W)
         return gx, gW
 

@@ -11,7 +11,7 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, real_valued, run
 from dezero_c._core cimport (
-    K_CONST, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t)
+    Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
 
 from dezero_c import _core
 from dezero_c._core import Config
@@ -198,7 +198,7 @@ cdef class BatchNorm(ArrayFunction):
         inv = as_dtype(self.inv_std, dt)
         ggamma = new_array(gamma.shape, dt)
         gbeta = new_array(beta.shape, dt)
-        if not self.in0.kind & K_CONST:
+        if wants_grad(self.in0):
             gx = new_array(x.shape, dt)
         dz_batch_norm_grad(dt, outer, c, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(center), cnp.PyArray_BYTES(inv),
                            cnp.PyArray_BYTES(g), cnp.PyArray_BYTES(gy), self.train,

@@ -12,7 +12,7 @@ from libc.string cimport memset
 from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, run
 from dezero_c._core cimport (
     K_CONST, Variable, call_native, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target,
-    grad_view, kernels, ptrdiff_t, view)
+    grad_view, kernels, ptrdiff_t, view, wants_grad)
 from dezero_c._matmul cimport product_into
 
 from dezero_c import _core
@@ -99,10 +99,10 @@ cdef int small_gradients(Variable x, Variable W, const dz_view *g, ptrdiff_t k) 
     view(x, &xv)
     view(W, &wv)
     M = xv.shape[1]
-    if not x.kind & K_CONST:
+    if wants_grad(x):
         p = grad_target(x, &xv, &acc)
         product_into(g.dt, gk, H * item, item, wv.p, item, H * item, p, N, H, M, acc)
-    if not W.kind & K_CONST:
+    if wants_grad(W):
         p = grad_target(W, &wv, &acc)
         product_into(g.dt, xv.p, item, M * item, gk, H * item, item, p, M, N, H, acc)
     return 0
@@ -153,7 +153,7 @@ cdef class LSTMGates(ArrayFunction):
         for k in range(4):
             small_gradients(self.arg(0), self.arg(1 + k), &g, k)
             b = self.arg(5 + k)
-            if not b.kind & K_CONST:
+            if wants_grad(b):
                 view(b, &bv)
                 p = grad_target(b, &bv, &acc)
                 dz_sum_rows(g.dt, g.p + k * g.shape[1] * g.shape[2] * dz_itemsize(g.dt), g.shape[1], g.shape[2], p, acc)
@@ -170,7 +170,7 @@ cdef class LSTMGates(ArrayFunction):
         xT = x.T
         for k in range(4):
             g = gy[k]
-            if not self.arg(0).kind & K_CONST:
+            if wants_grad(self.arg(0)):
                 gx = added(gx, cnp.PyArray_MatrixProduct(g, xs[1 + k].T))
             gWx.append(cnp.PyArray_MatrixProduct(xT, g))
             gb.append(g.sum(axis=0))
@@ -239,7 +239,7 @@ cdef class LSTMCell(_OfGates):
         if self.in0 is self.in1 or not self.views(y, 3, &z, &c, &g):
             return 0
         gz = added_to(self.in0, &z)
-        if not self.in1.kind & K_CONST:
+        if wants_grad(self.in1):
             gc = added_to(self.in1, &c)
         dz_lstm_cell_grad(c.dt, c.size, cnp.PyArray_BYTES(self.act), c.p, g.p, gz, gc)
         return 1

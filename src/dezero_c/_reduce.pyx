@@ -13,10 +13,10 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
-    DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, G_NONE, Function, Variable, call_native, data_of, dz_args, dz_bind,
-    dz_even, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
-    dz_typenum, dz_view, grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, recording, set_even_grad,
-    set_shown_grad, view)
+    DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_even,
+    dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
+    dz_typenum, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, recording,
+    set_even_grad, set_shown_grad, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, where
@@ -112,7 +112,7 @@ cdef class Reduction(Function):
                 or not dz_stretch(&xv, xv.nd, xv.shape, sx):
             return 0
         step = item = dz_itemsize(xv.dt)
-        if not reads and x.gstate == G_NONE \
+        if not reads and not has_grad(x) \
                 and (xv.size * step >= SPREAD_BYTES or gv.size == 1 and not dz_raw_fits(xv.dt, xv.nd, xv.size)):
             spread(x, &xv, &gv, kernel, &p)
             return 1

@@ -17,10 +17,9 @@ from libc.limits cimport INT_MAX
 
 from dezero_c._arrays cimport argument
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, G_NONE, Function, Variable, call_native, data_of, drop_grad, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_map_sum, dz_ops, dz_same_shape, dz_stretch, dz_typenum, dz_view, dz_view_object,
-    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, share_grad,
-    view)
+    DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, call_native, data_of, drop_grad, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_itemsize, dz_map, dz_map_sum, dz_ops, dz_same_shape, dz_stretch, dz_typenum, dz_view, dz_view_object, grad_target,
+    grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, share_grad, view)
 from dezero_c._elementwise cimport summed_axes
 
 from dezero_c import _core
@@ -229,7 +228,7 @@ cdef class BroadcastTo(Function):
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef dz_view xv, yv, gv
         cdef Variable x = self.in0
-        cdef bint fresh = x.gstate == G_NONE, acc
+        cdef bint fresh = not has_grad(x), acc
         cdef char *out
         if not views_agree(x, y, &xv, &gv) or not view(y, &yv) or not dz_same_shape(&gv, &yv):
             return 0

@@ -14,8 +14,9 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, G_NONE, K_CONST, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
-    dz_sum_cols, dz_sum_rows, dz_view, grad_target, grad_view, kernels, new_grad, new_value, new_variable, ptrdiff_t, view, wrap)
+    DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_cols,
+    dz_sum_rows, dz_view, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, view,
+    wants_grad, wrap)
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad
@@ -113,9 +114,9 @@ cdef class AlongAxis(ArrayFunction):
         cdef dz_view xv, yv, gv
         cdef Py_ssize_t outer, n, inner
         cdef Variable x = self.in0
-        if x.kind & K_CONST:
+        if not wants_grad(x):
             return 1
-        if x.gstate != G_NONE or not view(x, &xv) or not view(y, &yv) or not grad_view(y, &gv) or xv.dt != yv.dt \
+        if has_grad(x) or not view(x, &xv) or not view(y, &yv) or not grad_view(y, &gv) or xv.dt != yv.dt \
                 or gv.dt != yv.dt or yv.strides != NULL or gv.strides != NULL or not dz_same_shape(&xv, &yv) \
                 or not dz_same_shape(&gv, &yv) or yv.size == 0 or self.extents(yv.nd, yv.shape, &outer, &n, &inner):
             return ArrayFunction.vjp_raw(self, y, keep)
@@ -349,7 +350,7 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
         cdef bint acc
         cdef char *p
         cdef char *room
-        if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0 or x.kind & K_CONST or not grad_view(y, &gv) \
+        if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0 or not wants_grad(x) or not grad_view(y, &gv) \
                 or gv.nd != 0 or gv.dt != xv.dt:
             return ArrayFunction.vjp_raw(self, y, keep)
         labels = plain_labels(self.in1, &xv)

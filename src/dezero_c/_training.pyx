@@ -11,7 +11,7 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
-    G_NONE, Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, kernels,
+    Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, has_grad, kernels,
     ptrdiff_t, set_data_array)
 
 from dezero_c._core import Parameter
@@ -131,7 +131,7 @@ def with_gradients(target):
 
 cdef inline bint has_gradient(object x):
     if isinstance(x, Variable):
-        return (<Variable> x).gstate != G_NONE
+        return has_grad(<Variable> x)
     return x.grad is not None
 
 
@@ -199,7 +199,7 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
         if not isinstance(param, Variable):
             raise TypeError(f"update: {type(param).__name__} is no Parameter")
         x = <Variable> param
-        if x.gstate == G_NONE:
+        if not has_grad(x):
             continue
         data = data_of(x)
         if not cnp.PyArray_Check(data):
