@@ -73,7 +73,7 @@ def measure_steps(comm, rounds):
         def lossfun(x, t, model=model):
             return F.softmax_cross_entropy(model(x), t)
 
-        optimizer = mpi.create_multi_node_optimizer(optimizers.SGD(0.01), comm, bucket_mb=1.0).setup(model)
+        optimizer = mpi.create_multi_node_optimizer(optimizers.SGD(0.01), comm).setup(model)
         times, alone = [], []
         for k in range(rounds + 3):
             comm.barrier()

@@ -1,5 +1,7 @@
 """Training on several ranks: the result of one process, to rounding or to the bit; weights at the start; overlap; the wire."""
 
+import os
+
 import numpy as np
 import pytest
 from ranks import passed
@@ -220,6 +222,42 @@ def test_two_runs_give_the_same_bits_in_rank_order(tmp_path):
         print(bits)
     """
     assert passed(3, program, folder=tmp_path) == passed(3, program, folder=tmp_path)
+
+
+SHARED = """
+from dezero_c.mpi import _shared
+if sys.argv[1] == "apart":
+    _shared._FOLDER = "/nowhere"
+for how in ({}, {"virtual_shards": 8}, {"allreduce_grad_dtype": "float16"}, {"allreduce_grad_dtype": "bfloat16"}):
+    comm = mpi.create_communicator(**how)
+    model = Model()
+    model.p, model.q = Parameter(np.zeros(10007, np.float32)), Parameter(np.zeros((3, 5), np.float32))
+    optimizer = mpi.create_multi_node_optimizer(optimizers.SGD(0.5), comm).setup(model)
+    rng = np.random.default_rng(comm.rank)
+    batches = list(mpi.DataLoader([(np.float32(k), k) for k in range(400)], 100, comm))
+    for step in range(4):
+        weights = rng.standard_normal(10007).astype(np.float32)
+        if how.get("virtual_shards"):
+            optimizer.update(lambda x, t: F.sum(model.p * (x[0] + 0.1)) / 7 + F.sum(model.q), batches[step])
+        else:
+            model.cleargrads()
+            (F.sum(model.p * weights) + (F.sum(model.q) if step % 2 and comm.rank == 1 else 0)).backward()
+            optimizer.update(examples=1 + comm.rank)
+        model.p.grad.data[...] = 7      # a rank's own, as everything that a step gives
+    shares = [bucket.shared is not None for bucket in optimizer._multi.reducer.buckets]
+    assert all(shares) if sys.argv[1] == "shared" else not any(shares), shares
+    assert comm.allgather_obj(model.p.data.tobytes()) == [model.p.data.tobytes()] * comm.size
+    if comm.rank == 0:
+        print(model.p.data.tobytes().hex(), model.q.data.tobytes().hex())
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no memory to share in files")
+@pytest.mark.parametrize("n", [2, 4])
+def test_memory_that_ranks_share_gives_the_same_bits_and_leaves_nothing_behind(n, tmp_path):
+    before = set(os.listdir("/dev/shm"))
+    assert passed(n, SHARED, "shared", folder=tmp_path) == passed(n, SHARED, "apart", folder=tmp_path)
+    assert not [name for name in set(os.listdir("/dev/shm")) - before if name.startswith("dezero_c-")]
 
 
 @pytest.mark.parametrize("number", [0, 3, 6, -8, 2.0, "8"])

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Channel", "CollectiveError", "digest_of", "place_of", "spelt_ranks"]
+__all__ = ["NAP", "Channel", "CollectiveError", "digest_of", "place_of", "spelt_ranks"]
 
 HEADER = np.dtype([("op", "S24"), ("digest", "<u8"), ("number", "<f8"), ("flag", "<i8"), ("spare", "<i8"), ("call", "<i8")])
 _OP = 24        # bytes of an operation's name
 END = "end of the program"
-_NAP = 1e-4     # seconds
+NAP = 1e-4      # seconds
 
 
 class CollectiveError(RuntimeError):
@@ -117,7 +117,7 @@ class Channel:
                     if not patient():
                         request.Wait()
                         break
-                    time.sleep(_NAP)
+                    time.sleep(NAP)
             found = self._all.copy()
             if (self._ops != self._ops[0]).any():
                 self._told_apart(self.mpi.allgather((op, place_of(sys._getframe(1)))))

@@ -21,6 +21,7 @@ import numpy as np
 from dezero_c._core import Variable
 from dezero_c.mpi._channel import CollectiveError, digest_of
 from dezero_c.mpi._models import described, named_parameters, persistent
+from dezero_c.mpi._shared import SharedSum, shared_sum
 from dezero_c.mpi._sums import Wire, add_up, ordered_sum
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Bucket:
         self.send: NDArray[Any] = np.empty(0)
         self.room: NDArray[Any] = np.empty(0)
         self.results: list[NDArray[Any]] = []
+        self.shared: SharedSum | None = None
+        self.tried = False      # whether memory to share has been asked for
 
     def add(self, place: int, size: int) -> None:
         self.places.append(place)
@@ -70,13 +73,20 @@ class Bucket:
 
     def rooms(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """(what is sent, room, what arrives). The last is one that nobody holds a view of any more: gradients are."""
-        if len(self.send) != self.length:
+        if self.shared is not None:
+            self.send = self.shared.part
+        elif len(self.send) != self.length:
             self.send, self.room = np.zeros(self.length, self.wire.dtype), np.empty(self.length, self.wire.dtype)
         for k in range(len(self.results)):
             if sys.getrefcount(self.results[k]) == 2:   # the list's and the argument's: nobody holds a view
                 return self.send, self.room, self.results[k]
         self.results = [*self.results[-1:], np.empty(self.length, self.wire.dtype)]
         return self.send, self.room, self.results[-1]
+
+    def share(self, mpi: Any) -> None:
+        """Called by all ranks of one machine together: from the next step on the bucket lies in memory that they share."""
+        self.tried = True
+        self.shared = shared_sum(mpi, self.wire, self.length)
 
 
 class Reducer:
@@ -278,10 +288,14 @@ class Reducer:
                 channel.mpi.Allgather(present.view(np.uint8), masks.view(np.uint8))
                 present = np.logical_or.reduce(masks, axis=0)
             if np.any(present):
-                if self.comm.deterministic or bucket.wire.name is not None:
+                if bucket.shared is not None:
+                    bucket.shared.total(result, self.comm.virtual_shards is not None, self._computing)
+                elif self.comm.deterministic or bucket.wire.name is not None:
                     ordered_sum(channel.mpi, bucket.wire, send, room, result, self.comm.virtual_shards is not None)
                 else:
                     channel.mpi.Allreduce(send, result)
+            if not bucket.tried and self.comm.intra_size == self.comm.size and self.comm.deterministic:
+                bucket.share(channel.mpi)
         arrived = time.perf_counter()
         for place, k in enumerate(bucket.places):
             if present[place]:

@@ -3,7 +3,8 @@
 Each rank gets every rank's part of one slice, adds the parts up in rank order, and hands the sum to all (an alltoall, then an
 allgather: the bytes of a ring allreduce). So the sum does not depend on the algorithm that an MPI picks for a size, on who comes
 first, nor on where ranks run. With virtual shards the parts are added as a binary tree, ((0 + 1) + (2 + 3)) + ..., whose inner
-nodes a rank with several shards has added up before: the same bits for 1, 2, 4 and 8 ranks.
+nodes a rank with several shards has added up before: the same bits for 1, 2, 4 and 8 ranks. Ranks of one machine take the same
+sums through memory that they share (_shared.py).
 
 Sixteen bits on the wire: each part is rounded once, added up in float32, and the sum is rounded once more. float16 has 11
 significant bits and ends at 65,504; bfloat16 has 8 and the range of float32. The error of a sum of N parts is at most
