@@ -43,7 +43,7 @@ def _constructor(code: CodeType, at: int) -> tuple[str, bool]:
     for each in dis.get_instructions(code):
         if each.offset >= at:
             break
-        begins = positions[each.offset // 2][:3:2] == start
+        begins = positions[each.offset // 2][:3:2] == start and each.opname != "LOAD_CONST"     # which is the keywords' names
         if (each.opname.startswith("LOAD_") and begins) or (in_name and each.opname in ("LOAD_ATTR", "LOAD_METHOD")):
             name, in_name = str(each.argval), True
         else:
