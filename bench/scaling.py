@@ -1,7 +1,8 @@
 """How training on several ranks scales: measured on this machine, and simulated past it. Run `python -m bench.scaling`.
 
 Measured on 1 and 2 ranks (3 and 4 where there are as many cores): the time of a step and the bytes that a rank sends; weak
-scaling, one rank's step time by two ranks'; the bucketed, ordered sum of gradients against MPI's plain Allreduce of the same
+scaling, one rank's step time by two ranks' (beside it the step of two ranks that do not speak: where it is longer than one's, the
+cores share what they need); the bucketed, ordered sum of gradients against MPI's plain Allreduce of the same
 array; a step of one rank under MPI against one without dezero_c.mpi.
 
 The model: a step takes the compute time of the slowest rank, t (1 + s sqrt(2 ln P)), and what is left of the sums of gradients
@@ -62,7 +63,7 @@ def models():
 
 
 def measure_steps(comm, rounds):
-    """{model: times of steps, of forward and backward alone, parameters' bytes}"""
+    """{model: times of steps, of steps of ranks that do not speak, of forward and backward alone, parameters' bytes}"""
     import dezero_c.functions as F
     from dezero_c import mpi, optimizers
 
@@ -74,13 +75,22 @@ def measure_steps(comm, rounds):
             return F.softmax_cross_entropy(model(x), t)
 
         optimizer = mpi.create_multi_node_optimizer(optimizers.SGD(0.01), comm).setup(model)
-        times, alone = [], []
+        plain = optimizers.SGD(0.01).setup(model)
+        times, silent, alone = [], [], []
         for k in range(rounds + 3):
             comm.barrier()
             begin = time.perf_counter()
             optimizer.update(lossfun, x, t)
             if k >= 3:
                 times.append(time.perf_counter() - begin)
+        for _ in range(rounds):     # the same step of as many ranks that do not speak: what they take from each other anyway
+            comm.barrier()
+            begin = time.perf_counter()
+            loss = lossfun(x, t)
+            model.cleargrads()
+            loss.backward()
+            plain.update()
+            silent.append(time.perf_counter() - begin)
         for _ in range(max(3, rounds // 3)):
             comm.barrier()
             begin = time.perf_counter()
@@ -91,7 +101,7 @@ def measure_steps(comm, rounds):
             alone.append((middle - begin, time.perf_counter() - middle))
         before = comm.traffic["bytes"]
         optimizer.update(lossfun, x, t)
-        found[name] = {"step": times,
+        found[name] = {"step": times, "silent": silent,
                        "forward": median([a for a, _ in alone]), "backward": median([b for _, b in alone]),
                        "parameter_bytes": sum(p.data.nbytes for p in model.params()),
                        "sent_bytes": comm.traffic["bytes"] - before}
@@ -134,8 +144,8 @@ def measure_sums(comm, rounds):
 
 
 def measure_overhead(comm, rounds):
-    """The ratio of a step of one rank under MPI to one of a plain optimizer, interleaved in one process: a median of ratios, for
-    a very short step too."""
+    """The ratio of a step of one rank under MPI to one of a plain optimizer, interleaved in one process and on one model (two
+    equal ones differ by up to two in a hundred, by where their weights lie): a median of ratios, for a very short step too."""
     import numpy as np
 
     import dezero_c.functions as F
@@ -147,18 +157,18 @@ def measure_overhead(comm, rounds):
                                        ("MLP 784-1000-10, batch 100", (1000, 10), 100, 784)):
         rng = np.random.default_rng(0)
         x, t = rng.standard_normal((batch, inputs)).astype(np.float32), rng.integers(0, 10, batch)
-        one, other = MLP(sizes, activation=F.relu), MLP(sizes, activation=F.relu)
-        plain = optimizers.SGD(0.01).setup(one)
-        multi = mpi.create_multi_node_optimizer(optimizers.SGD(0.01), comm).setup(other)
+        model = MLP(sizes, activation=F.relu)
+        plain = optimizers.SGD(0.01).setup(model)
+        multi = mpi.create_multi_node_optimizer(optimizers.SGD(0.01), comm).setup(model)
 
-        def a_step(k, model=one, optimizer=plain, x=x, t=t):
+        def a_step(k, model=model, optimizer=plain, x=x, t=t):
             for _ in range(k):
                 loss = F.softmax_cross_entropy(model(x), t)
                 model.cleargrads()
                 loss.backward()
                 optimizer.update()
 
-        def another(k, model=other, optimizer=multi, x=x, t=t):
+        def another(k, model=model, optimizer=multi, x=x, t=t):
             for _ in range(k):
                 loss = F.softmax_cross_entropy(model(x), t)
                 model.cleargrads()
@@ -358,16 +368,19 @@ def main(arguments=None):
     rounds = 1 if options.quick else 3      # whole runs, since a machine's pace changes: the medians are shown
     runs = {n: [started(mpiexec, n, options.quick) for _ in range(rounds)] for n in (1, 2, *(k for k in (3, 4) if k <= cores))}
     steps = {}
-    print(f"\n{'model':38s} {'parameters':>10s} {'1 rank':>9s} {'2 ranks':>9s} {'weak scaling':>12s} {'sent a step':>12s}")
+    print(f"\n{'model':38s} {'parameters':>10s} {'1 rank':>9s} {'2 ranks':>9s} {'2 silent':>9s} {'weak scaling':>12s} "
+          f"{'sent a step':>12s}")
     for name in runs[1][0]["steps"]:
         one = median([median(run["steps"][name]["step"]) for run in runs[1]])
         two = median([median(run["steps"][name]["step"]) for run in runs[2]])
+        silent = median([median(run["steps"][name]["silent"]) for run in runs[2]])
         about = runs[1][0]["steps"][name]
         steps[name] = {key: median([run["steps"][name][key] for run in runs[1]])
                        for key in ("forward", "backward", "parameter_bytes")}
-        steps[name] |= {"one": one, "two": two, "weak_scaling": one / two,
+        steps[name] |= {"one": one, "two": two, "silent": silent, "weak_scaling": one / two,
                         "sent_bytes": runs[2][0]["steps"][name]["sent_bytes"]}
-        print(f"{name:38s} {about['parameter_bytes'] / 1e6:8.2f}MB {one * 1e3:7.2f}ms {two * 1e3:7.2f}ms {one / two:12.3f} "
+        times = "ms ".join(f"{t * 1e3:7.2f}" for t in (one, two, silent))
+        print(f"{name:38s} {about['parameter_bytes'] / 1e6:8.2f}MB {times}ms {one / two:12.3f} "
               f"{steps[name]['sent_bytes'] / 1e6:10.2f}MB")
     sums = [tuple(median([run["sums"][k][i] for run in runs[2]]) for i in range(3)) for k in range(len(runs[2][0]["sums"]))]
     print(f"\na header on 2 ranks: {median([run['header'] for run in runs[2]]) * 1e6:.1f} us\n")

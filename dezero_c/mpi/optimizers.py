@@ -50,6 +50,7 @@ class _Multi:
 
     def __init__(self, comm: Communicator, kind: type[Optimizer], bucket_mb: float) -> None:
         self.comm, self.kind = comm, kind
+        self.alone = comm.size == 1 and comm.virtual_shards is None
         self.reducer = Reducer(comm, bucket_mb)
         self.examples = 0.0
         self.loss: float | None = None
@@ -131,7 +132,7 @@ class MultiNodeOptimizer(Optimizer):
         if self.target is None:
             raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
         multi.loss = None
-        if lossfun is None and multi.comm.size == 1 and multi.comm.virtual_shards is None:
+        if lossfun is None and multi.alone:
             super().update()
             return
         if lossfun is not None:
