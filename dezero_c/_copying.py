@@ -24,14 +24,33 @@ if TYPE_CHECKING:
 _graphs: weakref.WeakKeyDictionary[Variable, weakref.ref[_Graph]] = weakref.WeakKeyDictionary()
 
 
+_COMPILED = "dezero_c:"     # before the names of compiled classes
+
+
 def _named(cls: type[Any]) -> Named:
-    """cls, or its name in chapter1: pickle would look for those classes in a module `chapter1`, which exists only while
-    the drop-in is on."""
+    """cls; for a compiled class the name that it is registered by, whatever module it is in; for one of chapter1 its name
+    there: pickle would look for it in a module `chapter1`, which exists only while the drop-in is on."""
+    if (name := _core.class_name(cls)) is not None:
+        return _COMPILED + name
     return cls.__name__ if vars(chapter1).get(cls.__name__) is cls else cls
 
 
 def _class(named: Named) -> Any:
-    return getattr(chapter1, named) if isinstance(named, str) else named
+    if not isinstance(named, str):
+        return named        # a user's class; in pickles of 0.1.0 compiled ones too
+    if not named.startswith(_COMPILED):
+        return getattr(chapter1, named)
+    name = named.removeprefix(_COMPILED)
+    try:
+        return _core.class_by_name(name)
+    except KeyError:
+        import dezero_c.core_simple
+        import dezero_c.layers
+    try:
+        return _core.class_by_name(name)
+    except KeyError:
+        raise AttributeError(f"this pickle holds a {name}, which dezero_c {dezero_c.__version__} does not have; read it with the "
+                             "version that wrote it") from None
 
 
 class _Graph:

@@ -312,6 +312,12 @@ def select_simd(level: str) -> None:
 def open_class(cls: type) -> None:
     """Lets a built-in class take new attributes, as Python classes do."""
 
+def class_name(cls: type) -> str | None:
+    """The name that pickles have for a compiled class of this package; None for any other class."""
+
+def class_by_name(name: str) -> type:
+    """The class of that name; KeyError where there is none, or its module has not been imported."""
+
 def register_era(era: int, cls: type[Variable]) -> None:
     """Makes `cls`, a subclass of Variable, the class of an era's outputs (1: core_simple, 2: chapter1)."""
 

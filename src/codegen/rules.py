@@ -29,7 +29,7 @@ class GraphFormula(Formula):
         return f"self.in{self.op.args.index(name)}" if name in self.op.args else name
 
     def param(self, name):
-        return f"(<tuple>self.saved)[{self.op.param_names.index(name)}]"
+        return f"(<tuple>self.given)[{self.op.param_names.index(name)}]"
 
     def negative(self, a):
         return f"apply1(DZ_OP_NEG, {a})"
@@ -88,13 +88,13 @@ def cython_source(table):
             sig = ", ".join("=".join(p) for p in op.params)
             out.append(f"    def __init__(self, {sig}):\n        self.set_params(({', '.join(op.param_names)},))\n")
             for i, p in enumerate(op.param_names):
-                out.append(f"    @property\n    def {p}(self):\n        return (<tuple>self.saved)[{i}]\n")
+                out.append(f"    @property\n    def {p}(self):\n        return (<tuple>self.given)[{i}]\n")
         out.append("    cdef object reference(self, tuple xs):")
         if not op.entry.get("complex", True):
             out.append("        ordered(xs)")
         out.append(f"        {', '.join(op.args)}{',' if n == 1 else ''} = xs")
         if op.params:
-            out.append(f"        {', '.join(op.param_names)}{',' if len(op.params) == 1 else ''} = self.saved")
+            out.append(f"        {', '.join(op.param_names)}{',' if len(op.params) == 1 else ''} = self.given")
         out.append(f"        return {op.entry['numpy']}\n")
         out.append("    cdef object vjp(self, int k, object gy, object y):")
         for i, a in enumerate(op.args):

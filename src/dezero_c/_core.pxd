@@ -155,7 +155,7 @@ cdef class Function:
     cdef Variable in0, in1, in2     # up to three inputs
     cdef tuple rest                 # all inputs, where there are more
     cdef object outs                # list of outputs' references: several outputs, or somebody asked
-    cdef object saved               # the family's: parameters, what backward needs
+    cdef object given               # what it was made with, where its class has no field for that: parameters, an index
     cdef PyObject *out0             # the single output, not owned; NULL once it is gone
     cdef Py_ssize_t gen
     cdef unsigned long long mark    # number of the walk that has seen this node

@@ -129,27 +129,57 @@ def register_era(int era, cls):
 
 cdef enum:      # object fields, each None in a new node
     VARIABLE_NONES = 4      # _data, _grad, _name, _creator
-    FUNCTION_NONES = 6      # in0, in1, in2, rest, outs, saved
+    FUNCTION_NONES = 6      # in0, in1, in2, rest, outs, given
 
 
 cdef object clone_function(PyObject *prototype):
     return dz_node_clone(prototype, 1, size_of_function, FUNCTION_NONES)
 
 
+# The compiled classes by the names that pickles have for them, so that a class can move from one module to another.
+cdef dict classes_by_name = {}
+
+
+cdef int register_class(type cls) except -1:
+    cdef str name = cls.__name__, where = (<bytes> (<PyTypeObject *> cls).tp_name).decode()
+    if where.startswith("dezero_c._simple."):
+        name = "core_simple." + name
+    if classes_by_name.setdefault(name, cls) is not cls:
+        raise ImportError(f"{where}: there is another compiled class of that name, and pickles could not tell "
+                          "them apart; call it something else")
+    return 0
+
+
+def class_name(cls):
+    """The name that pickles have for a compiled class of this package; None for any other class."""
+    cdef str name = cls.__name__
+    if classes_by_name.get(name) is cls:
+        return name
+    name = "core_simple." + name
+    return name if classes_by_name.get(name) is cls else None
+
+
+def class_by_name(str name):
+    """The class of that name; KeyError where there is none, or its module has not been imported."""
+    return classes_by_name[name]
+
+
 cdef int open_function_class(type cls) except -1:
     """Readies a subclass of Function that adds no fields of its own."""
     dz_open_sub(<PyTypeObject *> cls, <PyTypeObject *> Function)
-    return 0
+    return register_class(cls)
 
 
 def open_class(type cls):
     """Lets a built-in class take new attributes, as Python classes do."""
     dz_open_class(<PyTypeObject *> cls)
+    register_class(cls)
 
 
 cdef int open_variable_class(type cls) except -1:
     """Readies a subclass of Variable that adds no fields of its own."""
     dz_open_sub(<PyTypeObject *> cls, <PyTypeObject *> Variable)
+    register_class(cls)
     dz_set_metaclass(<PyTypeObject *> cls, _VariableType)
     return 0
 
@@ -670,6 +700,8 @@ include "_walk.pxi"
 
 dz_open_root(<PyTypeObject *> Variable, 0, attrs_of_variable, unlink, attribute_set, variable_dealloc)
 dz_set_metaclass(<PyTypeObject *> Variable, _VariableType)
+register_class(Variable)
 dz_open_root(<PyTypeObject *> Function, 1, attrs_of_function, NULL, attribute_set, function_dealloc)
+register_class(Function)
 open_variable_class(Parameter)
 register_era(ERA_CORE, Variable)

@@ -581,7 +581,7 @@ cdef class Elementwise(Function):
             self.general_params = abs(params[0]) > DZ_MAXTEN
         elif self.op == DZ_OP_POLYGAMMA:
             params = (order_of(params[0]),)
-        self.saved = params
+        self.given = params
         for i, p in enumerate(params):
             if self.op == DZ_OP_NAN_TO_NUM and i > 0 and not isinstance(p, Variable):
                 # the kernel has the largest numbers in place of infinities, no others
@@ -594,7 +594,7 @@ cdef class Elementwise(Function):
                 raise TypeError(f"{type(self).__name__}: parameter {i + 1} is a Variable, which would get no gradient; give its "
                                 "data, or compose it of operations whose operands are Variables (maximum, minimum, power, where)")
             elif isinstance(p, np.generic) and p.dtype.kind in "fiub":      # a number like any other
-                self.saved = self.saved[:i] + (p.item(),) + self.saved[i + 1:]
+                self.given = self.given[:i] + (p.item(),) + self.given[i + 1:]
                 self.param[i] = p
             else:
                 self.general_params = True
@@ -603,7 +603,7 @@ cdef class Elementwise(Function):
     @property
     def params(self):
         """The scalar parameters, in the order of the class's arguments."""
-        return self.saved or ()
+        return self.given or ()
 
     def _arguments(self):
         return self.params
@@ -662,7 +662,7 @@ cdef class Elementwise(Function):
         y = evaluate(self, self.nin, self.in0, self.in1, self.in2)
         if recording():
             f = new_function(self.op)
-            f.saved = self.saved
+            f.given = self.given
             f.param[0], f.param[1] = self.param[0], self.param[1]
             f.general_params = self.general_params
             record_of(f, self.nin, self.in0, self.in1, self.in2, y)

@@ -109,6 +109,24 @@ class _Gone:
 GONE = weakref.ref(_Gone())     # what a dead output's reference looks like
 
 
+class OutputReference(weakref.ref):
+    """One of several outputs; its shape and dtype, which a gradient of zeros needs, are known when it is gone too."""
+
+    __slots__ = ("dtype", "shape")
+
+
+cdef object output_reference(Variable y):
+    cdef object r = OutputReference(y), value = data_of(y)
+    r.shape, r.dtype = value.shape, value.dtype
+    return r
+
+
+cdef object gone_reference(object shape, object dtype):
+    cdef object r = OutputReference(_Gone())
+    r.shape, r.dtype = shape, dtype
+    return r
+
+
 cdef int set_inputs(Function f, tuple xs) except -1:
     cdef Py_ssize_t n = len(xs)
     cdef tuple _old = (f.in0, f.in1, f.in2, f.rest)
@@ -174,8 +192,7 @@ cdef object function_call(Function f, tuple inputs):
                 y._creator = f
                 y.gen = f.gen + 1
                 track(y)
-            f.outs = [strong(y) if era == ERA_CHAPTER1 else weakref.ref(y) for y in outputs]
-            f.saved = [(o.shape, o.dtype) for o in [data_of(y) for y in outputs]]
+            f.outs = [strong(y) if era == ERA_CHAPTER1 else output_reference(y) for y in outputs]
     return outputs[0] if len(outputs) == 1 else outputs
 
 

@@ -233,7 +233,7 @@ cdef void function_dealloc(PyObject *o) noexcept:
         several = postpone((<Function> o).rest)
     Py_DECREF((<Function> o).rest)
     Py_DECREF((<Function> o).outs)
-    Py_DECREF((<Function> o).saved)
+    Py_DECREF((<Function> o).given)
     dz_free(o)
     if dz_released != NULL or several:
         release_all()
@@ -278,7 +278,9 @@ def set_native(Function f not None, bint native):
 
 def multiple_outputs(Function f not None):
     """Shapes and dtypes of f's outputs where it has several, else None."""
-    return f.saved if f.outs is not None and len(f.outs) > 1 else None
+    if f.outs is None or len(f.outs) < 2:
+        return None
+    return [(r.shape, r.dtype) if isinstance(r, OutputReference) else ((), F64) for r in f.outs]
 
 
 def link(Function f not None, tuple inputs, list outputs, shapes, Py_ssize_t generation):
@@ -290,8 +292,7 @@ def link(Function f not None, tuple inputs, list outputs, shapes, Py_ssize_t gen
     record(f, <Variable?> outputs[0] if shapes is None and outputs[0] is not None else None)
     f.gen = generation
     if shapes is not None:
-        f.outs = [GONE if y is None else weakref.ref(y) for y in outputs]
-        f.saved = shapes
+        f.outs = [gone_reference(about[0], about[1]) if y is None else output_reference(y) for y, about in zip(outputs, shapes)]
     for y in outputs:
         if y is not None:
             y._creator = f

@@ -340,29 +340,29 @@ cdef class GetItem(ArrayFunction):
     """GetItem(slices)\n--\n
     The class behind `get_item` and `x[…]`: `GetItem(slices)(x)`. Lists and arrays in `slices` are copied."""
 
-    # The index is in Function.saved: a class without fields of its own comes from the free list.
+    # The index is in Function.given: a class without fields of its own comes from the free list.
 
     def __init__(self, slices):
-        self.saved = own(slices)
+        self.given = own(slices)
 
     def _arguments(self):
-        return (self.saved,)
+        return (self.given,)
 
     @property
     def slices(self):
         """The index."""
-        return self.saved
+        return self.given
 
     def forward(self, x):
-        return gather(x, self.saved)
+        return gather(x, self.given)
 
     def backward(self, gy):
         cdef Variable g = argument(gy, "get_item")
-        return call_native(GetItemGrad(self.saved, self.in0.shape), (g,), scatter(self.saved, self.in0.shape, data_of(g)))
+        return call_native(GetItemGrad(self.given, self.in0.shape), (g,), scatter(self.given, self.in0.shape, data_of(g)))
 
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0)
-        return (scatter(self.saved, x.shape, gy),) if isinstance(x, np.ndarray) else None
+        return (scatter(self.given, x.shape, gy),) if isinstance(x, np.ndarray) else None
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef Variable x = self.in0
@@ -372,12 +372,12 @@ cdef class GetItem(ArrayFunction):
         cdef object data
         if not wants_grad(x):
             return 1
-        if is_basic(self.saved):
-            if views_agree(x, y, &xv, &gv) and add_box(x, &xv, self.saved, &gv):
+        if is_basic(self.given):
+            if views_agree(x, y, &xv, &gv) and add_box(x, &xv, self.given, &gv):
                 return 1
         else:
             data = data_of(x)
-            found = find_rows(self.saved, data.shape, &r) if isinstance(data, np.ndarray) else None
+            found = find_rows(self.given, data.shape, &r) if isinstance(data, np.ndarray) else None
             if found is not None and found[1] == y.shape and views_agree(x, y, &xv, &gv) and gv.strides == NULL \
                     and gv.size == r.outer * r.n * r.row and xv.size == r.outer * r.len * r.row:
                 add_rows(xv.dt, zeroed_target(x, &xv), gv.p, found[0], &r)
@@ -472,7 +472,7 @@ cdef Variable record_index(Variable x, object index, object value):
         set_data_array(y, a)
     if recording():
         f = <Function> clone_function(<PyObject *> prototype)
-        f.saved = index
+        f.given = index
         record_of(f, 1, x, None, None, y)
     return y
 

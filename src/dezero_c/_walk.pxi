@@ -199,8 +199,8 @@ cdef list output_gradients(Function f):
         elif y is not None:
             g = np.zeros_like(data_of(y))
         else:
-            shape, dtype = f.saved[i] if len(ys) > 1 else ((), F64)
-            g = np.zeros(shape, dtype)
+            g = np.zeros(f.outs[i].shape, f.outs[i].dtype) if f.outs is not None and isinstance(f.outs[i], OutputReference) \
+                else np.zeros(())
         if f.native or f.era == ERA_CORE and (y is None or y.era == ERA_CORE):
             if not isinstance(g, Variable):
                 g = as_variable(as_array(g))
