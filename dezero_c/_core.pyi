@@ -193,6 +193,13 @@ class Variable(metaclass=_VariableType):
 class Parameter(Variable):
     """A Variable that a layer trains."""
 
+class Trace:
+    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line."""
+    events: list[Any]
+    born: dict[int, Variable]
+    on_read: Any
+    refused: str | None
+
 class Function:
     """An operation on Variables. Subclasses define
 
@@ -317,6 +324,51 @@ def class_name(cls: type) -> str | None:
 
 def class_by_name(name: str) -> type:
     """The class of that name; KeyError where there is none, or its module has not been imported."""
+
+class Applied(Function):
+    """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
+    def given_function(self) -> Any:
+        """What is applied."""
+
+def start_trace(on_read: Any) -> Trace:
+    """Logs what this thread does from now on."""
+
+def end_trace(t: Trace) -> None:
+    """The opposite of start_trace, whatever happened in between."""
+
+def is_traced() -> bool:
+    """Whether what this thread does is being logged."""
+
+def apply_traced(function: Any, xs: tuple[Variable, ...], effect: bool) -> Any:
+    """function(*the values of the Variables xs), logged: a Variable around the result, or a tuple of them; None for one that is called
+    for what it does to the first."""
+
+def traced_call(function: Any) -> Any:
+    """function(), logged as one event, whose inside is not looked at."""
+
+def value_of(v: Variable) -> Any:
+    """v's array, traced or not."""
+
+def pinned(v: Variable) -> Any:
+    """v's array for an operation that takes it beside its operands; a plan holds while v has this very array."""
+
+def about(v: Variable) -> tuple[tuple[int, ...], Any] | None:
+    """(shape, dtype) of v's value, None without one; the value stays where it is."""
+
+def gradient_of(v: Variable) -> Any:
+    """v's gradient as somebody has seen it, or None; looks without showing it."""
+
+def read_value(v: Variable, what: str) -> Any:
+    """v's value for the user's code, told to on_read first."""
+
+def user_line() -> str:
+    """File and line of the user's innermost call."""
+
+def as_dtype(dtype: Any, x: Any) -> Any:
+    """x in another dtype."""
+
+def same(x: Any) -> Any:
+    """x."""
 
 def register_era(era: int, cls: type[Variable]) -> None:
     """Makes `cls`, a subclass of Variable, the class of an era's outputs (1: core_simple, 2: chapter1)."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _training, cuda
+from dezero_c import _core, _training, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._files import weights as _weights
@@ -525,7 +525,7 @@ class BatchNorm(Layer):
     def __call__(self, x: Operand) -> Variable:
         if self.avg_mean.data is None:
             self._init_params(x if isinstance(x, Variable) else np.asarray(x))
-        return F.batch_norm(x, self.gamma, self.beta, self.avg_mean.data, self.avg_var.data)
+        return F.batch_norm(x, self.gamma, self.beta, _core.pinned(self.avg_mean), _core.pinned(self.avg_var))
 
 
 class LayerNorm(Layer):

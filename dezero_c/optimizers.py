@@ -6,13 +6,14 @@ has that called for each parameter instead, as in DeZero.
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _training, cuda
+from dezero_c import _core, _training, cuda
 from dezero_c._core import Parameter, Variable
 from dezero_c.layers import Layer
 
@@ -31,12 +32,32 @@ __all__ = [
 ]
 
 
+def _as_one(update: Callable[..., None]) -> Callable[..., None]:
+    """An optimizer's `update`, which in a call that is being captured is one event: it runs as it is in every replay."""
+
+    @functools.wraps(update)
+    def whole(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not _core.is_traced():
+            return update(self, *args, **kwargs)
+        if not all(isinstance(a, (int, float, type(None))) for a in (*args, *kwargs.values())):
+            raise TypeError(f"{type(self).__name__}.update: with a function and its arguments it cannot be captured; call "
+                            "cleargrads, backward and update() one after the other")
+        return _core.traced_call(functools.partial(update, self, *args, **kwargs))
+
+    return whole
+
+
 class Optimizer:
     """The base of optimizers. Subclasses define `update_one(param)`, which changes `param.data` in place.
 
     target: the Layer or Model whose parameters are updated; hooks: functions that are given the list of parameters with a
     gradient before each update.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "update" in vars(cls):
+            cls.update = _as_one(cls.update)    # type: ignore[method-assign]
 
     def __init__(self) -> None:
         self.target: Layer | Any = None
@@ -52,6 +73,7 @@ class Optimizer:
         self.target = target
         return self
 
+    @_as_one
     def update(self) -> None:
         """Updates every parameter that has a gradient."""
         params = self._params_to_update()

@@ -5,12 +5,14 @@ Gradients of complex values are those by which holomorphic functions have their 
 i dL/dIm(z), so that L grows by the real part of the sum of gradient times step. A real input gets a real one.
 """
 
+from functools import partial
+
 import numpy as np
 
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument
-from dezero_c._core cimport Variable, call_native, data_of, new_variable, set_data_array
+from dezero_c._core cimport Variable, call_native, data_of, derived, new_variable, set_data_array, traced
 
 from dezero_c import _core
 
@@ -69,6 +71,8 @@ def cast(x, dtype):
         return call_native(Cast(to), (v,), data_of(v).astype(to))
     y = new_variable(v.era)
     set_data_array(y, data_of(v).astype(to))
+    if traced():
+        derived(y, partial(_core.as_dtype, to), (v,))
     return y
 
 
@@ -76,6 +80,8 @@ def stop_gradient(x):
     """x's values, in the same memory, without its graph: a constant for all that is computed from it. So is `x.detach()`."""
     cdef Variable v = argument(x, "stop_gradient"), y = new_variable(v.era)
     set_data_array(y, data_of(v))
+    if traced():
+        derived(y, _core.same, (v,))
     return y
 
 

@@ -135,6 +135,15 @@ cdef enum:
 
 cdef class Function
 
+cdef class Trace:
+    cdef readonly list events
+    cdef readonly dict born
+    cdef public object on_read
+    cdef public str refused
+    cdef int inside
+    cdef signed char before
+    cdef bint active
+
 cdef class Variable:
     cdef object __weakref__
     cdef PyObject *attrs        # instance dictionary, made on first use (tp_dictoffset points here)
@@ -173,6 +182,15 @@ cdef class Function:
 
 cdef const void *kernels() noexcept
 cdef bint recording() noexcept
+cdef bint traced() noexcept
+cdef int derived(Variable v, object function, tuple xs) except -1
+cdef object read(Variable v, str what)
+cdef int backward_step(Function f, bint keep, bint create_graph) except -1
+cdef int seed(Variable root, bint keep, bint create_graph) except -1
+cdef int set_inputs(Function f, tuple xs) except -1
+cdef int show_into(Variable v, Variable g) except -1
+cdef signed char swap_mode(signed char to) noexcept
+cdef object output_reference(Variable y)
 cdef object clone_function(PyObject *prototype)
 cdef int open_function_class(type cls) except -1
 cdef int open_variable_class(type cls) except -1

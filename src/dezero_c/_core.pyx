@@ -61,6 +61,8 @@ cdef extern from *:
     /* Nodes whose last owner has let go, on this thread, and whether it is working them off. */
     DZ_THREAD PyObject *dz_released = NULL;
     DZ_THREAD int dz_releasing = 0;
+    /* The Trace that this thread's work is logged in; owned. */
+    DZ_THREAD PyObject *dz_trace = NULL;
     """
     Py_ssize_t attrs_of_variable "DZ_ATTRS(__pyx_obj_8dezero_c_5_core_Variable)"
     Py_ssize_t attrs_of_function "DZ_ATTRS(__pyx_obj_8dezero_c_5_core_Function)"
@@ -73,6 +75,7 @@ cdef extern from *:
     signed char dz_mode[2]
     PyObject *dz_released
     int dz_releasing
+    PyObject *dz_trace
 
 cdef extern from "_raw.h":
     PyObject *dz_array_base(PyObject *) noexcept
@@ -185,6 +188,8 @@ cdef int open_variable_class(type cls) except -1:
 
 
 cdef Variable new_variable(int era):
+    if traced():
+        return born(era)
     if blank[era] != NULL:
         return <Variable> dz_node_clone(blank[era], 0, size_of_variable, VARIABLE_NONES)
     return era_types[era].__new__(era_types[era])
@@ -211,6 +216,8 @@ cdef class Variable:
         self.seen = PyObject_GC_IsTracked(<PyObject *> self) != 0   # instances of Python subclasses are
 
     def __init__(self, data=None, name=None):
+        if traced():
+            data = traced_data(self, data, True)
         if data is not None and not isinstance(data, np.ndarray):
             if isinstance(data, Variable):
                 raise TypeError(f"{type(data)} is not supported: it is a Variable already; use it as it is, or its .data")
@@ -236,10 +243,12 @@ cdef class Variable:
     @property
     def data(self):
         """The value: an ndarray (what was handed in, or where the result lies), or None."""
-        return data_of(self)
+        return methods["traced"](self) if traced() else data_of(self)
 
     @data.setter
     def data(self, value):
+        if traced():
+            value = traced_data(self, value, False)
         if value is not None and not isinstance(value, (np.ndarray, np.generic)):
             if not isinstance(value, numbers.Number):
                 hint = "use its .data" if isinstance(value, Variable) else "assign an ndarray, a number or None"
@@ -278,7 +287,7 @@ cdef class Variable:
 
     def item(self, *args):
         """One element as a Python number: the only one, or that at an index, `item(3)` or `item(0, 1)`, as ndarray.item."""
-        cdef object a = data_of(self)
+        cdef object a = read(self, "item()")
         if a is None:
             raise TypeError("item: the Variable has no data (Variable(None)); give it data first")
         return a.item(*args)
@@ -300,7 +309,9 @@ cdef class Variable:
 
     def __bool__(self):
         cdef object a = data_of(self)
-        return bool(a) if cnp.PyArray_Check(a) and cnp.PyArray_NDIM(a) == 0 else len(self) > 0    # a list's truth, as in DeZero
+        if not cnp.PyArray_Check(a) or cnp.PyArray_NDIM(a):
+            return len(self) > 0        # a list's truth, as in DeZero
+        return bool(read(self, "bool()"))
 
     def __format__(self, spec):
         if not spec:
@@ -308,21 +319,21 @@ cdef class Variable:
         if self.size != 1:
             raise TypeError(f"format {spec!r} is for a single number, and this Variable is of shape {self.shape}; format its "
                             "elements, or print(x)")
-        return format(data_of(self).item(), spec)
+        return format(read(self, "format()").item(), spec)
 
     def __float__(self):
         check_use()
-        return float(data_of(self))
+        return float(read(self, "float()"))
 
     def __int__(self):
         check_use()
-        return int(data_of(self))
+        return int(read(self, "int()"))
 
     def __trunc__(self):        # math.floor and math.ceil make do with __float__
         return int(self)
 
     def __repr__(self):
-        cdef object a = data_of(self)
+        cdef object a = read(self, "str()")
         if a is None:
             return "variable(None)"
         return "variable(" + str(a).replace("\n", "\n" + " " * 9) + ")"
@@ -334,7 +345,7 @@ cdef class Variable:
     def __array__(self, dtype=None, copy=None):
         """The value, for what takes arrays. A single number stays a Variable in an array of objects, so that np.array([x, y])
         and np.sum([x, y]) keep the graph, as in DeZero; of a list of arrays it would be lost, which is an error."""
-        cdef object value = data_of(self), a
+        cdef object value = read(self, "an array of it"), a
         check_use()
         if cnp.PyArray_Check(value) and recording():
             if dtype is None and cnp.PyArray_NDIM(value) == 0:
@@ -351,12 +362,16 @@ cdef class Variable:
     def grad(self):
         """The gradient: a Variable (an ndarray in the modules of the book's first half), or None."""
         cdef object g = grad_variable(self)
+        if traced():
+            log_event(("grad read", self, g))
         if isinstance(g, Variable):
             (<Variable> g).kind &= ~K_CONST     # a walk's own seed, which was handed on
         return g
 
     @grad.setter
     def grad(self, value):
+        if traced():
+            value = traced_gradient(self, value)
         if value is not None and not isinstance(value, Variable):
             if not is_gradient(value):
                 raise TypeError(f"grad: {type(value)} is not supported; assign a Variable, an ndarray, a number or None")
@@ -371,6 +386,8 @@ cdef class Variable:
     def cleargrad(self):
         """Forgets the gradient."""
         drop_grad(self)
+        if traced():
+            log_event(("grad", self, None))
 
     def to_cpu(self):
         """Does nothing: data are in the processor's memory."""
@@ -518,22 +535,26 @@ cdef class Variable:
     # Comparisons look at the values and record nothing. Between two Variables == and != are identity, so that they can be in
     # sets and lists, as in the book; with an array or a number they compare the values.
     def __lt__(self, other):
-        return data_of(self) < plain(other)
+        return read(self, "a comparison") < compared(other)
 
     def __le__(self, other):
-        return data_of(self) <= plain(other)
+        return read(self, "a comparison") <= compared(other)
 
     def __gt__(self, other):
-        return data_of(self) > plain(other)
+        return read(self, "a comparison") > compared(other)
 
     def __ge__(self, other):
-        return data_of(self) >= plain(other)
+        return read(self, "a comparison") >= compared(other)
 
     def __eq__(self, other):
-        return data_of(self) == other if is_gradient(other) and not isinstance(other, Variable) else self is other
+        if isinstance(other, Variable) or not is_gradient(other):
+            return self is other
+        return read(self, "a comparison") == other
 
     def __ne__(self, other):
-        return data_of(self) != other if is_gradient(other) and not isinstance(other, Variable) else self is not other
+        if isinstance(other, Variable) or not is_gradient(other):
+            return self is not other
+        return read(self, "a comparison") != other
 
     def __hash__(self):
         return <Py_ssize_t> <void *> self >> 4
@@ -650,7 +671,7 @@ cdef class Parameter(Variable):
 cdef inline bint operand(object o):
     """Whether an operator of Variable takes `o`; otherwise the other object's operator gets its turn."""
     return (isinstance(o, Variable) or type(o) is float or type(o) is int or
-            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)))
+            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)) or (traced() and methods["is_traced"](o)))
 
 
 cdef inline object binary(int op, object a, object b):
@@ -675,6 +696,11 @@ cdef inline object plain(object o):
     return data_of(<Variable> o) if isinstance(o, Variable) else o
 
 
+cdef inline object compared(object o):
+    """What a comparison looks at."""
+    return read(<Variable> o, "a comparison") if isinstance(o, Variable) else o
+
+
 cdef bint is_gradient(object o):
     """Whether an object that is no Variable can be a gradient: numbers, or an array of them (of objects too)."""
     return isinstance(o, numbers.Number) or (isinstance(o, (np.ndarray, np.generic)) and o.dtype.kind in "biufcO")
@@ -697,6 +723,7 @@ include "_gradients.pxi"
 include "_function.pxi"
 include "_build.pxi"
 include "_walk.pxi"
+include "_trace.pxi"
 
 dz_open_root(<PyTypeObject *> Variable, 0, attrs_of_variable, unlink, attribute_set, variable_dealloc)
 dz_set_metaclass(<PyTypeObject *> Variable, _VariableType)

@@ -33,4 +33,6 @@ cdef object real(object x)
 cdef int ordered(tuple xs) except -1
 cdef object conj_sign(object x)
 cdef object zeros_like(object x)
+cdef int evaluate_again(Function g, Variable y) except -1
+cdef bint is_exact(Function g)
 cdef int register(int op, type cls) except -1

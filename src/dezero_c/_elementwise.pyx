@@ -7,6 +7,7 @@ native byte order; integers, bool, float16, complex, object, mixed dtypes and nd
 forward the operation's NumPy expression, backward its graph rule over Variables.
 """
 
+import functools
 import math
 import operator
 
@@ -18,12 +19,12 @@ from libc.string cimport memset
 
 from dezero_c._core cimport (
     DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_RAW, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, drop_grad, dz_args, dz_axes, dz_bind, dz_broadcast,
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, derived, drop_grad, dz_args, dz_axes, dz_bind, dz_broadcast,
     dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op,
     dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array,
     empty_in_order, function_call, grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, has_grad, hooks,
     kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
-    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, view, wants_grad, wrap)
+    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, view, wants_grad, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -134,8 +135,22 @@ cdef char *ordered_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, 
     return new_value(y, dt, nd, shape, size)
 
 
-cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
+cdef inline Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
     """The operation's value, without a graph."""
+    cdef int era = x0.era
+    cdef Variable y
+    if n > 1 and x1.era > era:
+        era = x1.era
+    if n > 2 and x2.era > era:
+        era = x2.era
+    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
+    y = new_variable(era)
+    evaluate_into(f, n, x0, x1, x2, y)
+    return y
+
+
+cdef int evaluate_into(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
+    """Gives y, which has no value, the operation's."""
     cdef dz_view w[3]
     cdef dz_args a
     cdef cnp.npy_intp shape[DZ_MAXDIM]
@@ -144,17 +159,10 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int axis[DZ_MAXDIM]
     cdef const cnp.npy_intp *sts[DZ_NIN]
     cdef const dz_op *op = &dz_ops[f.op]
-    cdef Variable y
-    cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
+    cdef int nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
     cdef object r, _held
-    if n > 1 and x1.era > era:
-        era = x1.era
-    if n > 2 and x2.era > era:
-        era = x2.era
-    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
-    y = new_variable(era)
     if n < 3 and not f.general_params:      # scalars, without looking at shapes
         a.in_[0] = dz_scalar(&x0.v, <PyObject *> x0._data, &dt)
         if n == 2:
@@ -170,12 +178,12 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
                 dz_fpe_clear()
                 by_numpy(f, n, x0, x1, x2)
                 dz_fpe_clear()      # NumPy leaves its own
-            return y
+            return 0
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
         r = by_numpy(f, n, x0, x1, x2)
         set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
-        return y
+        return 0
     item = dz_itemsize(w[0].dt)
     a.p = f.param
     a.acc = 0
@@ -234,7 +242,17 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
         dz_fpe_clear()
         by_numpy(f, n, x0, x1, x2)
         dz_fpe_clear()
-    return y
+    return 0
+
+
+cdef int evaluate_again(Function g, Variable y) except -1:
+    """Gives y, which has no value, that of g, an exact class of the table, from its inputs as they are now."""
+    return evaluate_into(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
+
+
+cdef bint is_exact(Function g):
+    """Whether g is of an exact class of the table."""
+    return g.op >= 0 and classes[g.op] is type(g)
 
 
 cdef Variable value_of(object r, int era):
@@ -276,19 +294,27 @@ cdef object apply2(int op, object a, object b):
     return y
 
 
+def nonzero_as(dtype, x):
+    """1 where x is not 0, else 0, in the dtype."""
+    return np.not_equal(x, 0).astype(dtype)
+
+
 cdef object apply3(int op, object a, object b, object c):
     """a is a condition: it takes the dtype of b and c, where 0 is false."""
     cdef dz_view w
-    cdef Variable x0, x1, x2, y
+    cdef Variable x0, x1, x2, y, given
     cdef object values
     x1 = argument(op, b, c)
     x2 = argument(op, c, x1)
     x0 = argument(op, a, x1)
     if not view(x0, &w) and view(x1, &w) and data_of(x0) is not None:
-        values = np.not_equal(data_of(x0), 0).astype(x1.dtype)
+        given = x0
+        values = nonzero_as(x1.dtype, data_of(x0))
         x0 = new_variable(x0.era)
         x0.kind = K_CONST
         set_data_array(x0, values)
+        if traced():
+            derived(x0, functools.partial(nonzero_as, x1.dtype), (given,))
     y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2)
     if recording():
         record_of(new_function(op), 3, x0, x1, x2, y)
@@ -385,12 +411,26 @@ cdef object mask(int sign, object a, object b):
     bound of None."""
     cdef object x = data_of(<Variable> a) if isinstance(a, Variable) else a
     cdef object z = data_of(<Variable> b) if isinstance(b, Variable) else b
-    cdef object m, dtype
+    cdef Variable m = wrap(mask_of(sign, x, z), -1, ERA_CORE)
+    if traced():
+        if isinstance(b, Variable):
+            derived(m, functools.partial(mask_of, sign), (a, b))
+        else:
+            derived(m, functools.partial(mask_by, sign, b), (a,))
+    return m
+
+
+def mask_of(int sign, x, z):
+    """The comparison number `sign` of arrays."""
     if z is None:
-        return wrap(np.ones_like(x), -1, ERA_CORE)
-    m = COMPARE[sign](x, z)
+        return np.ones_like(x)
     dtype = np.result_type(x, z)
-    return wrap(np.asarray(m, dtype if dtype.kind == "f" else None), -1, ERA_CORE)
+    return np.asarray(COMPARE[sign](x, z), dtype if dtype.kind == "f" else None)
+
+
+def mask_by(int sign, z, x):
+    """The same with what is fixed first."""
+    return mask_of(sign, x, z)
 
 
 cdef object conj_sign(object x):
@@ -403,7 +443,10 @@ cdef object conj_sign(object x):
 
 
 cdef object zeros_like(object x):
-    return wrap(np.zeros_like(data_of(<Variable> x)), -1, ERA_CORE)
+    cdef Variable y = wrap(np.zeros_like(data_of(<Variable> x)), -1, ERA_CORE)
+    if traced():
+        derived(y, np.zeros_like, (x,))
+    return y
 
 
 cdef object powm1(object x, object c):
@@ -447,8 +490,18 @@ cdef object bounded(object x, object bound, object beyond):
     x, bound = argument(DZ_OP_CLIP, x, bound), argument(DZ_OP_CLIP, bound, x)
     ordered((data_of(x), data_of(bound)))
     limit = data_of(bound)
+    cdef Variable where_beyond
     with np.errstate(invalid="ignore"):
-        return apply3(DZ_OP_WHERE, beyond(data_of(x), limit) | (limit != limit), bound, x)
+        where_beyond = wrap(beyond_or_nan(beyond, data_of(x), limit), -1, ERA_CORE)
+    if traced():
+        derived(where_beyond, functools.partial(beyond_or_nan, beyond), (x, bound))
+    return apply3(DZ_OP_WHERE, where_beyond, bound, x)
+
+
+def beyond_or_nan(beyond, x, limit):
+    """Where clip takes the limit."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(beyond(x, limit) | (limit != limit))
 
 
 cdef object power_hook(object x, object c):

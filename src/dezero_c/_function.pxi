@@ -166,7 +166,7 @@ cdef object function_call(Function f, tuple inputs):
         if x.era > era:
             era = x.era
         xs.append(x)
-    ys = f.forward(*[data_of(x) for x in xs])
+    ys = untraced_forward(f, xs) if traced() else f.forward(*[data_of(x) for x in xs])
     if not isinstance(ys, tuple):
         ys = (ys,)
     if not ys or None in [None if o is None else 0 for o in ys]:
@@ -188,6 +188,10 @@ cdef object function_call(Function f, tuple inputs):
                 f.outs = [strong(outputs[0])]
         else:
             record(f, None)
+            if traced():
+                log_operation(f, tuple(outputs))
+                if not mode(0):
+                    return outputs
             for y in outputs:
                 y._creator = f
                 y.gen = f.gen + 1
@@ -231,6 +235,8 @@ def as_variable(obj):
     """obj itself when it is a Variable, else a Variable around it (a Python or NumPy number becomes an ndarray)."""
     if isinstance(obj, Variable):
         return obj
+    if traced() and (v := methods["untraced"](obj)) is not None:
+        return v
     return Variable(as_array(obj))
 
 

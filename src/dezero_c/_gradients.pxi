@@ -48,17 +48,25 @@ cdef object grad_variable(Variable v):
     if v.gstate == G_NONE:
         return None
     if v.gstate != G_SHOWN:
-        own_grad(v)
         g = new_variable(ERA_CORE)
-        if v.gstate == G_RAW:
-            dz_raw_move(&g.v, &v.g)
-        elif v.gstate == G_EVEN:    # an ndarray of its own: its shape can be set
-            g._data = v._grad.view()
-        else:
-            g._data = v._grad
-        v._grad = g if v.era == ERA_CORE else data_of(g)
-        v.gstate = G_SHOWN
+        show_into(v, g)
+        if traced():
+            log_event(("show", v, g))
     return v._grad
+
+
+cdef int show_into(Variable v, Variable g) except -1:
+    """Makes g, which has no value, the Variable that v's gradient is, which nobody has seen so far."""
+    own_grad(v)
+    if v.gstate == G_RAW:
+        dz_raw_move(&g.v, &v.g)
+    elif v.gstate == G_EVEN:    # an ndarray of its own: its shape can be set
+        g._data = v._grad.view()
+    else:
+        g._data = v._grad
+    v._grad = g if v.era == ERA_CORE else data_of(g)
+    v.gstate = G_SHOWN
+    return 0
 
 
 cdef int grad_view(Variable y, dz_view *w) except -1:
@@ -285,6 +293,8 @@ cdef int add_grad(Variable x, object gx) except -1:
         dz_raw_free(&pool, &x.g)
     x._grad = gx        # `old` still holds what was there
     x.gstate = G_SHOWN
+    if traced():
+        log_event(("grad", x, gx))
     if create_graph_depth > 0 or (isinstance(gx, Variable) and (<Variable> gx).seen):
         track(x)
     return 0

@@ -101,6 +101,11 @@ cdef int record(Function f, Variable y) except -1:
     cdef Py_ssize_t k, gen = 0
     cdef bint seen = f.seen or f.native == 0 or create_graph_depth > 0
     cdef Variable x
+    if traced():
+        if y is not None:
+            log_operation(f, (y,))
+        if not mode(0):
+            return 0
     if f.rest is None:
         for k in range(f.nin):
             x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2

@@ -20,7 +20,8 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, nor
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, clone_function, data_of, dz_args,
     dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, has_grad, kernels,
-    new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_private_grad, wants_grad)
+    new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording, set_data_array, set_private_grad,
+    wants_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
@@ -89,11 +90,11 @@ cdef object own_part(object i):
     if unchanging(i) or isinstance(i, str):
         return i
     if isinstance(i, Variable):
-        i = data_of(<Variable> i)
+        i = read(<Variable> i, "an index")
     if isinstance(i, (bool, np.bool_)):
         return bool(i)
     if type(i) is slice:
-        return slice(*[None if o is None else operator.index(data_of(o) if isinstance(o, Variable) else o)
+        return slice(*[None if o is None else operator.index(read(o, "an index") if isinstance(o, Variable) else o)
                        for o in (i.start, i.stop, i.step)])
     if not isinstance(i, np.ndarray) and hasattr(i, "__index__"):
         return operator.index(i)
@@ -500,7 +501,7 @@ cdef object integers(object indices, str op, str what):
     """A C-contiguous intp array of our own."""
     cdef object a
     if isinstance(indices, Variable):
-        indices = data_of(<Variable> indices)
+        indices = read(<Variable> indices, f"{op}(): the numbers of rows")
     a = np.asarray(indices)
     if a.dtype.kind not in "iu" and (a.size or isinstance(indices, np.ndarray)):
         raise TypeError(f"{op}: {what} must be integers, not {a.dtype} (shape {a.shape}); convert them, as in x.astype(int)")
@@ -534,7 +535,9 @@ def embed_id(x, W, *, padding_idx=None):
         raise IndexError(f"embed_id: padding_idx {padding_idx} is not in [{-a.shape[0]}, {a.shape[0]}), the rows of W of shape "
                          f"{a.shape}")
     padding = ids % a.shape[0] == padding_idx % a.shape[0]
-    return where(np.reshape(padding, ids.shape + (1,) * (a.ndim - 1)), data_of(y), y) if padding.any() else y
+    if not padding.any():
+        return y
+    return where(np.reshape(padding, ids.shape + (1,) * (a.ndim - 1)), read(y, "embed_id() with padding_idx"), y)
 
 
 def take(x, indices, axis=None):

@@ -8,6 +8,7 @@ of a join gets its part of gy where that lies, without an array in between.
 import operator
 
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -15,8 +16,8 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, run
 from dezero_c._core cimport (
-    DZ_MAXDIM, K_CONST, Variable, as_operand, data_of, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels,
-    new_variable, ptrdiff_t, set_data_array, view, wants_grad)
+    DZ_MAXDIM, K_CONST, Variable, as_operand, data_of, derived, dz_bind, dz_itemsize, dz_stretch, dz_view, grad_view, kernels,
+    new_variable, ptrdiff_t, read, set_data_array, traced, view, wants_grad)
 from dezero_c._index cimport scatter
 from dezero_c._shape cimport copy_into, views_agree
 
@@ -165,14 +166,17 @@ cdef tuple operands(object xs, str op):
             v = vs[k]
             kind = v.dtype.kind
             if v.kind & K_CONST and kind in "fciub" and (kind not in "fc" or not isinstance(o, (np.ndarray, np.generic))):
-                vs[k] = constant(data_of(v).astype(dtype), v.era)
+                vs[k] = in_dtype(v, dtype)
     return tuple(vs)
 
 
-cdef Variable constant(object a, int era):
-    cdef Variable v = new_variable(era)
-    set_data_array(v, a)
+cdef Variable in_dtype(Variable c, object dtype):
+    """A constant's values in another dtype."""
+    cdef Variable v = new_variable(c.era)
+    set_data_array(v, data_of(c).astype(dtype))
     v.kind = K_CONST
+    if traced():
+        derived(v, partial(_core.as_dtype, dtype), (c,))
     return v
 
 
@@ -392,7 +396,7 @@ def split(x, indices_or_sections, axis=0):
     cdef Py_ssize_t n = shape[k], count
     cdef list at
     if isinstance(indices_or_sections, Variable):
-        indices_or_sections = data_of(<Variable> indices_or_sections)
+        indices_or_sections = read(<Variable> indices_or_sections, "split(): the places")
     if np.ndim(indices_or_sections) == 0:
         count = operator.index(indices_or_sections)
         if count < 1 or n % count:
@@ -476,7 +480,7 @@ cdef tuple pairs(object width, int nd):
             return width
         a = np.array(width, int)
     else:
-        a = np.asarray(data_of(width) if isinstance(width, Variable) else width)
+        a = np.asarray(read(width, "pad(): the widths") if isinstance(width, Variable) else width)
         if a.dtype.kind not in "iu" and a.size:
             raise TypeError(f"pad: pad_width {width!r} must be integers")
         try:
@@ -592,7 +596,7 @@ def repeat(x, repeats, axis=None):
     not have.
     """
     cdef Variable v = argument(x, "repeat")
-    cdef object counts = data_of(<Variable> repeats) if isinstance(repeats, Variable) else repeats, k
+    cdef object counts = read(<Variable> repeats, "repeat(): the counts") if isinstance(repeats, Variable) else repeats, k
     k = None if axis is None else one_axis(axis, v.shape, "repeat")
     n = v.size if axis is None else v.shape[k]
     counts = np.asarray(counts)
@@ -647,7 +651,7 @@ def tile(x, reps):
     negative reps, TypeError for those that are no integers."""
     cdef Variable v = argument(x, "tile")
     if isinstance(reps, Variable):
-        reps = data_of(<Variable> reps)
+        reps = read(<Variable> reps, "tile(): the counts")
     try:
         reps = tuple([operator.index(r) for r in (reps if np.ndim(reps) else (reps,))])
     except TypeError:

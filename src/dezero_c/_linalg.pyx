@@ -13,7 +13,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
-from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, recording
+from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, read, recording
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
@@ -560,7 +560,7 @@ def lstsq(a, b, rcond=None):
     rcond = cutoff(rcond, av)
     s = svd(av, False, False)
     y = matmul(pinv(av, rcond), bv)
-    rank = int(np.sum(data_of(s) > rcond * np.max(data_of(s), initial=0)))
+    rank = int(np.sum(read(s, "lstsq()") > rcond * np.max(data_of(s), initial=0)))
     if rank == av.shape[1] < av.shape[0]:
         rest = bv - matmul(av, y)
         residuals = total(rest * rest, 0, bv.ndim == 1)
@@ -868,7 +868,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if len(axes) == 2 and ord in (2, -2, "nuc"):
         s = svd(transpose(v, (*[i for i in range(nd) if i not in axes], *axes)), False, False)
         if ord == "nuc":
-            least = data_of(s)[..., :1] * cutoff(None, v)
+            least = read(s, 'norm() with ord="nuc"')[..., :1] * cutoff(None, v)
             y = total(where((data_of(s) > least).astype(s.dtype), s, 0), -1)
         else:
             y = norm(s, np.inf if ord > 0 else -np.inf, -1)

@@ -5,6 +5,7 @@ A target takes the prediction's dtype where it holds integers or booleans, so th
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, reduction_of, run
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
-    dz_sum_cols, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, view, wants_grad, wrap)
+    DZ_F64, ERA_CORE, Variable, as_operand, data_of, derived, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
+    dz_sum_cols, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view, wants_grad,
+    wrap)
 
 from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus
@@ -70,8 +72,12 @@ cdef Variable argument_beside(object x, object other, str op):
 
 cdef Variable like(Variable t, Variable x):
     """Integers or booleans beside floats as a constant in their dtype; any other t as it is."""
+    cdef Variable v
     if t.dtype.kind in "iub" and x.dtype.kind == "f":
-        return wrap(data_of(t).astype(x.dtype), -1, ERA_CORE)
+        v = wrap(data_of(t).astype(x.dtype), -1, ERA_CORE)
+        if traced():
+            derived(v, partial(_core.as_dtype, x.dtype), (t,))
+        return v
     return t
 
 
@@ -125,6 +131,9 @@ cdef Variable squared_error_value(Variable x0, Variable x1):
 cdef class MeanSquaredError(ArrayFunction):
     """MeanSquaredError()\n--\n
     The class behind `mean_squared_error`: `MeanSquaredError()(x0, x1)`."""
+
+    def _again(self, x0, x1):
+        return mean_squared_error(x0, x1)
 
     def forward(self, x0, x1):
         cdef int dt = kernel_dtype(x0)
@@ -274,20 +283,26 @@ def accuracy(y, t):
 
     y: (N, C) scores; t: N integers. Raises ValueError where the numbers do not fit, and for N = 0.
     """
-    cdef object scores = data_of(argument(y, "accuracy"))
-    cdef object target = data_of(t) if isinstance(t, Variable) else np.asarray(t)
-    cdef Variable result
+    cdef Variable yv = argument(y, "accuracy"), tv = argument(t, "accuracy") if traced() else None, result
+    cdef object scores = data_of(yv)
+    cdef object target = data_of(tv) if tv is not None else data_of(t) if isinstance(t, Variable) else np.asarray(t)
     if scores.ndim < 2:
         raise ValueError(f"accuracy: y of shape {scores.shape} must be (N, C), a row of scores for each sample")
     if scores.size == 0:
         raise ValueError(f"accuracy: y of shape {scores.shape} is empty: there is no share of nothing; leave out empty batches")
-    chosen = scores.argmax(axis=1)
-    if chosen.size != target.size:
+    if scores.size != target.size * scores.shape[1]:
         hint = "; one-hot labels become class numbers by argmax(axis=1)" if target.shape == scores.shape else ""
         raise ValueError(f"accuracy: labels of shape {target.shape} for y of shape {scores.shape}: one label for each row{hint}")
     result = new_variable(ERA_CORE)
-    result._data = np.asarray((chosen.reshape(target.shape) == target).mean())
+    result._data = share_of_hits(scores, target)
+    if traced():
+        derived(result, share_of_hits, (yv, tv))
     return result
+
+
+def share_of_hits(scores, target):
+    """The share of the rows whose largest score is at the target."""
+    return np.asarray((scores.argmax(axis=1).reshape(target.shape) == target).mean())
 
 
 __all__ = ["MeanSquaredError", "accuracy", "binary_cross_entropy", "huber", "mean_absolute_error", "mean_squared_error",

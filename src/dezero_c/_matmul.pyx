@@ -291,6 +291,9 @@ cdef class MatMul(ArrayFunction):
     def forward(self, x, W):
         return product(x, W, "matmul")
 
+    def _again(self, x, W):
+        return multiply(x, W, "matmul")
+
     def backward(self, gy):
         return graph_gradients(self.in0, self.in1, gy)
 
@@ -376,6 +379,9 @@ cdef class Linear(ArrayFunction):
 
     def forward(self, x, W, b=None):
         return affine(x, W, b)
+
+    def _again(self, x, W, b=None):
+        return linear(x, W, b)
 
     def backward(self, gy):
         cdef Variable xv = argument(self.in0, "linear"), wv = argument(self.in1, "linear")

@@ -8,13 +8,35 @@ cdef dict mode_index = {"enable_backprop": 0, "train": 1}
 cdef object own_modes = threading.local()       # {name: value} of names that programs added
 
 
+cdef enum:
+    M_ON = 1
+    M_TRACED = 2        # in the first mode: what this thread does is written down as well (_trace.pxi)
+
+
 cdef inline bint mode(int i) noexcept:
-    return default_mode[i] if dz_mode[i] < 0 else dz_mode[i] != 0
+    return default_mode[i] if dz_mode[i] < 0 else dz_mode[i] & M_ON
 
 
 cdef bint recording() noexcept:
-    """Whether operations of this thread record the graph."""
-    return mode(0)
+    """Whether somebody wants to know of this thread's operations: the graph, or a trace."""
+    return default_mode[0] if dz_mode[0] < 0 else dz_mode[0] != 0
+
+
+cdef bint traced() noexcept:
+    """Whether what this thread does is written down."""
+    return dz_mode[0] >= M_TRACED
+
+
+cdef signed char swap_mode(signed char to) noexcept:
+    """Sets this thread's first mode (-1: the process default); gives the one before."""
+    cdef signed char before = dz_mode[0]
+    dz_mode[0] = to
+    return before
+
+
+cdef inline signed char with_trace(bint on, signed char before) noexcept:
+    """The first mode with the graph on or off, traced as it was."""
+    return on | (before & M_TRACED if before > 0 else 0)
 
 
 class _ConfigType(type):
@@ -34,7 +56,7 @@ class _ConfigType(type):
         if name in mode_index:
             i = mode_index[name]
             if dz_mode[i] >= 0:     # within using_config: until it ends, as in DeZero
-                dz_mode[i] = bool(value)
+                dz_mode[i] = with_trace(bool(value), dz_mode[i])
             else:
                 default_mode[i] = bool(value)
             return
@@ -75,7 +97,7 @@ class using_config:
         if self._name in mode_index:
             i = mode_index[self._name]
             self._old.append((PyThread_get_thread_ident(), dz_mode[i]))
-            dz_mode[i] = bool(self._value)
+            dz_mode[i] = with_trace(bool(self._value), dz_mode[i])
             return
         own = own_modes.__dict__.setdefault("values", {})
         self._old.append((PyThread_get_thread_ident(), own.get(self._name, GONE)))

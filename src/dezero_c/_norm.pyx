@@ -349,12 +349,17 @@ cdef class Dropout(ArrayFunction):
     """Dropout(mask, dropout_ratio)\n--\n
     The class behind `dropout` in train mode: `Dropout(mask, dropout_ratio)(x)` is x * mask / (1 - dropout_ratio)."""
 
-    cdef readonly object mask
+    cdef list held          # the mask; a dropout and its gradient's have the list in common
     cdef readonly double dropout_ratio
 
     def __init__(self, mask, dropout_ratio):
-        self.mask = mask
+        self.held = [mask]
         self.dropout_ratio = dropout_ratio
+
+    @property
+    def mask(self):
+        """Which elements are kept."""
+        return self.held[0]
 
     def _arguments(self):
         return (self.mask, self.dropout_ratio)
@@ -371,8 +376,14 @@ cdef class Dropout(ArrayFunction):
         dz_dropout(dt, x.size, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(mask), 1 - self.dropout_ratio, cnp.PyArray_BYTES(y))
         return y
 
+    def _redraw(self):
+        """Another mask, for the same call once more."""
+        self.held[0] = drawn(self.mask.shape, self.dropout_ratio)
+
     def backward(self, gy):
-        return run(Dropout(self.mask, self.dropout_ratio), (argument(gy, "dropout"),))
+        cdef Dropout f = Dropout(self.mask, self.dropout_ratio)
+        f.held = self.held
+        return run(f, (argument(gy, "dropout"),))
 
     cdef object gradients(self, object gy):
         if kernel_dtype(gy) < 0 or gy.shape != self.mask.shape:
@@ -390,8 +401,12 @@ def dropout(x, dropout_ratio=0.5):
         raise ValueError(f"dropout: ratio {dropout_ratio!r} must be at least 0 and less than 1")
     if not Config.train:
         return v
-    # rand() of no axes is a number; an array of none is wanted
-    return run(Dropout(np.asarray(np.random.rand(*v.shape) > dropout_ratio), dropout_ratio), (v,))
+    return run(Dropout(drawn(v.shape, dropout_ratio), dropout_ratio), (v,))
+
+
+cdef object drawn(tuple shape, object dropout_ratio):
+    """The elements that are kept; rand() of no axes is a number, and an array of none is wanted."""
+    return np.asarray(np.random.rand(*shape) > dropout_ratio)
 
 
 __all__ = ["BatchNorm", "Dropout", "LayerNorm", "batch_norm", "batch_nrom", "dropout", "layer_norm"]

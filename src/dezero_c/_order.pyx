@@ -12,7 +12,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport argument, floating, normal_axes
-from dezero_c._core cimport Variable, data_of
+from dezero_c._core cimport Variable, data_of, read
 
 from dezero_c._cast import cast
 from dezero_c._index import get_item, take, take_along_axis
@@ -34,7 +34,7 @@ def sort(x, axis=-1):
     if not shape:
         raise np.exceptions.AxisError("sort: a 0-d array has no axis to sort along")
     k = normal_axes(operator.index(axis), shape, "sort")[0]
-    return take_along_axis(v, np.argsort(data_of(v), k, kind="stable"), k)
+    return take_along_axis(v, np.argsort(read(v, "sort()"), k, kind="stable"), k)
 
 
 cdef tuple in_rows(Variable v, object axis, str op):
@@ -76,7 +76,7 @@ def median(x, axis=None, keepdims=False):
     ValueError when there is nothing to choose from, AxisError for an axis that x does not have.
     """
     rows, shape, kept = in_rows(argument(x, "median"), axis, "median")
-    order, n = ranks(data_of(rows)), rows.shape[-1]
+    order, n = ranks(read(rows, "median()")), rows.shape[-1]
     y = ranked(rows, order, n // 2)
     if n % 2 == 0:
         y = ranked(rows, order, n // 2 - 1) * 0.5 + y * 0.5     # their sum may overflow
@@ -100,7 +100,7 @@ def quantile(x, q, axis=None, keepdims=False):
     below, above = np.floor(place).astype(np.intp), np.ceil(place).astype(np.intp)
     part = cast(q, np.float64) * float(n - 1) - below if isinstance(q, Variable) else place - below
     part = cast(part, rows.dtype) if isinstance(q, Variable) else part.astype(rows.dtype)
-    order = ranks(data_of(rows))
+    order = ranks(read(rows, "quantile()"))
     low, high = (reshape(take_along_axis(rows, order[..., i.ravel()], -1), (*shape, *i.shape)) for i in (below, above))
     same = (below == above) | (np.isinf(data_of(low)) & (data_of(low) == data_of(high)))
     with np.errstate(invalid="ignore"):     # infinite ones, which are the same
@@ -121,7 +121,7 @@ def interp(x, xp, fp, left=None, right=None):
     cdef object places, i, a, y, x0, inner, slope
     cdef Py_ssize_t n
     xv, px, py = joined((x, xp, fp), "interp")
-    places, a = data_of(px), data_of(xv)
+    places, a = read(px, "interp()"), data_of(xv)
     n = places.size
     if px.ndim != 1 or px.shape != py.shape or n == 0:
         raise ValueError(f"interp: xp and fp must be two vectors of one length, of 1 at least; they have shapes {px.shape} and "

@@ -13,10 +13,10 @@ cimport numpy as cnp
 
 from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
 from dezero_c._core cimport (
-    DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, dz_args, dz_bind, dz_even,
+    DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, derived, dz_args, dz_bind, dz_even,
     dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
     dz_typenum, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, recording,
-    set_even_grad, set_shown_grad, view)
+    set_even_grad, set_shown_grad, traced, view)
 
 from dezero_c import _core
 from dezero_c._ops import exp, where
@@ -189,6 +189,9 @@ cdef class Sum(Reduction):
     def forward(self, x):
         return array_sum(x, self.axis, self.keepdims)
 
+    def _again(self, x):
+        return sum(x, self.axis, self.keepdims)
+
     def backward(self, gy):
         return self.stretched(gy)
 
@@ -319,6 +322,9 @@ cdef class Mean(Reduction):
     def forward(self, x):
         return mean_array(x, self.axis, self.keepdims)
 
+    def _again(self, x):
+        return mean(x, self.axis, self.keepdims)
+
     cdef double share(self):
         cdef tuple shape = self.in0.shape
         cdef double n = 1
@@ -390,6 +396,9 @@ cdef class Max(Reduction):
     def forward(self, x):
         return x.max(axis=self.axis, keepdims=self.keepdims)
 
+    def _again(self, x):
+        return max(x, self.axis, self.keepdims, ties=self.ties)
+
     cdef object again(self):
         return max(self.in0, self.axis, self.keepdims, ties=self.ties)
 
@@ -411,6 +420,9 @@ cdef class Min(Max):
 
     def forward(self, x):
         return x.min(axis=self.axis, keepdims=self.keepdims)
+
+    def _again(self, x):
+        return min(x, self.axis, self.keepdims, ties=self.ties)
 
     cdef object again(self):
         return min(self.in0, self.axis, self.keepdims, ties=self.ties)
@@ -663,7 +675,7 @@ def argmax(x, axis=None, keepdims=False):
     of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
     not have."""
     cdef Variable v = argument(x, "argmax")
-    return call_free(v, reduced(data_of(v).argmax, v, axis, keepdims, "argmax"))
+    return call_free(v, reduced(data_of(v).argmax, v, axis, keepdims, "argmax"), "argmax", axis, keepdims)
 
 
 def argmin(x, axis=None, keepdims=False):
@@ -671,14 +683,21 @@ def argmin(x, axis=None, keepdims=False):
     of integers, without a graph, since it has no gradient. Raises ValueError for an empty axis, AxisError for one that x does
     not have."""
     cdef Variable v = argument(x, "argmin")
-    return call_free(v, reduced(data_of(v).argmin, v, axis, keepdims, "argmin"))
+    return call_free(v, reduced(data_of(v).argmin, v, axis, keepdims, "argmin"), "argmin", axis, keepdims)
 
 
-cdef Variable call_free(Variable v, object value):
+cdef Variable call_free(Variable v, object value, str name, object axis, object keepdims):
     """A result that no gradient passes through."""
     cdef Variable y = new_variable(v.era)
     y._data = np.asarray(value)
+    if traced():
+        derived(y, partial(place_of, name, axis, keepdims), (v,))
     return y
+
+
+def place_of(name, axis, keepdims, x):
+    """argmax or argmin."""
+    return np.asarray(getattr(x, name)(axis=axis, keepdims=keepdims))
 
 
 __all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Std", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",

@@ -15,8 +15,8 @@ from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_cols,
-    dz_sum_rows, dz_view, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, view,
-    wants_grad, wrap)
+    dz_sum_rows, dz_view, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read,
+    traced, view, wants_grad, wrap)
 
 from dezero_c import _core
 from dezero_c._index import GetItemGrad
@@ -159,6 +159,9 @@ cdef class Softmax(AlongAxis):
     """Softmax(axis=1)\n--\n
     The class behind `softmax`: `Softmax(axis)(x)`."""
 
+    def _again(self, x):
+        return softmax(x, self.axis)
+
     def forward(self, x):
         if x.dtype.kind in "iub":
             x = x.astype(np.float64)
@@ -200,6 +203,9 @@ def softmax_simple(x, axis=1):
 cdef class LogSoftmax(AlongAxis):
     """LogSoftmax(axis=1)\n--\n
     The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
+
+    def _again(self, x):
+        return log_softmax(x, self.axis)
 
     def forward(self, x):
         if x.dtype.kind in "iub":
@@ -315,6 +321,9 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
     """SoftmaxCrossEntropy()\n--\n
     The class behind `softmax_cross_entropy`: `SoftmaxCrossEntropy()(x, t)`."""
 
+    def _again(self, x, t):
+        return softmax_cross_entropy(x, t)
+
     def forward(self, x, t):
         cdef object index = labels(t, x, "softmax_cross_entropy"), rows, room, picked
         cdef int dt = kernel_dtype(x)
@@ -388,7 +397,7 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
 
 cdef Variable label_argument(object t, str op):
     """Labels as a constant: a Variable, an ndarray, a list or an int."""
-    if isinstance(t, Variable):
+    if isinstance(t, Variable) or traced():
         return argument(t, op)
     return wrap(np.asarray(t), -1, ERA_CORE)
 
@@ -408,7 +417,7 @@ cdef object chosen_cross_entropy(Variable x, Variable t, object weight, object i
                                  object reduction):
     """`softmax_cross_entropy` with something chosen: out of log_softmax, so that every order follows."""
     cdef str op = "softmax_cross_entropy"
-    cdef object target = data_of(t), kept = None, w = None, index, losses, out
+    cdef object target = read(t, "softmax_cross_entropy() with options"), kept = None, w = None, index, losses, out
     cdef double smooth
     cdef Py_ssize_t rows, classes
     reduction = reduction_of(reduction, op)
@@ -486,8 +495,8 @@ def softmax_cross_entropy(x, t, *, weight=None, ignore_label=None, label_smoothi
 def softmax_cross_entropy_simple(x, t):
     """`softmax_cross_entropy`, composed of simple functions as in the book: p below 1e-15 is cut off."""
     cdef Variable v = argument(x, "softmax_cross_entropy_simple")
-    cdef object index = labels(data_of(label_argument(t, "softmax_cross_entropy_simple")), data_of(v),
-                               "softmax_cross_entropy_simple")
+    cdef str op = "softmax_cross_entropy_simple"
+    cdef object index = labels(read(label_argument(t, op), op), data_of(v), op)
     p = log(clip(softmax(v), 1e-15, 1.0))
     return -1 * sum(p[np.arange(len(index)), index]) / len(index)
 

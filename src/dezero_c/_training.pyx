@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
     Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, has_grad, kernels,
-    ptrdiff_t, set_data_array)
+    ptrdiff_t, set_data_array, traced)
 
 from dezero_c._core import Parameter
 
@@ -117,7 +117,7 @@ cdef list params_of(object target):
 def clear(layer):
     """Takes the gradients of a Layer's Parameters away."""
     for param in params_of(layer):
-        if isinstance(param, Variable):
+        if isinstance(param, Variable) and not traced():
             drop_grad(<Variable> param)
         else:
             param.cleargrad()

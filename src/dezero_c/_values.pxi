@@ -48,7 +48,7 @@ cdef int check_use() except -1:
     """NumPy asks an element's new value for a number, as np.mean its sum, and the parts of np.r_ for arrays: nothing but the
     caller's code tells that a graph is about to be lost there. Without a graph to lose (no_grad) all is well."""
     cdef object frame, code, asks
-    if not recording():
+    if not mode(0):
         return 0
     try:
         frame = sys._getframe()
@@ -146,10 +146,17 @@ cdef Variable joined_objects(object a):
 
 cdef Variable as_operand(object o, object other):
     """`o` as a Variable for an operation together with `other`, whose dtype a Python number takes."""
-    cdef dz_view w
-    cdef Variable v
     if isinstance(o, Variable):
         return <Variable> o
+    if traced():
+        return traced_operand(o, other)
+    return untraced_operand(o, other)
+
+
+cdef Variable untraced_operand(object o, object other):
+    """The same of what is no Variable."""
+    cdef dz_view w
+    cdef Variable v
     if type(o) is float or type(o) is int:
         pass
     elif isinstance(o, (list, tuple)):

@@ -107,31 +107,17 @@ cdef class Walk:
 
     cdef int step(self, Function f, bint keep, bint create_graph) except -1:
         """Gives f's inputs their gradients and adds their creators."""
-        cdef Variable x, y = None
+        cdef Variable x
         cdef Py_ssize_t k
-        cdef bint done = False
         if self.fresh is not None:
             for x in function_inputs(f):
                 if <size_t> <void *> x not in self.fresh:
                     self.fresh[<size_t> <void *> x] = x
                     drop_grad(x)
-        if f.out0 != NULL:
-            y = <Variable> f.out0
-            if f.native and not create_graph:
-                done = f.vjp_raw(y, keep)
-        if not done:
-            self.step_general(f)
-            if dz_fpe_test():       # not ours: the next kernel's flags are to be its own
-                dz_fpe_clear()
-        if replaced:
-            let_go()
-        if not keep:
-            if y is not None:
-                drop_grad(y)
-            else:
-                for y in output_variables(f):
-                    if y is not None:
-                        drop_grad(y)
+        if traced():
+            traced_step(f, keep, create_graph)
+        else:
+            backward_step(f, keep, create_graph)
         if f.rest is None:
             for k in range(f.nin):
                 x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
@@ -141,21 +127,6 @@ cdef class Walk:
             for x in f.rest:
                 if x._creator is not None:
                     self.add(x)
-        return 0
-
-    cdef int step_general(self, Function f) except -1:
-        """Through operations on Variables, or a backward written in Python."""
-        cdef list gys = output_gradients(f)
-        cdef object gxs = f.vjp_graph(gys), gx
-        cdef Py_ssize_t k
-        if len(gxs) != f.nin:
-            raise ValueError(f"{describe(f)}.backward returned {len(gxs)} gradients for {f.nin} inputs; return one for each, "
-                             "None where there is none")
-        for k in range(f.nin):
-            check_fits(f, f.arg(k), gxs[k])
-        for k in range(f.nin):
-            gx = gxs[k]
-            add_grad(f.arg(k), real_part(f.arg(k), gx) if is_complex(gx) else gx)
         return 0
 
     cdef int abandon(self) except -1:
@@ -168,6 +139,46 @@ cdef class Walk:
                 if y is not None:
                     drop_grad(y)
         return 0
+
+
+cdef int backward_step(Function f, bint keep, bint create_graph) except -1:
+    """Adds the gradients of f's inputs from those of its outputs, which go unless they are kept."""
+    cdef Variable y = None
+    cdef bint done = False
+    if f.out0 != NULL:
+        y = <Variable> f.out0
+        if f.native and not create_graph:
+            done = f.vjp_raw(y, keep)
+    if not done:
+        step_general(f)
+        if dz_fpe_test():       # not ours: the next kernel's flags are to be its own
+            dz_fpe_clear()
+    if replaced:
+        let_go()
+    if not keep:
+        if y is not None:
+            drop_grad(y)
+        else:
+            for y in output_variables(f):
+                if y is not None:
+                    drop_grad(y)
+    return 0
+
+
+cdef int step_general(Function f) except -1:
+    """Through operations on Variables, or a backward written in Python."""
+    cdef list gys = output_gradients(f)
+    cdef object gxs = f.vjp_graph(gys), gx
+    cdef Py_ssize_t k
+    if len(gxs) != f.nin:
+        raise ValueError(f"{describe(f)}.backward returned {len(gxs)} gradients for {f.nin} inputs; return one for each, "
+                         "None where there is none")
+    for k in range(f.nin):
+        check_fits(f, f.arg(k), gxs[k])
+    for k in range(f.nin):
+        gx = gxs[k]
+        add_grad(f.arg(k), real_part(f.arg(k), gx) if is_complex(gx) else gx)
+    return 0
 
 
 cdef int let_go() except -1:
@@ -294,6 +305,8 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef Function f = None
     cdef signed char mode_before
     cdef bint seeded = seed(root, keep, create_graph)
+    if seeded and traced():
+        log_event(("seed", root))
     if root._creator is None:
         return 0
     if seeded and create_graph and not keep and root.era == ERA_CORE:
@@ -312,7 +325,7 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     mode_before = dz_mode[0]
     walks_active += 1
     create_graph_depth += create_graph
-    dz_mode[0] = create_graph
+    dz_mode[0] = with_trace(create_graph, mode_before)
     try:
         if create_graph:
             track(root)

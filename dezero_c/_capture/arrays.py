@@ -1,0 +1,280 @@
+"""Arrays in a call that is being traced: what `.data`, and an argument that is an ndarray, are while the user's function runs.
+
+A TracedArray computes like the ndarray that stands behind it, by NumPy's own functions, and each computation is logged, in-place
+ones too. It is no ndarray: whatever would take its numbers without being seen (np.asarray, C code) has to ask for them, and is
+told that it cannot have them.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from dezero_c import _core
+from dezero_c._plan import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, NoReturn
+
+__all__ = ["TracedArray", "slot_of"]
+
+# Methods of ndarray that give new arrays and change nothing.
+_METHODS = frozenset([
+    "all", "any", "argmax", "argmin", "argsort", "astype", "clip", "compress", "conj", "conjugate", "copy", "cumprod",
+    "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "reshape",
+    "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "transpose", "var"])
+_VIEWS = frozenset(["diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "T", "real", "imag", "__getitem__"])
+# NumPy functions whose result does not depend on the numbers.
+_BY_SHAPE = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast, np.zeros_like, np.ones_like,
+             np.empty_like, np.broadcast_shapes}
+_IN_PLACE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
+
+
+class TracedArray(NDArrayOperatorsMixin):
+    """The array of the Variable `slot`, in a call that is being traced."""
+
+    __slots__ = ("_slot", "_view")
+
+    def __init__(self, slot: _core.Variable, view: bool = False) -> None:
+        self._slot, self._view = slot, view
+
+    # ---- what is known beforehand, and guarded
+
+    @property
+    def _value(self) -> Any:
+        return _core.value_of(self._slot)
+
+    shape = property(lambda self: self._value.shape)
+    dtype = property(lambda self: self._value.dtype)
+    ndim = property(lambda self: self._value.ndim)
+    size = property(lambda self: self._value.size)
+    itemsize = property(lambda self: self._value.itemsize)
+    nbytes = property(lambda self: self._value.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    # ---- computations
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
+        if any(isinstance(x, _core.Variable) for x in inputs):
+            return NotImplemented       # the Variable's turn
+        call = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method == "at":
+            _refused(f"np.{ufunc.__name__}.at")
+        if out is None:
+            return _apply(call, inputs, kwargs)
+        if len(out) != 1 or not isinstance(out[0], TracedArray):
+            _refused(f"np.{ufunc.__name__} with out, an array that the trace does not know,")
+        target = out[0]
+        if not isinstance(target._value, np.ndarray):       # a NumPy scalar: `a -= b` makes another one
+            return _apply(call, inputs, kwargs)
+        _change(functools.partial(_into, call), target, inputs, kwargs)
+        return target
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function in _BY_SHAPE:
+            return function(*_plain(args), **_plain(kwargs))
+        if function in _IN_PLACE or kwargs.get("out") is not None:
+            _refused(f"np.{function.__name__}, which writes into an array,")
+        return _apply(function, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("T", "real", "imag"):
+            return _apply(getattr, (self, name), {}, view=True)
+        if name in _METHODS:
+            return functools.partial(_method, name, self)
+        if name.startswith("__"):       # what the interpreter and inspect ask every object
+            raise AttributeError(name)
+        return _read(self, f".{name}")
+
+    def __getitem__(self, index: Any) -> Any:
+        return _apply(_item, (self, index), {}, view=True)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        _change(_set_item, self, (index, value), {})
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self)))
+
+    # ---- looks at the numbers
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return _read(self, "an array of it")
+
+    def __float__(self) -> float:
+        return float(_read(self, "float()"))
+
+    def __int__(self) -> int:
+        return int(_read(self, "int()"))
+
+    def __complex__(self) -> complex:
+        return complex(_read(self, "complex()"))
+
+    def __bool__(self) -> bool:
+        return bool(_read(self, "bool()"))
+
+    def __index__(self) -> int:
+        return operator.index(_read(self, "an index"))
+
+    def __repr__(self) -> str:
+        return repr(_read(self, "str()"))
+
+    def __format__(self, spec: str) -> str:
+        return format(_read(self, "format()"), spec)
+
+    def __reduce__(self) -> Any:
+        return _core.as_array, (_read(self, "a copy of it"),)
+
+    __hash__ = None     # type: ignore[assignment]    # as an ndarray
+
+
+def _method(name: str, array: TracedArray, *args: Any, **kwargs: Any) -> Any:
+    if kwargs.get("out") is not None:
+        _refused(f"ndarray.{name} with out")
+    return _apply(_call_method, (name, array, *args), kwargs, view=name in _VIEWS)
+
+
+def _call_method(name: str, array: Any, *args: Any, **kwargs: Any) -> Any:
+    return getattr(array, name)(*args, **kwargs)
+
+
+def _item(array: Any, index: Any) -> Any:
+    return array[index]
+
+
+def _set_item(array: Any, index: Any, value: Any) -> None:
+    array[index] = value
+
+
+def _into(call: Callable[..., Any], target: Any, *inputs: Any, **kwargs: Any) -> None:
+    call(*inputs, out=target, **kwargs)
+
+
+def _refused(what: str) -> NoReturn:
+    raise CaptureError(f"{_core.user_line()}: {what} cannot be captured; write it as an expression, `x = ...`, or `x.data = ...`")
+
+
+def _read(array: TracedArray, what: str) -> Any:
+    return _core.read_value(array._slot, what)
+
+
+# ---- logged calls: the places of arrays in the arguments are filled from the slots at each replay
+
+
+class _Place:
+    """The k-th slot's place in a template."""
+
+    __slots__ = ("k",)
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Place) and self.k == other.k
+
+    __hash__ = None     # type: ignore[assignment]
+
+
+class Template:
+    """function(*args, **kwargs) as a function of the arrays in its arguments."""
+
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        slots: list[_core.Variable] = []
+        self.function = function
+        self.args, self.kwargs = self._taken(tuple(args), slots), self._taken(dict(kwargs), slots)
+        self._slots: tuple[_core.Variable, ...] | None = tuple(slots)
+
+    def slots(self) -> tuple[_core.Variable, ...]:
+        """The Variables whose arrays it takes; told once, since it keeps none of them."""
+        slots, self._slots = self._slots, None
+        assert slots is not None
+        return slots
+
+    def _taken(self, o: Any, slots: list[_core.Variable]) -> Any:
+        if isinstance(o, TracedArray):
+            slots.append(o._slot)
+            return _Place(len(slots) - 1)
+        if type(o) in (tuple, list):
+            return type(o)([self._taken(x, slots) for x in o])
+        if type(o) is dict:
+            return {key: self._taken(x, slots) for key, x in o.items()}
+        if isinstance(o, slice):
+            return slice(*[self._taken(x, slots) for x in (o.start, o.stop, o.step)])
+        if isinstance(o, _core.Variable):
+            raise CaptureError(f"{_core.user_line()}: an array of the traced call and a Variable meet in a NumPy function that "
+                               "records no graph; use .data of both, or a function of dezero_c.functions")
+        return o
+
+    def _filled(self, o: Any, arrays: Any) -> Any:
+        if type(o) is _Place:
+            return arrays[o.k]
+        if type(o) in (tuple, list):
+            return type(o)([self._filled(x, arrays) for x in o])
+        if type(o) is dict:
+            return {key: self._filled(x, arrays) for key, x in o.items()}
+        if isinstance(o, slice):
+            return slice(*[self._filled(x, arrays) for x in (o.start, o.stop, o.step)])
+        return o
+
+    def __call__(self, *arrays: Any) -> Any:
+        return self.function(*self._filled(self.args, arrays), **self._filled(self.kwargs, arrays))
+
+
+def _plain(o: Any) -> Any:
+    """o with the arrays in place of TracedArrays."""
+    if isinstance(o, TracedArray):
+        return o._value
+    if type(o) in (tuple, list):
+        return type(o)([_plain(x) for x in o])
+    return {key: _plain(x) for key, x in o.items()} if type(o) is dict else o
+
+
+def _apply(function: Callable[..., Any], args: Any, kwargs: Any, view: bool = False) -> Any:
+    if not _core.is_traced():       # one that was kept beyond its call
+        return function(*_plain(args), **_plain(kwargs))
+    template = Template(function, args, kwargs)
+    found = _core.apply_traced(template, template.slots(), False)
+    if isinstance(found, tuple):
+        return tuple(TracedArray(slot, view) for slot in found)
+    return TracedArray(found, view)
+
+
+def _change(function: Callable[..., Any], target: TracedArray, args: Any, kwargs: Any) -> None:
+    if not _core.is_traced():
+        function(target._value, *_plain(args), **_plain(kwargs))
+        return
+    if target._view:
+        _refused("writing into a part of an array, or another shape of it,")
+    template = Template(function, (target, *args), kwargs)
+    _core.apply_traced(template, template.slots(), True)
+
+
+# ---- what the engine asks for
+
+
+def _traced(v: _core.Variable) -> TracedArray | None:
+    """`v.data` in a call that is being traced."""
+    return None if _core.value_of(v) is None else TracedArray(v)
+
+
+def _untraced(o: Any) -> _core.Variable | None:
+    """An operand for what is a TracedArray; None for anything else."""
+    if not isinstance(o, TracedArray):
+        return None
+    return _core.apply_traced(np.asarray, (o._slot,), False)
+
+
+def slot_of(o: Any) -> _core.Variable | None:
+    """The Variable behind a TracedArray; None for anything else."""
+    return o._slot if isinstance(o, TracedArray) else None
+
+
+_core.register_methods(traced=_traced, untraced=_untraced, slot_of=slot_of, is_traced=lambda o: isinstance(o, TracedArray))

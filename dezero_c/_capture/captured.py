@@ -1,0 +1,481 @@
+"""`dezero_c.capture`: a function that is traced, compared, and then replayed."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import inspect
+import os
+import types
+import warnings
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dezero_c import _core
+from dezero_c._capture.arrays import TracedArray, slot_of
+from dezero_c._capture.compare import Program
+from dezero_c._plan import CaptureError, Plan, call_key, cell_of, holds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn
+
+__all__ = ["Captured", "capture"]
+
+TRACES = 3              # calls that are traced until two in a row must have agreed: the first may set things up
+SAMPLE = 64             # check="sample": one call in so many is traced again
+CHECKS = ("twice", "sample", "always")
+READS = ("error", "freeze")
+_ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
+
+
+def capture(f: Callable[..., Any] | None = None, *, static: Iterable[int | str] = (), on_read: str = "error",
+            check: str = "twice", max_plans: int = 8) -> Any:
+    """`f` as a function that is traced in its first calls and replayed from then on, without its Python, with the same bits.
+
+    f(*args, **kwargs): ordinary code on Variables and arrays: forward, `backward()`, `cleargrads()`, `optimizer.update()`,
+    `x.data -= ...`, of gradients any order. Also a decorator, `@capture` or `@capture(check="always")`, of functions and methods.
+
+    Calls are traced until two in a row are the same program, constants included; another shape, dtype, number or mode among the
+    arguments is another program. What Python does beside computing (printing, appending to lists) happens in traced calls only.
+
+    static: places or names of arguments that count by what they are, not by what is in them. on_read: a look at a value
+    (float(v), `if v > 0`) is an "error" that names the line, or "freeze": the value of the traced call is kept. check: "twice";
+    "sample" traces one call in 64 again and compares; "always" every call. max_plans: programs that are kept; beyond them calls
+    run as they are, with a warning. DEZERO_C_CAPTURE=0 in the environment runs everything as it is.
+
+    Raises CaptureError, with the line, for what cannot be replayed rightly.
+    """
+    if check not in CHECKS:
+        raise ValueError(f"capture: check is {check!r}; it is one of {CHECKS}")
+    if on_read not in READS:
+        raise ValueError(f"capture: on_read is {on_read!r}; it is one of {READS}")
+    if not isinstance(max_plans, int) or max_plans < 1:
+        raise ValueError(f"capture: max_plans is {max_plans!r}; it is a whole number from 1 on")
+    if f is None:
+        return lambda g: capture(g, static=static, on_read=on_read, check=check, max_plans=max_plans)
+    if not callable(f):
+        raise TypeError(f"capture: {type(f).__name__} is no function")
+    return Captured(f, frozenset([static] if isinstance(static, (int, str)) else static), on_read, check, max_plans)
+
+
+class _Kind:
+    """The calls whose arguments look alike: what their traces said, and the plans."""
+
+    def __init__(self, held: Any) -> None:
+        self.held = held                # objects whose ids are in the key
+        self.plans: list[_Entry] = []
+        self.last: Program | None = None
+        self.last_arguments: list[_core.Variable] = []
+        self.tries = 0
+        self.eager = False
+
+
+class _Entry:
+    """A plan, and what it holds for."""
+
+    def __init__(self, plan: Plan, program: Program) -> None:
+        self.plan, self.program = plan, program
+        self.stands: list[_core.Variable | None] = []   # for each Variable argument: who stands for it; None: it is itself
+        self.fixed: list[_core.Variable | None] = []    # those that stand for themselves
+        self.holders: list[_core.Variable] = []         # for each array argument
+        self.guards: list[tuple[Any, Any, Any]] = []
+        self.result: Any = None
+        self.calls = 0
+
+
+class _Leaf:
+    """In a result: a Variable or an array of the plan, an argument, or anything else."""
+
+    __slots__ = ("array", "kind", "what")
+
+    def __init__(self, kind: str, what: Any, array: bool) -> None:
+        self.kind, self.what, self.array = kind, what, array
+
+
+class Captured:
+    """A captured function; see `capture`. Called as the function itself.
+
+    plans: how many programs it has; show(): their listing; reset(): forgets them.
+    """
+
+    def __init__(self, f: Callable[..., Any], static: frozenset[int | str], on_read: str, check: str, max_plans: int) -> None:
+        self._f, self._static, self._on_read, self._check, self._max_plans = f, static, on_read, check, max_plans
+        self._kinds: dict[Any, _Kind] = {}
+        self._methods: weakref.WeakKeyDictionary[Any, Captured] = weakref.WeakKeyDictionary()
+        self._warned = False
+        functools.update_wrapper(self, f)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Captured:
+        """As a method: programs for each instance."""
+        if instance is None:
+            return self
+        try:
+            found = self._methods.get(instance)
+        except TypeError as error:
+            raise TypeError(f"capture: instances of {type(instance).__name__} can be no keys of a weak dictionary ({error}); "
+                            "capture "
+                            "a function of the instance instead") from error
+        if found is None:
+            reference = weakref.ref(instance)
+            function = self._f
+
+            @functools.wraps(function)
+            def bound(*args: Any, **kwargs: Any) -> Any:
+                return function(reference(), *args, **kwargs)
+
+            found = Captured(bound, frozenset(k - 1 if isinstance(k, int) else k for k in self._static), self._on_read,
+                             self._check, self._max_plans)
+            found._guarded_by = function, reference
+            self._methods[instance] = found
+        return found
+
+    _guarded_by: Any = None
+
+    @property
+    def plans(self) -> int:
+        """The number of programs that calls are replayed from."""
+        return sum(len(kind.plans) for kind in self._kinds.values())
+
+    def reset(self) -> None:
+        """Forgets all programs: the next calls are traced."""
+        self._kinds.clear()
+        for captured in self._methods.values():
+            captured.reset()
+
+    def show(self) -> str:
+        """The instructions of every program, one a line: number, kind, operation, file and line."""
+        out = []
+        for number, entry in enumerate(entry for kind in self._kinds.values() for entry in kind.plans):
+            out.append(f"plan {number}: {len(entry.plan)} instructions")
+            out += [f"{k:6d}  {what:12s} {name:20s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]
+        return "\n".join(out)
+
+    def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
+        """n calls with these arguments, at least one; gives the last one's result."""
+        if n < 1:
+            raise ValueError(f"repeat: {n} calls; at least 1")
+        for _ in range(n):
+            result = self(*args, **kwargs)
+        return result
+
+    def over(self, *arrays: Any) -> list[Any]:
+        """A call for each element of the arrays' first axis (batches); gives the list of results."""
+        if not arrays or len({len(a) for a in arrays}) != 1:
+            raise ValueError(f"over: arrays of one length are wanted, not of {[len(a) for a in arrays]}")
+        return [self(*each) for each in zip(*arrays, strict=True)]
+
+    # ---- a call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if _core.is_traced() or not _ON:
+            return self._f(*args, **kwargs)
+        variables: list[_core.Variable] = []
+        arrays: list[Any] = []
+        held: list[Any] = []
+        key = call_key(args, kwargs, self._static, variables, arrays, held)
+        kind = self._kinds.get(key)
+        if kind is None:
+            kind = self._kinds[key] = _Kind(held)
+        if kind.eager:
+            return self._f(*args, **kwargs)
+        stale = None
+        for entry in kind.plans:
+            if entry.plan.busy or not holds(entry.guards) or not entry.plan.fits():
+                continue
+            if any(v is not None and v is not passed for v, passed in zip(entry.fixed, variables, strict=True)):
+                stale = entry
+                continue
+            if not entry.plan.acquire():
+                continue
+            entry.calls += 1
+            if self._check == "always" or (self._check == "sample" and entry.calls % SAMPLE == 0):
+                entry.plan.release()
+                return self._traced(kind, args, kwargs, variables, arrays, entry)
+            try:
+                return self._replayed(entry, variables, arrays)
+            finally:
+                entry.plan.release()
+        if any(entry.plan.busy for entry in kind.plans):        # called by itself, or by another thread meanwhile
+            return self._f(*args, **kwargs)
+        if self.plans >= self._max_plans and stale is None:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(f"capture: {self._name()} has {self._max_plans} programs (max_plans) already; calls with other "
+                              "shapes, "
+                              "numbers or objects run as they are", RuntimeWarning, stacklevel=2)
+            return self._f(*args, **kwargs)
+        return self._traced(kind, args, kwargs, variables, arrays, None)
+
+    def _name(self) -> str:
+        return getattr(self._f, "__qualname__", repr(self._f))
+
+    # ---- tracing
+
+    def _read(self, v: _core.Variable, what: str, where: str) -> None:
+        if self._on_read == "error":
+            raise CaptureError(f"{where}: {what} looks at a value in the captured function {self._name()}: the next call may "
+                               "have another "
+                               "one, which a replay would not see. Use where(), or a comparison inside of it, return the value, "
+                               "or say "
+                               'on_read="freeze" to keep the one of the traced call')
+
+    def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
+                checked: _Entry | None) -> Any:
+        holders = [_core.Variable(a.view(np.ndarray) if type(a) is not np.ndarray else a) for a in arrays]
+        left = iter([TracedArray(holder) for holder in holders])
+        args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
+        random = np.random.get_state()
+        trace = _core.start_trace(self._read)
+        try:
+            result = self._f(*args, **kwargs)
+        finally:
+            _core.end_trace(trace)
+        found: list[_Leaf] = []
+        shape = _results(result, found)
+        if trace.refused is not None:
+            warnings.warn(f"capture: {self._name()} is not captured: {trace.refused}", RuntimeWarning, stacklevel=3)
+            kind.eager = True
+            return _plain_result(result)
+        Plan().check(trace)
+        program = Program(trace, [*variables, *holders], [shape, [(leaf.array, leaf.what) for leaf in found]])
+        if checked is not None:
+            if (difference := checked.program.difference(program)) is not None:
+                raise CaptureError(f"{self._name()} is not what was captured any more: {difference}")
+            return _plain_result(result)
+        fixed: list[bool] | None = None
+        same_as: _Entry | None = None
+        for entry in kind.plans:        # one that was for the very Variables of its traces, and need not be
+            if any(v is not None for v in entry.fixed) and entry.program.difference(program) is None:
+                same_as = entry
+                fixed = [v is passed for v, passed in zip(entry.fixed, variables, strict=True)]
+                last = entry.program
+                break
+        else:
+            last_program = kind.last
+            if last_program is None or (difference := last_program.difference(program)) is not None:
+                kind.tries += 1
+                if kind.tries >= TRACES:
+                    kind.tries, kind.last, kind.last_arguments = 0, None, []
+                    _changing(self._name(), difference)
+                kind.last, kind.last_arguments = program, variables
+                return _plain_result(result)
+            fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
+            last = last_program
+        _own_random_numbers(trace, random, self._name())
+        entry = self._planned(trace, program, last, fixed, variables, holders, found)
+        entry.result = shape, found
+        kind.tries, kind.last, kind.last_arguments = 0, None, []
+        if same_as is not None:
+            kind.plans[kind.plans.index(same_as)] = entry
+        else:
+            kind.plans.append(entry)
+        _escapes(trace, result, self._name())
+        return _plain_result(result)
+
+    def _planned(self, trace: _core.Trace, program: Program, last: Program, fixed: list[bool], variables: list[_core.Variable],
+                 holders: list[_core.Variable], found: list[_Leaf]) -> _Entry:
+        plan = Plan()
+        entry = _Entry(plan, program)
+        seen: dict[int, _core.Variable | None] = {}
+        for v, same in zip(variables, fixed, strict=True):
+            if id(v) not in seen:
+                seen[id(v)] = None if same else plan.argument(v)
+            entry.stands.append(seen[id(v)])
+            entry.fixed.append(v if same else None)
+        entry.holders = [plan.argument(holder) for holder in holders]
+        plan.build(trace, last.copied(program))
+        for leaf, mine in zip(found, plan.finish([leaf.what for leaf in found if leaf.kind == "node"]), strict=False):
+            leaf.kind, leaf.what = ("node", mine) if mine is not None else ("outside", leaf.what)
+        places = {id(stand): k for k, stand in enumerate(entry.stands) if stand is not None}
+        for leaf in found:
+            if leaf.kind == "node" and id(leaf.what) in places:
+                leaf.kind, leaf.what = "argument", places[id(leaf.what)]
+        function, reference = self._guarded_by or (self._f, None)
+        entry.guards = _guards(function, None if reference is None else reference())
+        return entry
+
+    # ---- replaying
+
+    def _replayed(self, entry: _Entry, variables: list[_core.Variable], arrays: list[Any]) -> Any:
+        plan = entry.plan
+        given: list[tuple[_core.Variable, _core.Variable]] = []
+        try:
+            for stand, v in zip(entry.stands, variables, strict=True):
+                if stand is not None and all(v is not other for _, other in given):
+                    plan.give(stand, v)
+                    given.append((stand, v))
+            for holder, a in zip(entry.holders, arrays, strict=True):
+                holder.data = a
+            plan.run()
+            shape, found = entry.result
+            values = [self._result(plan, leaf, variables) for leaf in found]
+        finally:
+            for stand, v in given:
+                plan.take_back(stand, v)
+            for holder in entry.holders:
+                holder.data = None
+        return _rebuilt(shape, values)
+
+    @staticmethod
+    def _result(plan: Plan, leaf: _Leaf, variables: list[_core.Variable]) -> Any:
+        if leaf.kind == "argument":
+            v = variables[leaf.what]
+            return _Later(v) if leaf.array else v
+        v = plan.leave(leaf.what) if leaf.kind == "node" else leaf.what
+        return _core.value_of(v) if leaf.array else v
+
+
+class _Later:
+    """An argument's array, which is back in its place when the call is over."""
+
+    def __init__(self, v: _core.Variable) -> None:
+        self.v = v
+
+
+def _changing(name: str, difference: str | None) -> NoReturn:
+    raise CaptureError(f"{name} is another program in each call: {difference}. Make what changes an argument (an array or a "
+                       "Variable), or "
+                       "leave it outside of the captured function")
+
+
+_MISSING = object()
+_PLAIN = (int, float, complex, str, bytes, bool, tuple)
+
+
+def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[tuple[Any, Any, Any]]:
+    """(where, name, object) of what the code of a function names: globals and closures, of the plain functions among them too,
+    and numbers and strings among an instance's attributes."""
+    seen = set() if seen is None else seen
+    if isinstance(function, types.MethodType):
+        return _guards(function.__func__, function.__self__, seen)
+    function = inspect.unwrap(function) if callable(function) else function
+    if not isinstance(function, types.FunctionType) or id(function) in seen \
+            or (function.__module__ or "").partition(".")[0] in ("dezero_c", "numpy"):
+        return []
+    seen.add(id(function))
+    found: list[tuple[Any, Any, Any]] = []
+    names: set[str] = set()
+    todo = [function.__code__]
+    while todo:
+        code = todo.pop()
+        names.update(code.co_names)
+        todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    for name in sorted(names):
+        if name in function.__globals__:
+            found.append((function.__globals__, name, function.__globals__[name]))
+    cells = zip(function.__closure__ or (), function.__code__.co_freevars, strict=True)
+    found += [(cell, name, cell_of(cell)) for cell, name in cells]
+    attributes = getattr(instance, "__dict__", None)
+    if type(attributes) is dict:
+        found += [(attributes, name, attributes[name]) for name in sorted(names)
+                  if isinstance(attributes.get(name), _PLAIN) or attributes.get(name, _MISSING) is None]
+    for _, _, value in list(found):
+        if isinstance(value, (types.FunctionType, types.MethodType)):
+            found += _guards(value, None, seen)
+    return found
+
+
+def _with_arrays(o: Any, left: Any, static: frozenset[int | str], top: bool = True) -> Any:
+    """The arguments with TracedArrays in place of arrays."""
+    if isinstance(o, np.ndarray):
+        return next(left)
+    if isinstance(o, tuple):
+        parts = [x if top and k in static else _with_arrays(x, left, static, False) for k, x in enumerate(o)]
+        return type(o)(*parts) if hasattr(o, "_fields") else tuple(parts)
+    if isinstance(o, list):
+        return [_with_arrays(x, left, static, False) for x in o]
+    if isinstance(o, dict):
+        keys = sorted(o) if top else o
+        return {k: o[k] if top and k in static else _with_arrays(o[k], left, static, False) for k in keys}
+    return o
+
+
+def _results(o: Any, found: list[_Leaf]) -> Any:
+    """The shape of a result's tree; its Variables and arrays are appended to `found`."""
+    if isinstance(o, _core.Variable):
+        found.append(_Leaf("node", o, False))
+        return _MISSING
+    if isinstance(o, TracedArray):
+        found.append(_Leaf("node", slot_of(o), True))
+        return _MISSING
+    if isinstance(o, (tuple, list)):
+        parts = [_results(x, found) for x in o]
+        return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
+    if isinstance(o, dict):
+        return {k: _results(x, found) for k, x in o.items()}
+    return o
+
+
+def _rebuilt(shape: Any, values: list[Any]) -> Any:
+    left = iter(values)
+
+    def filled(o: Any) -> Any:
+        if o is _MISSING:
+            v = next(left)
+            return _core.value_of(v.v) if isinstance(v, _Later) else v
+        if isinstance(o, (tuple, list)):
+            parts = [filled(x) for x in o]
+            return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
+        return {k: filled(x) for k, x in o.items()} if isinstance(o, dict) else o
+
+    return filled(shape)
+
+
+def _plain_result(result: Any) -> Any:
+    """A traced call's result with arrays in place of TracedArrays."""
+    found: list[_Leaf] = []
+    shape = _results(result, found)
+    return _rebuilt(shape, [_core.value_of(leaf.what) if leaf.array else leaf.what for leaf in found])
+
+
+def _own_random_numbers(trace: _core.Trace, before: Any, name: str) -> None:
+    """Raises CaptureError where the call has drawn from np.random, or seeded it, beside what its operations (dropout) draw."""
+    after = np.random.get_state()
+    np.random.set_state(before)
+    for event in trace.events:
+        if event[0] == "op" and hasattr(event[1], "_redraw"):
+            event[1]._redraw()
+    drawn = np.random.get_state()
+    np.random.set_state(after)
+    if not all(np.array_equal(a, b) for a, b in zip(drawn, after, strict=True)):
+        raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
+                           "pass the "
+                           "numbers as an argument")
+
+
+def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
+    """Raises CaptureError where the function has put a Variable of its own into something outside, which replays would not do."""
+    found: list[_Leaf] = []
+    _results(result, found)
+    allowed = {id(leaf.what) for leaf in found}
+    references = []
+    for event in trace.events:
+        for v in event[1:-1]:
+            if isinstance(v, _core.Variable) and id(v) in trace.born:
+                references.append((weakref.ref(v), event[-1]))
+        if event[0] == "op":
+            references += [(v if isinstance(v, weakref.ref) else weakref.ref(v), event[-1]) for v in event[3]]
+    for v in _outside(trace):
+        g = _core.gradient_of(v)
+        if g is not None:
+            allowed.add(id(g))
+    event = v = g = None
+    trace.events.clear()
+    trace.born.clear()
+
+    def left() -> list[str]:
+        return [line for reference, line in references if (u := reference()) is not None and id(u) not in allowed]
+
+    if left():
+        gc.collect()        # cycles of the function's own, as closures make them
+        for line in left():
+            raise CaptureError(f"{line}: what is computed here is kept outside of the captured function {name} (in a list, an "
+                               "attribute, a "
+                               "global), where replays would not put it; return it instead")
+
+
+def _outside(trace: _core.Trace) -> list[_core.Variable]:
+    return [event[1] for event in trace.events if event[0] in ("grad", "show", "grad read")]

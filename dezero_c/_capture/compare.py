@@ -1,0 +1,169 @@
+"""Two traces of one function: are they the same program? Nodes are numbered in order of appearance, so that what differs is the
+user's: a constant, a branch, a Variable from outside."""
+
+from __future__ import annotations
+
+import functools
+import types
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dezero_c import _core
+from dezero_c._capture.arrays import Template, TracedArray, _Place
+from dezero_c._plan import CaptureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+__all__ = ["Program"]
+
+
+class _Same:
+    """An object that is the same in both traces only where it is the very same."""
+
+    __slots__ = ("o",)
+
+    def __init__(self, o: Any) -> None:
+        self.o = o
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.o is other.o
+
+    __hash__ = None     # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if isinstance(self.o, _core.Variable):
+            return f"the Variable {self.o.name or ''} of shape {getattr(_core.value_of(self.o), 'shape', None)} from outside"
+        return f"{self.o!r:.60}"
+
+
+class _Array:
+    """An array in a trace: the same where it is the same object, or has the same bits."""
+
+    __slots__ = ("a", "bits")
+
+    def __init__(self, a: Any) -> None:
+        self.a = a
+        self.bits = (a.dtype.str, a.shape, a.tobytes()) if a.dtype != object else (a.dtype.str, a.shape, id(a))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Array) and (self.a is other.a or self.bits == other.bits)
+
+    __hash__ = None     # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"an array of shape {self.a.shape}" if self.a.size > 4 else f"{self.a!r}"
+
+
+class Program:
+    """What a trace says, for comparison. arguments: the call's Variables, which count by their place."""
+
+    def __init__(self, trace: _core.Trace, arguments: Sequence[_core.Variable], result: Any) -> None:
+        self._numbers: dict[int, Any] = {id(v): ("argument", k) for k, v in reversed(list(enumerate(arguments)))}
+        self._made: set[int] = set()
+        self.arrays: list[Any] = []
+        self.lines: list[str] = []
+        self.events = [self._event(event) for event in trace.events]
+        self.result = self._value(result)
+        del self._numbers, self._made
+
+    def difference(self, other: Program) -> str | None:
+        """The first place where `other` differs, in words; None where it does not."""
+        for k, (a, b) in enumerate(zip(self.events, other.events, strict=False)):
+            if a != b:
+                return f"{other.lines[k]}: {self._told(b)}, and in the call before it was {self._told(a)}"
+        if len(self.events) != len(other.events):
+            longer = self if len(self.events) > len(other.events) else other
+            k = min(len(self.events), len(other.events))
+            return f"{longer.lines[k]}: {self._told(longer.events[k])} is in one of two calls only"
+        if self.result != other.result:
+            return f"the result is {other.result}, and in the call before it was {self.result}"
+        return None
+
+    @staticmethod
+    def _told(event: Any) -> str:
+        return " ".join(str(part) for part in event if part is not None)[:200]
+
+    def copied(self, other: Program) -> set[int]:
+        """ids of arrays of `other` that are other objects here, though equal: a call makes them anew each time."""
+        return {id(b) for a, b in zip(self.arrays, other.arrays, strict=False) if a is not b}
+
+    def _event(self, event: Any) -> Any:
+        kind, *rest, line = event
+        self.lines.append(line)
+        if kind in ("op", "effect"):
+            f, inputs, *more = rest
+            found = (kind, self._operation(f), tuple(self._variable(v) for v in inputs))
+            for v in more[0] if more else ():
+                if isinstance(v, weakref.ref):
+                    v = v()
+                if v is not None:
+                    self._new(v)
+            return (*found, *more[1:])
+        if kind == "alive":
+            return kind, tuple(self._variable(v) for v in rest[1])
+        if kind == "step":
+            return kind, _Same(type(rest[0])), tuple(self._variable(v) for v in _core.inputs_of(rest[0])), rest[1]
+        if kind in ("const", "new"):
+            self._new(rest[0])
+            return kind, self._value(rest[1])
+        if kind == "data" and rest[2]:
+            self._new(rest[0])
+        if kind == "show":
+            found = (kind, self._variable(rest[0]))
+            self._new(rest[1])
+            return found
+        if kind == "grad read":
+            found = (kind, self._variable(rest[0]))
+            if isinstance(rest[1], _core.Variable) and id(rest[1]) not in self._numbers:
+                self._new(rest[1])
+            return found
+        return (kind, *[self._value(x) for x in rest])
+
+    def _new(self, v: _core.Variable) -> None:
+        self._numbers[id(v)] = ("value", len(self._made))
+        self._made.add(id(v))
+
+    def _variable(self, v: Any) -> Any:
+        return self._numbers.get(id(v)) or _Same(v)
+
+    def _operation(self, f: Any) -> Any:
+        kind = type(f)
+        if kind is _core.Applied:
+            return self._value(f.given_function())
+        told: list[Any] = [_Same(kind), self._value(() if hasattr(f, "_redraw") else f._arguments())]
+        told += [(name, x) for name, x in sorted(vars(f).items()) if isinstance(x, (int, float, complex, str, bool))]
+        return tuple(told)
+
+    def _value(self, o: Any) -> Any:
+        if isinstance(o, _core.Variable):
+            return self._variable(o)
+        if isinstance(o, TracedArray):
+            raise CaptureError(f"{self.lines[-1]}: an array of the traced call is a parameter of an operation here, not an "
+                               "operand: a "
+                               "replay would keep the one of the traced call. Pass a Variable, or an array from outside")
+        if isinstance(o, (np.ndarray, np.generic)):
+            self.arrays.append(o)
+            return _Array(o)
+        if isinstance(o, (bool, int, float, complex)):
+            return type(o).__name__, repr(o)
+        if o is None or isinstance(o, (str, bytes, _Place)):
+            return o
+        if isinstance(o, (tuple, list)):
+            return type(o).__name__, tuple(self._value(x) for x in o)
+        if isinstance(o, dict):
+            return tuple((key, self._value(x)) for key, x in o.items())
+        if isinstance(o, slice):
+            return "slice", self._value(o.start), self._value(o.stop), self._value(o.step)
+        if isinstance(o, Template):
+            return self._value(o.function), self._value(o.args), self._value(o.kwargs)
+        if isinstance(o, functools.partial):
+            return self._value(o.func), self._value(o.args), self._value(o.keywords)
+        if isinstance(o, types.MethodType):
+            return _Same(o.__self__), o.__func__.__name__
+        if isinstance(o, np.dtype):
+            return o.str
+        return _Same(o)

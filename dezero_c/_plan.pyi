@@ -1,0 +1,50 @@
+from typing import Any
+
+from ._core import Function, Trace, Variable
+
+class CaptureError(RuntimeError):
+    """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
+
+class Replayed(Function):
+    """Stands for the creator of what a captured function gave: its graph stays in the plan."""
+
+class Plan:
+    """The instructions of one captured call, and the nodes that they work on."""
+    lines: list[str]
+    fresh: dict[int, Variable]
+    busy: bool
+    def __len__(self) -> int: ...
+    def argument(self, v: Variable) -> Variable:
+        """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""
+    def check(self, trace: Trace) -> None:
+        """Raises CaptureError, having changed nothing, for what a plan cannot do."""
+    def build(self, trace: Trace, copied: set[int]) -> Plan:
+        """The instructions for the events of `trace`."""
+    def finish(self, results: Any) -> list[Variable | None]:
+        """The plan's Variables for `results`, None for one from outside."""
+    def fits(self) -> bool:
+        """Whether what the plan uses from outside is as it was."""
+    def acquire(self) -> bool:
+        """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
+    def release(self) -> None:
+        """The opposite of acquire."""
+    def run(self) -> None:
+        """Replays the call."""
+    def leave(self, v: Variable) -> Variable:
+        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
+    def give(self, stand: Variable, v: Variable) -> None:
+        """Moves v's value and gradient to `stand`."""
+    def take_back(self, stand: Variable, v: Variable) -> None:
+        """Moves them back."""
+    def listing(self) -> list[tuple[str, str, str]]:
+        """(kind, operation, file and line) of each instruction."""
+
+def call_key(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str], variables: list[Variable], arrays: list[Any],
+             held: list[Any]) -> Any:
+    """What calls that a plan can serve have in common."""
+
+def cell_of(cell: Any) -> Any:
+    """What a closure's cell holds; an object of our own where it is empty."""
+
+def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
+    """Whether each (dict or cell, name, object) is as it was."""

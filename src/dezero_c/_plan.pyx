@@ -1,0 +1,617 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""What a captured call becomes: a list of instructions over nodes that the plan keeps, run without the user's Python.
+
+A plan is made from the events of a Trace (_trace.pxi). Its nodes are the Functions that the call made, with Variables of the
+plan's own between them, so what the call gave to the user stays his. Running it computes each operation again from its inputs,
+takes each step backwards as the walk took it, and does to gradients and data what the call did, in order. All of it is the
+engine's own code on the engine's own nodes: a replay gives the eager run's bits because it is the eager run, less the Python
+between the operations.
+
+A Variable is the plan's own (made by the call), an argument (exchanged for the one that is passed), or one from outside, which is
+used as it is. What leaves the plan, results and gradients of Variables from outside, leaves as a new Variable that takes the
+memory along; nothing that the user holds is written to again.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+
+from dezero_c._core cimport (
+    G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_raw_move, dz_typenum, dz_view, kernels, new_variable, output_reference, recording, seed, set_data_array, set_inputs, show_into,
+    swap_mode, view)
+from dezero_c._elementwise cimport evaluate_again, is_exact
+
+from dezero_c._core import Applied, Config, about, as_array, using_config
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "Python.h":
+    void *PyMem_Malloc(size_t)
+    void PyMem_Free(void *)
+
+cdef enum:
+    ELEMENTWISE     # y: the value of f, an exact class of the table
+    FORWARD         # extra: f's outputs; flag: the modes, as in the trace
+    AGAIN           # the same by the public function's own way
+    EFFECT          # f.forward for what it does to its first input
+    STEP            # f's step backwards; flag: gradients of its outputs are kept
+    SEED            # y gets the gradient that a walk starts from
+    SHOW            # y's gradient becomes the Variable z
+    GRAD            # y's gradient is z, or none
+    DATA            # y gets z's data
+    CONSTANT        # y gets the array `extra`; flag: a copy of it
+    CALL            # extra()
+
+cdef tuple NAMES = ("elementwise", "forward", "again", "effect", "step", "seed", "show", "grad", "data", "constant", "call")
+
+ctypedef struct Instruction:
+    int kind
+    int flag
+    PyObject *f
+    PyObject *y
+    PyObject *z
+    PyObject *extra
+
+
+class CaptureError(RuntimeError):
+    """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
+
+
+cdef class Replayed(Function):
+    """Stands for the creator of what a captured function gave: its graph stays in the plan."""
+
+    cdef object vjp_graph(self, list gys):
+        raise CaptureError("backward: this Variable was computed in a captured function, and its graph ended with the call; call "
+                           "backward inside of the function")
+
+    def forward(self, *xs):
+        raise CaptureError("this stands for a captured function, which cannot be called by its results")
+
+
+cdef Replayed replayed = Replayed.__new__(Replayed)
+set_inputs(replayed, ())
+replayed.outs = []
+
+
+cdef class Plan:
+    """The instructions of one captured call, and the nodes that they work on."""
+    cdef Instruction *code
+    cdef Py_ssize_t n, room
+    cdef readonly list lines        # the user's line of each instruction
+    cdef list own                   # the plan's Variables
+    cdef set addresses              # theirs
+    cdef list outside               # (Variable from outside, shape, dtype; None, None where it has no data)
+    cdef list pins                  # (Variable from outside, the array that it must have)
+    cdef list states                # (Variable from outside, whether it must have a gradient)
+    cdef list shown                 # Variables from outside whose gradient may be one of the plan's
+    cdef dict of                    # the plan's Variable for one of the trace, by id, while the plan is made
+    cdef readonly dict fresh        # what has left the plan in this run, by id of the plan's Variable
+    cdef readonly bint busy
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
+        self.of, self.fresh, self.addresses = {}, {}, set()
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.n):
+            Py_XDECREF(self.code[i].f)
+            Py_XDECREF(self.code[i].y)
+            Py_XDECREF(self.code[i].z)
+            Py_XDECREF(self.code[i].extra)
+        PyMem_Free(self.code)
+
+    def __len__(self):
+        return self.n
+
+    cdef int add(self, int kind, object f, object y, object z, object extra, int flag, str line) except -1:
+        cdef Instruction *more
+        cdef Py_ssize_t i
+        if self.n == self.room:
+            self.room = 2 * self.room if self.room else 64
+            more = <Instruction *> PyMem_Malloc(<size_t> self.room * sizeof(Instruction))
+            if more == NULL:
+                raise MemoryError()
+            for i in range(self.n):
+                more[i] = self.code[i]
+            PyMem_Free(self.code)
+            self.code = more
+        self.lines.append(line)
+        self.code[self.n] = Instruction(kind, flag, owned(f), owned(y), owned(z), owned(extra))
+        self.n += 1
+        return 0
+
+    # ---- making
+
+    cdef Variable mine(self, Variable v, bint value):
+        """The plan's Variable for v, which the call made; value: with v's value, which will not change."""
+        cdef Variable c = self.of.get(<size_t> <void *> v)
+        cdef object a
+        if c is None:
+            c = new_variable(v.era)
+            c.kind = v.kind
+            c.gen = v.gen
+            if v._name is not None:
+                c._name = v._name
+            if value:
+                a = data_of(v)
+                c._data = a
+            self.of[<size_t> <void *> v] = c
+            self.own.append(c)
+            self.addresses.add(<size_t> <void *> c)
+        return c
+
+    cdef object known(self, object v):
+        """The plan's Variable for v, or v itself, which then is from outside."""
+        return None if v is None else self.of.get(<size_t> <void *> v, v)
+
+    def argument(self, Variable v not None):
+        """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""
+        return self.mine(v, False)
+
+    def check(self, Trace trace not None):
+        """Raises CaptureError, having changed nothing, for what a plan cannot do."""
+        cdef dict functions = {}
+        cdef set known = set(self.of), stepped = set(), seen = set(), arrays
+        cdef Function f
+        cdef Variable v
+        for event in trace.events:
+            kind, line = event[0], event[len(event) - 1]
+            if kind == "op" or kind == "effect":
+                f = event[1]
+                if <size_t> <void *> f in functions:
+                    raise CaptureError(f"{line}: the instance of {type(f).__name__} that was called at "
+                                       f"{functions[<size_t> <void *> f]} is called again; use a new instance for each call")
+                functions[<size_t> <void *> f] = line
+                arrays = set() if type(f) is Applied else array_ids(f._arguments(), set())
+                if kind == "op" and event[5] and not arrays <= seen:
+                    raise CaptureError(f"{line}: {type(f).__name__} is used here in a derivative of higher order by a rule that "
+                                       "depends on "
+                                       "values, which a plan would not see; leave this part out of the capture")
+                seen |= arrays
+                for v in event[2]:
+                    if <size_t> <void *> v in trace.born and <size_t> <void *> v not in known:
+                        raise CaptureError(f"{line}: {type(f).__name__} is given what a function of dezero_c has made from "
+                                           "values by itself "
+                                           "(a mask, an order, a share), which a plan would not make again; leave that function "
+                                           "out of "
+                                           "the capture")
+                if kind == "op":
+                    known.update([<size_t> <void *> v for v in alive(event[3]) if v is not None])
+            elif kind == "const" or kind == "new" or (kind == "data" and event[3]):
+                known.add(<size_t> <void *> event[1])
+            elif kind == "show":
+                known.add(<size_t> <void *> event[2])
+            elif kind == "step":
+                f = event[1]
+                stepped.update([<size_t> <void *> v for v in inputs(f)])
+            elif kind == "grad read" and isinstance(event[2], Variable) and <size_t> <void *> event[2] not in known:
+                if <size_t> <void *> event[1] not in stepped:
+                    raise CaptureError(f"{line}: .grad is asked for before the function has computed it: it comes from an "
+                                       "earlier call. "
+                                       "Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
+                known.add(<size_t> <void *> event[2])
+
+    def build(self, Trace trace not None, set copied):
+        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time. Raises
+        CaptureError, having changed nothing, for what a plan cannot do."""
+        cdef Variable v, y, c
+        cdef Function f
+        cdef set changed = {<size_t> <void *> event[1].inputs[0] for event in trace.events if event[0] == "effect"}
+        cdef set cleared = set()
+        cdef object line, outside = {}
+        self.check(trace)
+        changed |= {<size_t> <void *> event[1] for event in trace.events if event[0] in ("data", "set")}
+        for event in trace.events:
+            kind, line = event[0], event[len(event) - 1]
+            if kind == "op" or kind == "effect":
+                f = event[1]
+                xs = []
+                for v in event[2]:
+                    c = self.known(v)
+                    if c is v:
+                        outside[<size_t> <void *> v] = v
+                    xs.append(c)
+                set_inputs(f, tuple(xs))
+                if kind == "effect":
+                    self.add(EFFECT, f, None, None, None, False, line)
+                    continue
+                made = alive(event[3])
+                ys = [None if y is None else self.mine(y, False) for y in made]
+                f.out0, f.outs = NULL, None
+                if len(ys) == 1:
+                    f.out0 = <PyObject *> ys[0]
+                for c, y in zip(ys, made):
+                    if y is not None and y._creator is f:
+                        y._creator = replayed
+                        c._creator = f
+                if len(ys) == 1 and is_exact(f):
+                    self.add(ELEMENTWISE, f, ys[0], None, None, event[4], line)
+                else:
+                    if hasattr(f, "_redraw") and not event[5]:       # random numbers: as many, in the same order
+                        self.add(CALL, None, None, None, f._redraw, False, line)
+                    self.add(AGAIN if f.native and hasattr(f, "_again") else FORWARD, f, None, None, tuple(ys), event[4], line)
+                    if len(ys) > 1:
+                        f.outs = [r if c is None else several(c, r) for c, r in zip(ys, event[3])]
+            elif kind == "const":
+                self.mine(event[1], True)
+            elif kind == "new" or kind == "set":
+                v = event[1]
+                if kind == "new":
+                    y = self.mine(v, True)
+                else:
+                    y = self.known(v)
+                    if y is v:
+                        outside[<size_t> <void *> v] = v
+                if kind == "set" or <size_t> <void *> v in changed:
+                    if event[2] is None:
+                        self.add(CONSTANT, None, y, None, None, False, line)
+                    else:
+                        again = <size_t> <void *> event[2] in copied
+                        self.add(CONSTANT, None, y, None, np.array(event[2]) if again else event[2], again, line)
+            elif kind == "data":
+                v = event[1]
+                y = self.mine(v, False) if event[3] else self.known(v)
+                if y is v:
+                    outside[<size_t> <void *> v] = v
+                self.add(DATA, None, y, self.known(event[2]), None, False, line)
+            elif kind == "seed":
+                self.add(SEED, None, self.known(event[1]), None, None, False, line)
+            elif kind == "step":
+                f = event[1]
+                self.add(STEP, f, None, None, None, event[2], line)
+            elif kind == "show" or kind == "grad":
+                v = event[1]
+                y = self.known(v)
+                if y is v:
+                    outside[<size_t> <void *> v] = v
+                    if event[2] is not None:
+                        self.shown.append(v)
+                        if <size_t> <void *> v not in cleared and kind == "grad":
+                            self.states.append(v)
+                    cleared.add(<size_t> <void *> v)
+                if kind == "show":
+                    self.add(SHOW, None, y, self.mine(event[2], False), None, False, line)
+                else:
+                    self.add(GRAD, None, y, self.known(event[2]), None, False, line)
+            elif kind == "grad read":
+                v, g = event[1], event[2]
+                if isinstance(g, Variable) and <size_t> <void *> g not in self.of:
+                    y = self.known(v)
+                    if y is v:
+                        self.shown.append(v)
+                    self.add(SHOW, None, y, self.mine(g, False), None, False, line)
+            elif kind == "call":
+                self.add(CALL, None, None, None, event[1], False, line)
+            elif kind == "pinned":
+                self.pins.append((event[1], data_of(event[1])))
+                outside[<size_t> <void *> event[1]] = event[1]
+        for v in outside.values():
+            value = data_of(v)
+            self.outside.append((v, None if value is None else value.shape, None if value is None else value.dtype))
+        self.states = [(v, v.gstate != G_NONE) for v in self.states]
+        return self
+
+    def finish(self, results):
+        """The plan's Variables for `results`, None for one from outside. The last step of making: the trace's are forgotten."""
+        found = [self.of.get(<size_t> <void *> v) for v in results]
+        self.of = None
+        return found
+
+    # ---- running
+
+    def fits(self):
+        """Whether what the plan uses from outside is as it was: shapes, dtypes, pinned arrays, gradients that are there or
+        not."""
+        cdef Variable v
+        cdef dz_view w
+        cdef Py_ssize_t i
+        for v, shape, dtype in self.outside:
+            if view(v, &w):
+                if shape is None or w.nd != len(<tuple> shape) or dtype.num != dz_typenum(w.dt):
+                    return False
+                for i in range(w.nd):
+                    if w.shape[i] != <Py_ssize_t> (<tuple> shape)[i]:
+                        return False
+            else:
+                value = data_of(v)
+                if (value is None) != (shape is None) or (value is not None and (value.shape != shape or value.dtype != dtype)):
+                    return False
+        for v, a in self.pins:
+            if data_of(v) is not a:
+                return False
+        for v, there in self.states:
+            if (v.gstate != G_NONE) != there:
+                return False
+        return True
+
+    def acquire(self):
+        """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
+        if self.busy:
+            return False
+        self.busy = True
+        return True
+
+    def release(self):
+        """The opposite of acquire."""
+        self.fresh = {}
+        self.busy = False
+
+    def run(self):
+        """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
+        cdef signed char before
+        cdef Variable v
+        self.fresh = {}
+        before = swap_mode(0)
+        try:
+            for v in self.own:
+                if v.gstate != G_NONE:
+                    drop_grad(v)
+            self.execute()
+            for v in self.shown:
+                if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
+                    v._grad = self.leave(v._grad)
+        finally:
+            swap_mode(before)
+
+    cdef int execute(self) except -1:
+        cdef Py_ssize_t i
+        cdef Instruction *at
+        cdef Function f
+        cdef Variable y, z
+        cdef object r
+        cdef int training = Config.train
+        for i in range(self.n):
+            at = &self.code[i]
+            if at.kind == ELEMENTWISE:
+                y = <Variable> at.y
+                set_data_array(y, None)
+                evaluate_again(<Function> at.f, y)
+            elif at.kind == STEP:
+                backward_step(<Function> at.f, at.flag, False)
+            elif at.kind == FORWARD or at.kind == AGAIN:
+                f = <Function> at.f
+                if (at.flag >> 1) != training:
+                    with using_config("train", not training):
+                        self.forward(f, <tuple> at.extra, at.kind, at.flag & 1)
+                else:
+                    self.forward(f, <tuple> at.extra, at.kind, at.flag & 1)
+            elif at.kind == EFFECT:
+                f = <Function> at.f
+                f.forward(*[data_of(v) for v in inputs(f)])
+            elif at.kind == SEED:
+                seed(<Variable> at.y, False, False)
+                if dz_fpe_test():
+                    dz_fpe_clear()
+            elif at.kind == SHOW:
+                y, z = <Variable> at.y, <Variable> at.z
+                set_data_array(z, None)
+                if y.gstate == G_NONE:
+                    raise CaptureError(f"{self.lines[i]}: a gradient that is asked for here is not there this time")
+                if y.gstate != G_SHOWN:
+                    show_into(y, z)
+                else:
+                    r = y._grad
+                    set_data_array(z, data_of(<Variable> r) if isinstance(r, Variable) else r)
+                    y._grad = z
+            elif at.kind == GRAD:
+                y = <Variable> at.y
+                drop_grad(y)
+                if at.z != NULL:
+                    y._grad = <Variable> at.z
+                    y.gstate = G_SHOWN
+            elif at.kind == DATA:
+                set_data_array(<Variable> at.y, data_of(<Variable> at.z))
+            elif at.kind == CONSTANT:
+                r = None if at.extra == NULL else <object> at.extra
+                set_data_array(<Variable> at.y, r.copy() if at.flag else r)
+            else:
+                swap_mode(1)
+                (<object> at.extra)()
+                swap_mode(0)
+        return 0
+
+    cdef int forward(self, Function f, tuple ys, int how, int graph) except -1:
+        cdef object r
+        cdef Variable y, z
+        if how == AGAIN:
+            z = f._again(*inputs(f))
+            y = <Variable> ys[0]
+            set_data_array(y, None)
+            if z.v.p != NULL:
+                dz_raw_move(&y.v, &z.v)
+            else:
+                y._data = z._data
+            return 0
+        swap_mode(graph)
+        r = f.forward(*[data_of(v) for v in inputs(f)])
+        swap_mode(0)
+        if len(ys) == 1:
+            if type(f) is not Applied:
+                r = as_array(r[0] if isinstance(r, tuple) else r)
+            set_data_array(<Variable> ys[0], r)
+            return 0
+        if len(r) != len(ys):
+            raise CaptureError(f"{type(f).__name__}.forward gives {len(r)} outputs, and gave {len(ys)} when it was captured")
+        for y, each in zip(ys, r):
+            if y is None:
+                continue
+            set_data_array(y, each if type(f) is Applied else as_array(each))
+        return 0
+
+    # ---- what leaves
+
+    cpdef Variable leave(self, Variable v):
+        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
+        cdef Variable h = self.fresh.get(<size_t> <void *> v)
+        cdef object a
+        if h is not None:
+            return h
+        if <size_t> <void *> v not in self.addresses:
+            return v
+        h = new_variable(v.era)
+        if v.v.p != NULL:
+            dz_raw_move(&h.v, &v.v)
+        else:
+            a = v._data
+            h._data = a
+            v._data = None
+        h._name = v._name
+        if v._creator is not None:
+            h._creator = replayed
+            h.gen = v.gen
+        self.fresh[<size_t> <void *> v] = h
+        return h
+
+    # ---- arguments
+
+    def give(self, Variable stand not None, Variable v not None):
+        """Moves v's value and gradient to `stand`."""
+        exchange(stand, v)
+
+    def take_back(self, Variable stand not None, Variable v not None):
+        """Moves them back."""
+        exchange(v, stand)
+        if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
+            v._grad = self.leave(v._grad)
+
+    def listing(self):
+        """(kind, operation, file and line) of each instruction."""
+        cdef Py_ssize_t i
+        cdef list out = []
+        for i in range(self.n):
+            name = "" if self.code[i].f == NULL else type(<object> self.code[i].f).__name__
+            out.append((NAMES[self.code[i].kind], name, self.lines[i]))
+        return out
+
+
+# ---- which plan a call is for
+
+cdef object PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
+
+
+def call_key(tuple args, dict kwargs, frozenset static, list variables, list arrays, list held):
+    """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
+    Variables and ndarrays among them, in order, and the objects that are in the key by identity. static: places and names of
+    arguments that count by what they are."""
+    cdef list key = [recording(), Config.train]
+    cdef Py_ssize_t k
+    cdef object o
+    for k in range(len(args)):
+        o = args[k]
+        key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held))
+    if kwargs:
+        for name in sorted(kwargs):
+            key.append((name, fixed_key(kwargs[name], held) if name in static else key_of(kwargs[name], variables, arrays, held)))
+    return tuple(key)
+
+
+cdef object key_of(object o, list variables, list arrays, list held):
+    cdef Py_ssize_t k
+    if isinstance(o, Variable):
+        variables.append(o)
+        for k in range(len(variables)):
+            if variables[k] is o:
+                break
+        return k, type(o), about(o)
+    if isinstance(o, np.ndarray):
+        arrays.append(o)
+        for k in range(len(arrays)):
+            if arrays[k] is o:
+                break
+        return "array", k, type(o), o.shape, o.dtype
+    if isinstance(o, (tuple, list)):
+        return type(o), tuple([key_of(x, variables, arrays, held) for x in o])
+    if isinstance(o, dict):
+        return dict, tuple([(k_, key_of(x, variables, arrays, held)) for k_, x in o.items()])
+    return fixed_key(o, held)
+
+
+cdef object fixed_key(object o, list held):
+    if type(o) in PLAIN or isinstance(o, np.generic):
+        return type(o), repr(o)     # 0.0 is not -0.0, and nan is nan
+    held.append(o)
+    return type(o), id(o)
+
+
+cdef object MISSING = object()
+
+
+def cell_of(cell):
+    """What a closure's cell holds; an object of our own where it is empty."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def holds(list guards):
+    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
+    cdef object space, name, value, now
+    for space, name, value in guards:
+        now = (<dict> space).get(name, MISSING) if type(space) is dict else cell_of(space)
+        if now is not value and not (type(now) in COMPARED and type(now) is type(value) and now == value):
+            return False
+    return True
+
+
+cdef object COMPARED = frozenset([bool, int, float, complex, str, bytes, tuple])
+
+
+cdef inline PyObject *owned(object o) noexcept:
+    if o is None:
+        return NULL
+    Py_INCREF(o)
+    return <PyObject *> o
+
+
+cdef list inputs(Function f):
+    return list(f.rest) if f.rest is not None else [f.arg(k) for k in range(f.nin)]
+
+
+cdef list alive(tuple outputs):
+    """An operation's outputs, None for one that is gone."""
+    return [v if isinstance(v, Variable) else v() for v in outputs]
+
+
+cdef object several(Variable c, object like):
+    """A reference to c, one of several outputs, with the shape and dtype of the reference `like`."""
+    cdef object r
+    c._data = np.empty(like.shape, like.dtype)
+    r = output_reference(c)
+    c._data = None
+    return r
+
+
+cdef set array_ids(object o, set found):
+    """ids of the arrays among an operation's parameters."""
+    if isinstance(o, np.ndarray):
+        found.add(id(o))
+    elif isinstance(o, (tuple, list)):
+        for each in o:
+            array_ids(each, found)
+    return found
+
+
+cdef int exchange(Variable to, Variable source) except -1:
+    """Moves value and gradient."""
+    set_data_array(to, None)
+    drop_grad(to)
+    if source.v.p != NULL:
+        dz_raw_move(&to.v, &source.v)
+    else:
+        to._data = source._data
+        source._data = None
+    if source.gstate != G_NONE:
+        if source.g.p != NULL:
+            dz_raw_move(&to.g, &source.g)
+        to._grad = source._grad
+        source._grad = None
+        to.gstate = source.gstate
+        source.gstate = G_NONE
+    return 0

@@ -1,0 +1,287 @@
+# What a capture is told of while a call is traced: operations, steps backwards, gradients and data that are set, looks at
+# values. Who asks `traced()` and what is logged there is the whole of the engine's part; _plan.pyx makes a plan of it. Part of
+# _core.pyx.
+#
+# A function of the library that makes an array from values and hides it in an operation (a mask, an order, a rank) would be
+# frozen without a word. So every Variable that is made while tracing must be explained: as the output of a logged operation, as a
+# constant that the user's code wrote, or by `derived`, which says of what and how it is made. Whatever is left refuses the plan.
+
+cdef object LOCATIONS = ("dezero_c", "numpy")      # packages whose lines are not the user's
+
+
+cdef class Trace:
+    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line.
+
+    ("op", f, inputs, outputs, modes, inside)   f gave outputs (references where there are several); modes: 1 for the graph, 2 for
+                                         training; inside: a rule of the library's did it
+    ("alive", f, outputs)                those of several outputs that were there when f's step backwards came
+    ("effect", f, inputs)                f changed the first input's array in place
+    ("const", v, value)                  an operand that was no Variable
+    ("new", v, value)                    Variable(value)
+    ("data", v, x, made)                 v has x's data; made: by Variable(x.data), else by v.data = x.data
+    ("set", v, value)                    v.data = value
+    ("seed", v)                          the gradient that a walk starts from
+    ("step", f, keep)                    f's inputs have got their gradients, without a graph
+    ("show", v, g)                       v's gradient has become the Variable g
+    ("grad", v, g)                       v's gradient is g, or None
+    ("grad read", v, g)                  somebody asked for it
+    ("call", function)                   function() ran untraced
+    ("pinned", v)                        v's array itself was handed to an operation
+
+    born: what was made while tracing, by id. on_read: called with (v, what, where) before a look at a value. refused: why there
+    can be no plan, or None. inside: a rule of the library's runs, whose arrays are made from values.
+    """
+
+    def __cinit__(self):
+        self.events, self.born = [], {}
+
+
+def start_trace(on_read):
+    """Logs what this thread does from now on."""
+    cdef Trace t = Trace()
+    global dz_trace
+    if dz_trace != NULL:
+        raise RuntimeError("a call of this thread is being traced already")
+    t.on_read = on_read
+    t.before = dz_mode[0]
+    t.active = True
+    dz_mode[0] = with_trace(mode(0), M_TRACED)
+    Py_INCREF(t)
+    dz_trace = <PyObject *> t
+    return t
+
+
+def end_trace(Trace t not None):
+    """The opposite of start_trace, whatever happened in between."""
+    global dz_trace
+    if t.active:
+        t.active = False
+        dz_mode[0] = t.before
+        dz_trace = NULL
+        Py_DECREF(t)
+
+
+def is_traced():
+    """Whether what this thread does is being logged."""
+    return traced()
+
+
+cdef str where():
+    """The user's line: the innermost one that is not the library's."""
+    cdef object frame = sys._getframe(), name
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if name not in LOCATIONS:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"
+
+
+cdef int log_event(tuple event) except -1:
+    (<Trace> dz_trace).events.append(event + (where(),))
+    return 0
+
+
+cdef int log_operation(Function f, tuple outputs) except -1:
+    cdef Trace t = <Trace> dz_trace
+    cdef Variable y
+    for y in outputs:
+        if y.era != ERA_CORE:
+            t.refused = "the classes of core_simple and chapter1 run as they are"
+        if len(outputs) > 1:        # one that nobody takes must go as it would, since rules ask whether it is there
+            t.born.pop(<size_t> <void *> y, None)
+    if len(outputs) > 1:
+        outputs = tuple([output_reference(y) for y in outputs])
+    log_event(("op", f, tuple(function_inputs(f)), outputs, mode(0) | mode(1) << 1, t.inside > 0))
+    return 0
+
+
+cdef Variable born(int era):
+    """A new Variable of a thread that is being traced."""
+    cdef Variable v
+    if blank[era] != NULL:
+        v = <Variable> dz_node_clone(blank[era], 0, size_of_variable, VARIABLE_NONES)
+    else:
+        v = era_types[era].__new__(era_types[era])
+    (<Trace> dz_trace).born[<size_t> <void *> v] = v
+    return v
+
+
+cdef Variable traced_operand(object o, object other):
+    cdef Variable v = methods["untraced"](o)
+    if v is not None:
+        return v
+    if methods["is_traced"](other):
+        other = methods["untraced"](other)
+    v = untraced_operand(o, other)
+    if v.kind & K_CONST and ((<Trace> dz_trace).inside == 0 or not isinstance(o, (np.ndarray, list, tuple))):
+        log_event(("const", v, o))
+    return v
+
+
+cdef object traced_data(Variable v, object value, bint made):
+    """What v is to hold: `value`, or the array that stands behind it."""
+    cdef object slot = methods["slot_of"](value)
+    if slot is None:
+        log_event(("new" if made else "set", v, value))
+        return value
+    log_event(("data", v, slot, made))
+    return data_of(<Variable> slot)
+
+
+cdef object traced_gradient(Variable v, object g):
+    """What v's gradient is to be."""
+    cdef Variable made = methods["untraced"](g)
+    if made is not None:
+        made.kind = 0
+        g = made
+    if g is not None and not isinstance(g, Variable):
+        g = as_variable(as_array(g))
+    log_event(("grad", v, g))
+    return g
+
+
+cdef object read(Variable v, str what):
+    """v's value for the user's code, which may go another way with another value."""
+    if traced():
+        (<Trace> dz_trace).on_read(v, what, where())
+    return data_of(v)
+
+
+cdef class Applied(Function):
+    """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
+
+    def forward(self, *xs):
+        return self.given(*xs)
+
+    def given_function(self):
+        """What is applied."""
+        return self.given
+
+
+cdef int derived(Variable v, object function, tuple xs) except -1:
+    """Tells that v, a constant of a rule, is function(*the values of xs)."""
+    cdef Applied f
+    if not traced():
+        return 0
+    f = Applied()
+    f.given = function
+    f.native = True
+    set_inputs(f, xs)
+    log_event(("op", f, xs, (v,), mode(1) << 1, False))
+    return 0
+
+
+def as_dtype(dtype, x):
+    """x in another dtype."""
+    return x.astype(dtype)
+
+
+def same(x):
+    """x."""
+    return x
+
+
+def apply_traced(function, tuple xs, bint effect):
+    """function(*the values of the Variables xs), logged: a Variable around the result, or a tuple of them; None for one that is
+    called for what it does to the first."""
+    cdef Applied f = Applied()
+    cdef Variable x, y
+    cdef object r
+    cdef list ys = []
+    f.given = function
+    f.native = True
+    set_inputs(f, xs)
+    r = untraced_forward(f, list(xs))
+    if effect:
+        log_event(("effect", f, xs))
+        return None
+    for each in r if isinstance(r, (tuple, list)) else (r,):
+        y = new_variable(ERA_CORE)
+        y._data = each
+        y.kind = K_CONST
+        ys.append(y)
+    log_event(("op", f, xs, tuple(ys), mode(1) << 1, False))
+    return tuple(ys) if isinstance(r, (tuple, list)) else ys[0]
+
+
+cdef object untraced_forward(Function f, list xs):
+    cdef signed char old = dz_mode[0]
+    cdef Variable x
+    dz_mode[0] = old & M_ON
+    try:
+        return f.forward(*[data_of(x) for x in xs])
+    finally:
+        dz_mode[0] = old
+
+
+cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
+    cdef signed char old = dz_mode[0]
+    cdef Trace t = <Trace> dz_trace
+    cdef list ys
+    cdef Variable y
+    cdef int ours = f.native or class_name(type(f)) is not None
+    if f.outs is not None and len(f.outs) > 1:
+        log_event(("alive", f, tuple([y for y in output_variables(f) if y is not None])))
+    if not create_graph:
+        log_event(("step", f, bool(keep)))
+        dz_mode[0] = old & M_ON
+        try:
+            backward_step(f, keep, False)
+        finally:
+            dz_mode[0] = old
+        return 0
+    ys = output_variables(f)
+    t.inside += ours
+    try:
+        backward_step(f, keep, True)
+    finally:
+        t.inside -= ours
+    if not keep:
+        for y in ys:
+            if y is not None:
+                log_event(("grad", y, None))
+    return 0
+
+
+def traced_call(function):
+    """function(), logged as one event, whose inside is not looked at."""
+    cdef signed char old = dz_mode[0]
+    log_event(("call", function))
+    dz_mode[0] = old & M_ON
+    try:
+        return function()
+    finally:
+        dz_mode[0] = old
+
+
+def value_of(Variable v not None):
+    """v's array, traced or not."""
+    return data_of(v)
+
+
+def pinned(Variable v not None):
+    """v's array for an operation that takes it beside its operands; a plan holds while v has this very array."""
+    if traced():
+        log_event(("pinned", v))
+    return data_of(v)
+
+
+def about(Variable v not None):
+    """(shape, dtype) of v's value, None without one; the value stays where it is."""
+    return None if v.v.p == NULL and v._data is None else (v.shape, v.dtype)
+
+
+def gradient_of(Variable v not None):
+    """v's gradient as somebody has seen it, or None; looks without showing it."""
+    return v._grad if v.gstate == G_SHOWN else None
+
+
+def read_value(Variable v not None, str what):
+    """v's value for the user's code, told to on_read first."""
+    return read(v, what)
+
+
+def user_line():
+    """File and line of the user's innermost call."""
+    return where()
