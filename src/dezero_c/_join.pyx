@@ -918,10 +918,5 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     return v
 
 
-__all__ = ["Concatenate", "CumProd", "CumSum", "Pad", "Repeat", "Roll", "Scan", "Stack", "Tile", "concatenate", "cumprod",
-           "cumsum", "diff", "expand_dims", "flatten", "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack",
-           "swapaxes", "tile"]
-
 _core.register_methods(squeeze=squeeze, stack=stack)
-for _cls in (Concatenate, Stack, Pad, Repeat, Tile, Roll, CumSum, CumProd, Scan):
-    _core.open_class(_cls)
+include "generated/_join.pxi"

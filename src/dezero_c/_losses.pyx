@@ -17,7 +17,6 @@ from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_sum_cols, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, view, wants_grad, wrap)
 
-from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus
 from dezero_c._reduce import mean, sum
 from dezero_c._shape import reshape, unbroadcast
@@ -290,7 +289,4 @@ def accuracy(y, t):
     return result
 
 
-__all__ = ["MeanSquaredError", "accuracy", "binary_cross_entropy", "huber", "mean_absolute_error", "mean_squared_error",
-           "mean_squared_error_simple", "sigmoid_cross_entropy", "sigmoid_simple"]
-
-_core.open_class(MeanSquaredError)
+include "generated/_losses.pxi"

@@ -681,9 +681,5 @@ cdef Variable call_free(Variable v, object value):
     return y
 
 
-__all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Std", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",
-           "mean", "min", "prod", "std", "sum", "var"]
-
 _core.register_methods(max=max, mean=mean, min=min, prod=prod, std=std, sum=sum, var=var)
-for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, Std, LogSumExp, Kink):
-    _core.open_class(_cls)
+include "generated/_reduce.pxi"
