@@ -213,10 +213,11 @@ def test_a_primitive_of_two_arguments_is_an_entry_and_a_c_function(codegen):
         assert ("    DZ_FN_BETA," in codegen.c_loops(table)) == ("c" not in fields)
 
 
-def test_a_missing_field_is_named(codegen):
+@pytest.mark.parametrize("name", ["numpy", "section"])
+def test_a_missing_field_is_named(codegen, name):
     fields = entry()
-    del fields["numpy"]
-    with pytest.raises(codegen.TableError, match=r"half.*numpy"):
+    del fields[name]
+    with pytest.raises(codegen.TableError, match=rf"half: field \['{name}'\] is missing"):
         codegen.Op(fields)
 
 
@@ -266,7 +267,7 @@ cdef class Half(Base):
     """Half(axis=0, keepdims=False)\\n--\\n
     The class behind `half`."""
 
-    cdef readonly object place
+    cdef readonly object place      # where it lies
 
     @property
     def where(self):
@@ -293,7 +294,7 @@ def half(x, tuple axes=(0, 1), *, how="up"):
     return x
 
 
-def parts(x, n=2e-5):
+def parts(x, n=2e-5):       # of a number
     """Both."""
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 FAMILIES = Path(__file__).resolve().parent.parent / "dezero_c"
 OF_C = {"bint": "bool", "double": "float", "float": "float", "int": "int", "Py_ssize_t": "int", "str": "str",
         "tuple": "tuple[Any, ...]"}     # a reader's name for a type of Cython's
-_DEF = re.compile(r"^def (\w+)\((.*?)\):\n", re.DOTALL | re.MULTILINE)
-_CLASS = re.compile(r"^cdef class (\w+)(?:\((\w+)\))?:\n((?:(?:[ \t].*)?\n)*)", re.MULTILINE)
-_INIT = re.compile(r"^    def __init__\(self(?:, )?(.*?)\):\n", re.DOTALL | re.MULTILINE)
-_ATTRIBUTES = re.compile(r"^    cdef (?:readonly|public) (\w+) ([\w, ]+)$", re.MULTILINE)
+_DEF = re.compile(r"^def (\w+)\((.*?)\):(?: *#[^\n]*)?\n", re.DOTALL | re.MULTILINE)
+_CLASS = re.compile(r"^cdef class (\w+)(?:\((\w+)\))?:(?: *#[^\n]*)?\n((?:(?:[ \t].*)?\n)*)", re.MULTILINE)
+_INIT = re.compile(r"^    def __init__\(self(?:, )?(.*?)\):(?: *#[^\n]*)?\n", re.DOTALL | re.MULTILINE)
+_ATTRIBUTES = re.compile(r"^    cdef (?:readonly|public) (\w+) ([\w, ]+?)(?: *#[^\n]*)?$", re.MULTILINE)
 _PROPERTY = re.compile(r"^    @property\n    def (\w+)\(self\):\n", re.MULTILINE)
-_OTHER_NAME = re.compile(r"^(\w+) = (\w+)(?: *#.*)?$", re.MULTILINE)
+_OTHER_NAME = re.compile(r"^(\w+) = (\w+)(?: *#[^\n]*)?$", re.MULTILINE)
 _RESULT = re.compile(r'^(\w+) = namedtuple\("\w+", \(([^)]*)\)', re.MULTILINE)
 _DOCSTRING = re.compile(r'\s*(r?""".*?""")', re.DOTALL)
 _SIGNATURE = re.compile(r"\w+\([^\n]*\)\n--\n\n?")     # at the head of a class's docstring, where inspect.signature looks
