@@ -1,8 +1,9 @@
 """NumPy's protocols for Variables: what `np.sin(v)`, `np.sum(v, axis=0)`, `np.concatenate([v, w])` and `a + v` do.
 
 Ufuncs (`__array_ufunc__`) are mapped to the operations of the table, all other functions (`__array_function__`) to
-those of dezero_c.functions (_numpy_functions.py), so that the graph is recorded. What gives no numbers to differentiate
-(shapes, comparisons, indices, printing, files) runs on the data. Everything else is refused, with a way out in the message.
+those of dezero_c.functions (_numpy_functions.py, made of src/functions.toml), so that the graph is recorded. What gives no
+numbers to differentiate (shapes, comparisons, indices, printing, files) runs on the data. Everything else is refused, with a
+way out in the message.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 import dezero_c._core as _core
 from dezero_c import _ops
 from dezero_c import functions as F
-from dezero_c._numpy_functions import FUNCTIONS, ON_DATA, REDUCTIONS, UFUNCS
+from dezero_c._numpy_adapters import ON_DATA, REDUCTIONS
+from dezero_c._numpy_functions import FUNCTIONS, UFUNCS
 
 if TYPE_CHECKING:
     import inspect

@@ -2,14 +2,14 @@
 a program runs, so that `import dezero_c` stays quick."""
 
 import os
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dezero_c._core import Variable
 
-__all__ = ["Array", "Axis", "Operand", "Pair", "Path", "Shape", "Triple"]
+__all__ = ["Array", "Axis", "Operand", "Pair", "Path", "Reduction", "Shape", "Triple"]
 
 Array: TypeAlias = NDArray[Any]
 Operand: TypeAlias = Variable | NDArray[Any] | np.generic | complex | list[Any] | tuple[Any, ...]
@@ -17,4 +17,5 @@ Axis: TypeAlias = int | tuple[int, ...] | None
 Shape: TypeAlias = int | tuple[int, ...] | list[int]
 Pair: TypeAlias = int | tuple[int, int] | list[int]
 Triple: TypeAlias = int | tuple[int, int, int] | list[int]
+Reduction: TypeAlias = Literal["mean", "sum", "none"]      # of the losses of rows
 Path: TypeAlias = str | os.PathLike[str] | IO[bytes]

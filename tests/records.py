@@ -14,6 +14,7 @@ import numpy as np
 import dezero_c.functions as F
 import dezero_c.functions_conv as FC
 from dezero_c import Variable, test_mode
+from dezero_c._numpy_functions import FUNCTIONS
 
 AxisError = np.exceptions.AxisError
 
@@ -62,6 +63,13 @@ class Record:
     @property
     def name(self):
         return self.names[0]
+
+
+def of_numpy(record, case):
+    """NumPy's functions by the name of the record's that a case's reference is, or calls, where they take Variables too."""
+    code = getattr(case.reference, "__code__", None)
+    called = code.co_names if code is not None and "np" in code.co_names else ()
+    return [f for f in FUNCTIONS if f.__name__ in record.names and (f is case.reference or f.__name__ in called)]
 
 
 def v(*shape):

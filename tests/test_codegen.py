@@ -3,6 +3,7 @@
 Runs on a source checkout; the generator is no part of the installed package.
 """
 
+import ast
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +32,8 @@ def codegen():
 
 def entry(**changes):
     fields = {"name": "half", "args": ["x"], "forward": "1/2 * x", "backward": {"x": "1/2 * gy"},
-              "numpy": "0.5 * x", "domain": [[-1.0, 1.0]], "math": "x / 2", "doc": "Half."}
+              "numpy": "0.5 * x", "domain": [[-1.0, 1.0]], "math": "x / 2", "section": "Arithmetic",
+              "doc": "Half."}
     return {**fields, **changes}
 
 
@@ -149,8 +151,8 @@ def test_every_operation_is_everywhere(codegen):
         ({"numpy": "0.5 * z"}, ["half: numpy: there is no 'z'"]),
         ({"params": ["c = 1"], "dispatch": "powerany"}, ["half: dispatch = 'powerany'", "'power_any'", "_elementwise.pxd"]),
         ({"dispatch": "power_any"}, ["half: dispatch", "with params"]),
-        ({"name": "sum"}, ["sum: name: 'sum' is there in src/dezero_c/_reduce.pyx"]),
-        ({"name": "total", "class": "Sum"}, ["total: name: 'Sum' is there in src/dezero_c/_reduce.pyx"]),
+        ({"name": "sum"}, ["sum: name: 'sum' is there in src/functions.toml"]),
+        ({"name": "total", "class": "Sum"}, ["total: name: 'Sum' is there in src/functions.toml"]),
         ({"name": "total", "class": "Tanh"}, ["total: class: 'Tanh' is that of tanh too"]),
         ({"name": "exception"}, ["exception: class: 'Exception' is Python's"]),
         ({"name": "class"}, ["class: name: it becomes a function"]),
@@ -160,6 +162,8 @@ def test_every_operation_is_everywhere(codegen):
         ({"domain": [[1.0, 1.0]]}, ["half: domain [1.0, 1.0]"]),
         ({"special": [[1.0], [2.0]]}, ["half: special: a list of points for each of the 1"]),
         ({"ulp": -1}, ["half: ulp = -1 is no bound"]),
+        ({"section": "Halves"}, ["half: section = 'Halves'", "src/functions.toml has no section of that title", "'Arithmetic'"]),
+        ({"after": "quarter"}, ["half: after = 'quarter': no function of that name", "'add'"]),
         ({"atol": "small"}, ["half: atol = 'small' is no bound"]),
     ],
 )
@@ -209,10 +213,11 @@ def test_a_primitive_of_two_arguments_is_an_entry_and_a_c_function(codegen):
         assert ("    DZ_FN_BETA," in codegen.c_loops(table)) == ("c" not in fields)
 
 
-def test_a_missing_field_is_named(codegen):
+@pytest.mark.parametrize("name", ["numpy", "section"])
+def test_a_missing_field_is_named(codegen, name):
     fields = entry()
-    del fields["numpy"]
-    with pytest.raises(codegen.TableError, match=r"half.*numpy"):
+    del fields[name]
+    with pytest.raises(codegen.TableError, match=rf"half: field \['{name}'\] is missing"):
         codegen.Op(fields)
 
 
@@ -239,3 +244,239 @@ def test_what_is_for_forward_alone(codegen, name):
     table = table_with(codegen, backward={"x": f"gy * {name}"})
     with pytest.raises(codegen.TableError, match=r"half.*is for forward"):
         codegen.cython_source(table)
+
+
+# ---- functions.toml ------------------------------------------------------------------------------------------------------
+
+FAMILY = '''"""A family."""
+
+from collections import namedtuple
+
+
+cdef class Base(ArrayFunction):
+    """The base."""
+
+    cdef readonly object axis
+    cdef readonly bint keepdims
+
+    def __init__(self, axis=0, keepdims=False):
+        self.axis = axis
+
+
+cdef class Half(Base):
+    """Half(axis=0, keepdims=False)\\n--\\n
+    The class behind `half`."""
+
+    cdef readonly object place      # where it lies
+
+    @property
+    def where(self):
+        """Where."""
+        return 1
+
+
+cdef class Rest(ArrayFunction):
+    """The rest."""
+
+
+cdef class Undocumented(ArrayFunction):
+    pass
+
+
+Parts = namedtuple("Parts", ("whole", "rest"), module=__name__)
+
+
+def half(x, tuple axes=(0, 1), *, how="up"):
+    """Half of x.
+
+    A second paragraph with a \\\\ in it.
+    """
+    return x
+
+
+def parts(x, n=2e-5):       # of a number
+    """Both."""
+
+
+def silent(x):
+    return x
+
+
+other = half    # another name
+
+include "generated/_halves.pxi"
+'''
+HALF = {"call": 'half(x: Operand, axes: tuple[int, ...] = (0, 1), *, how: str = "up")',
+        "classes": ["Half(axis: int = 0, keepdims: bool = False)"]}
+
+
+def functions_with(codegen, *entries, families=(), **fields):
+    """The table that has HALF with other fields (None: without), and further entries."""
+    half = {key: value for key, value in {**HALF, **fields}.items() if value is not None}
+    texts = {"_halves": FAMILY, **dict(families)}
+    found = {name: codegen.sources.Family(name, text) for name, text in texts.items()}
+    table = {"section": [{"title": "Arithmetic", "function": [half, *entries]}]}
+    return codegen.functions.check(table, codegen.functions.Sources(found))
+
+
+def made_of(codegen, *entries, **fields):
+    functions = functions_with(codegen, *entries, **fields)
+    return codegen.families.outputs(functions, {})
+
+
+def test_what_follows_from_a_declaration(codegen):
+    made = made_of(codegen, {"call": "other(x: Operand, axes: tuple[int, ...] = (0, 1), *, how: str = 'up')"},
+                   {"call": "parts(x: Operand, n: float = 0.00002) -> Parts", "classes": ["Rest()"], "after": "half",
+                    "numpy": ["np.expand_dims(a, axis)", "np.sum(a, dtype=None)", "np.trace"]},
+                   fields={"Half.where": "NDArray[Any]"})
+    lines = made["src/dezero_c/generated/_halves.pxi"]
+    assert '__all__ = [\n    "Half", "Rest", "half", "other", "parts",\n]' in lines
+    assert "for _each in (Base, Half, Rest, Undocumented):" in lines
+    stub = made["dezero_c/_halves.pyi"]
+    ast.parse(stub)
+    assert """from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from ._arrays import ArrayFunction
+from ._core import Variable
+from ._typing import Operand
+
+class Half(ArrayFunction):
+    \"""The class behind `half`.\"""
+    axis: int
+    keepdims: bool
+    place: Any
+    def __init__(self, axis: int = 0, keepdims: bool = False) -> None: ...
+    @property
+    def where(self) -> NDArray[Any]:
+        \"""Where.\"""
+
+class Rest(ArrayFunction):
+    \"""The rest.\"""
+
+class Parts(NamedTuple):
+    \"""Parts(whole, rest)\"""
+    whole: Variable
+    rest: Variable
+
+def half(x: Operand, axes: tuple[int, ...] = (0, 1), *, how: str = "up") -> Variable:
+    r\"""Half of x.
+
+    A second paragraph with a \\ in it.
+    \"""
+""" in stub
+    assert "def parts(x: Operand, n: float = 0.00002) -> Parts:" in stub
+    numpy = made["dezero_c/_numpy_functions.py"]
+    ast.parse(numpy)
+    assert "    np.expand_dims: lambda a, axis: F.parts(a, axis),\n" in numpy
+    assert "    np.sum: lambda a, dtype=None: F.parts(typed(a, dtype)),\n" in numpy
+    assert "    np.trace: adapters.trace,\n" in numpy
+    names = [line.rpartition(" ")[2] for line in made["docs/api/functions.md"].split("\n") if "autofunction" in line]
+    assert names == ["half", "parts", "other"]
+
+
+def test_a_base_that_is_public_is_the_base_in_the_stub(codegen):
+    stub = made_of(codegen, classes=["Base(axis: int = 0, keepdims: bool = False)", *HALF["classes"]])["dezero_c/_halves.pyi"]
+    assert "class Half(Base):" in stub
+    assert stub.count("axis: int\n") == stub.count("def __init__") == 1
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"colour": "red"}, ["half: unknown field ['colour']; known are"]),
+    ({"call": None}, ["section 'Arithmetic': a function has no field 'call'"]),
+    ({"call": 3}, ["3: call = 3 is no text"]),
+    ({"classes": "Half()"}, ["half: classes = 'Half()' is no list of texts"]),
+    ({"numpy": [1]}, ["half: numpy = [1] is no list of texts"]),
+    ({"fields": {"Half.where": 1}}, ["half: fields = {'Half.where': 1} is no table of texts"]),
+    ({"call": "quarter(x: Operand)"}, ["quarter: call: there is no function 'quarter' in src/dezero_c/_*.pyx; define it there"]),
+    ({"call": "half(x: Operand"}, ["half: call = 'half(x: Operand' is no call with types; write it as in a stub"]),
+    ({"call": "half(x: Operand)"},
+     ["half: call: (x) here, and (x, axes=(0, 1), *, how='up') in src/dezero_c/_halves.pyx; make them"]),
+    ({"call": HALF["call"].replace('"up"', '"down"')}, ["half: call: ", "how='down'", "how='up'"]),
+    ({"call": HALF["call"].replace("*, ", "")}, ["half: call: ", "make them the same"]),
+    ({"call": HALF["call"].replace("x: Operand", "x")},
+     ["half: call: 'x' of half has no type; write x: and one of", "'Operand'"]),
+    ({"call": HALF["call"].replace("x: Operand", "x: Operandd")},
+     ["half: call: there is no type ['Operandd']; known are", "_typing.py"]),
+    ({"call": HALF["call"] + " -> Pieces"}, ["half: call: there is no type ['Pieces']"]),
+    ({"call": "silent(x: Operand)", "classes": None}, ["silent: call: silent has no docstring in src/dezero_c/_halves.pyx"]),
+    ({"classes": ["Quarter()"]},
+     ["half: classes: there is no class 'Quarter' in src/dezero_c/_halves.pyx; define it there, or mend"]),
+    ({"classes": ["Half()"]},
+     ["half: classes: Half() here, and (axis=0, keepdims=False) in src/dezero_c/_halves.pyx; make them"]),
+    ({"classes": ["Rest(n: int)"]}, ["half: classes: Rest(n) here, and () in"]),
+    ({"classes": ["Half"]}, ["half: classes = 'Half' is no call with types"]),
+    ({"classes": ["Undocumented()"]}, ["half: classes: Undocumented has no docstring"]),
+    ({"classes": HALF["classes"] * 2}, ["half: classes: Half is there twice"]),
+    ({"fields": {"Rest.x": "int"}}, ["half: fields: 'Rest.x' is in none of the classes ['Half']; write Class.attribute"]),
+    ({"fields": {"Half.color": "int"}}, ["half: fields: Half has no public attribute 'color' in src/dezero_c/_halves.pyx"]),
+    ({"fields": {"Half.axis": "int |"}}, ["half: fields: Half.axis = 'int |' is no type"]),
+    ({"fields": {"Half.axis": "Axes"}}, ["half: fields: there is no type ['Axes']"]),
+    ({"numpy": ["diff(a)"]},
+     ["half: numpy: 'diff(a)' is no function of NumPy's; write it with its parameters, such as np.diff("]),
+    ({"numpy": ["np.diff(a, =1)"]}, ["half: numpy: 'np.diff(a, =1)' is no call with parameters and defaults"]),
+    ({"numpy": ["np.diff"]},
+     ["half: numpy: np.diff has no parameters here and no adapter; write them after the name, or define diff in"]),
+    ({"numpy": ["np.differ(a)"]}, ["half: numpy: NumPy has no np.differ; mend the name"]),
+    ({"numpy": ["np.linalg.differ(a)"]}, ["half: numpy: NumPy has no np.linalg.differ"]),
+    ({"numpy": ["np.diff(a, times=1)"]}, ["half: numpy: np.diff has no parameter ['times']; it has ['a', 'n', 'axis'"]),
+    ({"numpy": ["np.diff(a, n=1, axis=-1)"]}, ["half: numpy: np.diff: 3 parameters for half(x, axes=(0, 1), *, how='up')"]),
+    ({"numpy": ["np.diff(a, *n)"]},
+     ["half: numpy: np.diff: * and ** are more than can be handed on; name it alone, and define diff"]),
+    ({"numpy": ["np.ptp(a)"]}, ["half: numpy: np.ptp is in a table of dezero_c/_numpy_adapters.py too; keep one"]),
+    ({"numpy": ["np.around(a)"]}, ["half: numpy: np.around is in a table"]),
+    ({"numpy": ["np.vecdot(a)"]}, ["half: numpy: np.vecdot is in a table"]),
+    ({"numpy": ["np.flip(m)", "np.flip(m)"]}, ["half: numpy: np.flip is there twice"]),
+    ({"after": "third"}, ["half: after = 'third': no function of that name has its place in the section; there are []"]),
+])
+def test_what_a_declaration_may_not_say(codegen, fields, words):
+    """Each error names the entry, the field and what to do."""
+    with pytest.raises(codegen.TableError) as info:
+        made_of(codegen, **fields)
+    for word in words:
+        assert word in str(info.value)
+
+
+def test_a_function_twice(codegen):
+    with pytest.raises(codegen.TableError, match=r"half: defined twice; keep one of the two entries"):
+        functions_with(codegen, {"call": HALF["call"]})
+    with pytest.raises(codegen.TableError, match=r"other: classes: Half is there twice, here and in half; keep one"):
+        functions_with(codegen, {**HALF, "call": HALF["call"].replace("half", "other")})
+    with pytest.raises(codegen.TableError, match=r"half: call: .*in each of src/dezero_c/_halves\.pyx, .*/_more\.pyx; rename"):
+        functions_with(codegen, families={"_more": "def half(x):\n    return x\n"})
+
+
+@pytest.mark.parametrize(("table", "words"), [
+    ({"section": {"function": [HALF]}}, "a function stands before the first .*no place on the reference's page; move it"),
+    ({"function": [HALF]}, r"unknown \['function'\] at the top; known are 'text' and \[\[section\]\]"),
+    ({"section": [{"function": [HALF]}]}, "a section has no field 'title'"),
+    ({"section": [{"title": "A", "page": 1}]}, r"section 'A': unknown field \['page'\]; known are"),
+    ({"section": [{"title": "A"}, {"title": "A"}]}, "section 'A': defined twice; put its functions into one"),
+])
+def test_what_sections_may_not_say(codegen, table, words):
+    with pytest.raises(codegen.TableError, match=words):
+        codegen.functions.check(table, codegen.functions.Sources())
+
+
+def test_a_family_ends_with_what_is_made_of_the_table(codegen):
+    text = FAMILY.partition("include")[0]
+    with pytest.raises(codegen.TableError, match=r'half: call: src/dezero_c/_halves.pyx lacks .*include "generated/_halves.pxi"'):
+        functions_with(codegen, families={"_halves": text})
+    with pytest.raises(codegen.TableError, match=r"src/dezero_c/_more.pyx: include .*has no function of the family; add one"):
+        functions_with(codegen, families={"_more": 'include "generated/_more.pxi"\n'})
+
+
+def test_the_tables_do_not_share_a_name(codegen):
+    """An operation and a family's function: whoever comes second is told."""
+    functions, table = codegen.functions.load(), codegen.load()
+    names = {*functions, *(c.name for f in functions.values() for c in f.classes)}
+    assert names == codegen.of_families()
+    assert not names & {name for op in table.values() for name in (op.name, op.cls)}
+
+
+def test_what_is_there_is_what_the_tables_say(codegen):
+    """Else: python src/codegen, or a build"""
+    if not (SOURCE / "dezero_c" / "_ops.pyx").exists():
+        pytest.skip("the checkout has not been built")
+    assert codegen.generate(check=True) == []

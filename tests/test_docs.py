@@ -28,7 +28,7 @@ import dezero_c
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PACKAGE = Path(dezero_c._core.__file__).parents[1]      # where the engine under test was found
-GENERATED = {"ops.md"}
+GENERATED = {"functions.md", "ops.md"}
 LANGUAGES = ("ja", "ko")
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -158,7 +158,10 @@ def test_translations_have_the_same_code(language, name):
 def test_every_function_has_its_place_in_the_reference():
     import dezero_c.functions as F
 
-    page = (DOCS / "api" / "functions.md").read_text(encoding="utf-8")
+    path = DOCS / "api" / "functions.md"
+    if not path.exists():
+        pytest.skip("the checkout has not been built")
+    page = path.read_text(encoding="utf-8")
     listed = re.findall(r"^\.\. autofunction:: (\w+)", page, re.MULTILINE)
     functions = [name for name in F._PUBLIC if not isinstance(getattr(F, name), type)]
     assert sorted(listed) == sorted(functions)

@@ -12,7 +12,7 @@ import pickle
 
 import numpy as np
 import pytest
-from records import ARRAYS, FC, RECORDS
+from records import ARRAYS, FC, RECORDS, of_numpy
 
 import dezero_c.functions as F
 from dezero_c import Variable, _ops, using_config, utils
@@ -280,6 +280,23 @@ def test_graphs_can_be_pickled(record, case):
     copy.backward()
     for v, c in zip(vs, copies, strict=True):
         np.testing.assert_array_equal(c.grad.data, v.grad.data)
+
+
+@each([(r, c) for r, c in CASES if r.order and of_numpy(r, c)])
+def test_numpys_function_does_the_same_on_variables(record, case):
+    """Values, dtypes and gradients; what else it takes and refuses is in test_protocols.py."""
+    xs = points(record, case)
+    vs, ys = [Variable(x) for x in xs], called(record, case, xs)[1]
+    ws = as_list(case.reference(*vs))
+    for w, y in zip(ws, ys, strict=True):
+        assert isinstance(w, Variable)
+        assert w.dtype == y.dtype
+        assert_near(w.data, y.data, 1e-12)
+    weighted(ws).backward()
+    pairs = [(x.grad.data, g.data) for x, g in zip(vs, gradients(record, case, xs), strict=True) if x.grad is not None]
+    assert pairs        # not all: of some a reference takes float(x)
+    for gx, g in pairs:
+        assert_near(gx, g, 1e-12)
 
 
 # ---- which functions there are -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pickle
 
 import numpy as np
 import pytest
+from orders import check_orders
 
 import dezero_c.functions as F
 from dezero_c import Variable, utils
@@ -393,3 +394,56 @@ def test_errors_name_operation_and_shapes(call, error, words):
         call(Variable(np.ones((2, 3))))
     for word in words:
         assert word in str(info.value)
+
+
+# ---- differences --------------------------------------------------------------------------------------------------------
+
+LAID = {"C": np.ascontiguousarray, "F": np.asfortranarray, "strided": lambda x: np.repeat(x, 2, 1)[::-1, ::2]}
+differences = pytest.mark.parametrize(("n", "axis", "lay"), [(n, axis, lay) for n in (0, 1, 2, 6) for axis in (0, 1, -1)
+                                                             for lay in LAID])
+
+
+@differences
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128, np.float16, np.int64])
+def test_diff_is_numpys(n, axis, lay, dtype):
+    x = LAID[lay](np.asarray(RNG.integers(-9, 9, (4, 5)), dtype))
+    more = np.asarray(RNG.integers(-9, 9, (1, 5) if axis == 0 else (4, 1)), dtype)
+    for ends in ({}, {"prepend": 2}, {"append": more}, {"prepend": Variable(more), "append": 3}):
+        y = F.diff(x, n, axis, **ends)
+        plain = {name: np.asarray(end.data if isinstance(end, Variable) else end, dtype) for name, end in ends.items()}
+        want = np.diff(x, n, axis, **plain)
+        assert y.dtype == want.dtype
+        np.testing.assert_array_equal(y.data, want)
+        if n:
+            assert isinstance(y.creator, F.Diff)
+            assert (y.creator.n, y.creator.axis) == (n, axis % 2)
+
+
+@differences
+def test_gradients_of_diff(n, axis, lay):
+    """At orders 1 and 2, of numbers, of what extends them, and of complex numbers by their parts."""
+    x = LAID[lay](RNG.standard_normal((4, 5)))
+    ends = [RNG.standard_normal(shape) for shape in ([(2, 5), (1, 5)] if axis == 0 else [(4, 2), (4, 1)])]
+    w = RNG.standard_normal(np.diff(x, n, axis, *ends).shape)
+    check_orders(lambda x, a, b: F.sum(F.diff(x, n, axis, a, b) ** 3 * w), [x, *ends], orders=2)
+    check_orders(lambda x, a: F.sum(F.diff(x, n, axis, a) ** 2), [x, np.array(0.5)], orders=2)
+    check_orders(lambda x, z: F.sum(F.real(F.diff(x + 1j * z, n, axis) ** 3)), [x, x[::-1]], orders=2)
+    single = Variable(x.astype(np.float32))
+    F.sum(F.diff(single, n, axis) ** 2).backward()
+    double = Variable(single.data.astype(np.float64))
+    F.sum(F.diff(double, n, axis) ** 2).backward()
+    np.testing.assert_allclose(single.grad.data, double.grad.data, rtol=1e-4, atol=1e-4)
+    assert single.grad.dtype == np.float32
+
+
+def test_diff_as_a_class():
+    x = RNG.standard_normal((3, 2))
+    for n in range(4):
+        y = F.Diff(n, 0)(Variable(x))
+        np.testing.assert_array_equal(y.data, np.diff(x, n, 0))
+        assert not np.shares_memory(y.data, x)
+    for call in (F.Diff(-1), lambda v: F.diff(v, -1)):
+        with pytest.raises(ValueError, match=r"diff: n=-1 must not be negative"):
+            call(Variable(x))
+    with pytest.raises(np.exceptions.AxisError, match=r"diff: axis 2.*\(3, 2\)"):
+        F.Diff(axis=2)(Variable(x))

@@ -18,8 +18,9 @@ import dezero_c
 ROOT = Path(__file__).resolve().parent.parent
 INSTALLED = Path(dezero_c._core.__file__).parent
 MODULES = {path.stem for path in (ROOT / "src/dezero_c").glob("*.pyx")} | {"_ops"}
-GENERATED = ("src/kernels/generated/", "src/dezero_c/_ops.pyx", "dezero_c/_ops.pyi", "docs/ops.md", ".so", ".pyd", ".html",
-             ".pyc")
+GENERATED = ("src/kernels/generated/", "src/dezero_c/generated/", "src/dezero_c/_ops.pyx", "dezero_c/_ops.pyi",
+             "dezero_c/_join.pyi", "dezero_c/_numpy_functions.py", "docs/ops.md", "docs/api/functions.md",
+             ".so", ".pyd", ".html", ".pyc")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,8 @@ def test_the_sdist_holds_no_generated_file_and_all_that_a_build_needs(sdists):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert not [name for name in names if any(name == each or name.endswith(each) or name.startswith(each)
                                               for each in GENERATED)]
-    for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen/table.py", "src/ops.toml", "src/build_commands.py",
+    for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen/table.py", "src/ops.toml", "src/functions.toml",
+                   "src/build_commands.py", "dezero_c/_core.pyi",
                    "src/kernels/dz_core.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
                    "dezero_c/mpi/__init__.py", "dezero_c/mpi/__main__.py", "tests/ranks.py",
                    "tests/test_packaging.py", "tools/build_wheels", "bench/__main__.py"):

@@ -16,13 +16,14 @@ WIDTH, MARGIN, GAP, LINE, PAD = 1000, 12, 34, 15, 8     # pixels of the drawing
 ROOMS = (
     ("engine", r"_core"), ("elementwise", r"_elementwise|_ops"), ("training, in C", r"_training"), ("steps 11 to 32", r"_simple"),
     ("run", r"_run(\..*)?|dropin|__main__"), ("draw", r"_draw(\..*)?"), ("files", r"_files(\..*)?"), ("mpi", r"mpi(\..*)?"),
-    ("NumPy's functions", r"_protocols|_numpy_functions|_lost|_copying"), ("shared", r"_later|_typing|cuda"),
+    ("NumPy's functions", r"_protocols|_numpy_functions|_numpy_adapters|_lost|_copying"), ("shared", r"_later|_typing|cuda"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
     ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history"), ("families", r"_\w+"),
 )
 
 
-GENERATED = {"_ops": {"_elementwise"}}      # modules that a checkout has once it is built, and what they need
+# Modules that a checkout has once it is built, and what they need.
+GENERATED = {"_ops": {"_elementwise"}, "_numpy_functions": {"_numpy_adapters", "functions"}}
 
 
 def modules():
@@ -30,7 +31,7 @@ def modules():
     found = {}
     for path in sorted((ROOT / "dezero_c").rglob("*.py")):
         name = ".".join(path.relative_to(ROOT / "dezero_c").with_suffix("").parts)
-        if name != "__init__":
+        if name != "__init__" and name not in GENERATED:
             found[name.removesuffix(".__init__")] = path
     return found | {path.stem: path for path in sorted((ROOT / "src" / "dezero_c").glob("*.pyx")) if path.stem not in GENERATED}
 

@@ -1,23 +1,27 @@
 """Turns src/ops.toml into source: C kernels, the Cython classes and functions with their graph rules, a stub, and the
-page docs/ops.md; and src/simd.toml into the SIMD levels. Run by setup.py before the extensions are compiled; the
-standard library is all it needs.
+page docs/ops.md; src/functions.toml, with the families' sources, into their lists of names and stubs, NumPy's functions on
+Variables and the reference's page; and src/simd.toml into the SIMD levels. Run by setup.py before the extensions are
+compiled; the standard library is all it needs.
 
-    table.py        the table, read and checked        formulas.py     what a formula may say
+    table.py        ops.toml, read and checked         formulas.py     what a formula may say
     kernels.py      formula -> C                       rules.py        formula -> Cython over Variables; the classes
-    docstrings.py, pages.py                            levels.py       SIMD levels
+    functions.py    functions.toml, read and checked   sources.py      what a family's .pyx has
+    families.py     what is made of functions.toml     levels.py       SIMD levels
+    docstrings.py, pages.py
 
     python src/codegen            write everything
     python src/codegen --check    fail if what is there differs
 """
 
-from . import kernels, levels, pages, rules
+from . import families, functions, kernels, levels, pages, rules
 from .table import ROOT, TableError, load
 
 __all__ = ["TableError", "generate", "load", "outputs"]
 
 
-def outputs(table):
-    """{path below the checkout: text} of everything that is made."""
+def outputs(table, public=None):
+    """{path below the checkout: text} of everything that is made; public: the table of functions, if another than there is."""
+    public = public or functions.load()
     return {
         "src/kernels/generated/dz_ops.inc": kernels.c_source(table),
         "src/kernels/generated/dz_enum.h": kernels.c_enum(table),
@@ -25,6 +29,7 @@ def outputs(table):
         "src/dezero_c/_ops.pyx": rules.cython_source(table),
         "dezero_c/_ops.pyi": pages.stub_source(table),
         "docs/ops.md": pages.docs_source(table),
+        **families.outputs(public, table),
         **levels.outputs(levels.load()),
     }
 

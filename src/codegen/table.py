@@ -63,18 +63,19 @@ class Op:
     """One entry of the table, checked; formulas are kept as syntax trees."""
 
     FIELDS = frozenset(("name", "class", "args", "params", "examples", "params_first", "dispatch", "select", "let", "forward",
-                        "backward", "numpy", "domain", "special", "ulp", "atol", "doc", "math", "complex"))
+                        "backward", "numpy", "domain", "special", "ulp", "atol", "doc", "math", "complex", "section", "after"))
 
     def __init__(self, entry):
         self.name = entry.get("name", "?")
         if unknown := set(entry) - self.FIELDS:
             self.fail(f"unknown field {sorted(unknown)}; known are {sorted(self.FIELDS)}")
-        if missing := {"name", "args", "forward", "backward", "numpy", "domain", "math", "doc"} - set(entry):
+        if missing := {"name", "args", "forward", "backward", "numpy", "domain", "math", "section", "doc"} - set(entry):
             self.fail(f"field {sorted(missing)} is missing")
         self.entry = entry
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name) or keyword.iskeyword(self.name) or self.name in C_WORDS | CYTHON_WORDS:
             self.fail("name: it becomes a function in Python, Cython and C: small letters, digits and _, and no keyword of these")
         self.cls = entry.get("class") or "".join(part.capitalize() for part in self.name.split("_"))
+        self.after = entry.get("after")
         self.args = entry["args"]
         if not 1 <= len(self.args) <= 3 or len(entry["domain"]) != len(self.args):
             self.fail("one to three arguments, and a domain for each")
@@ -182,14 +183,13 @@ class Table(dict):
         self.primitives = primitives
 
 
-def of_families(folder=ROOT / "dezero_c"):
-    """{name: file} of the functions and classes that the families have, which no operation may hide."""
-    names = {}
-    for path in sorted(folder.glob("_*.pyx")):
-        for listed in re.findall(r"^__all__ = \[(.*?)\]", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-            if path.name != "_ops.pyx":
-                names.update(dict.fromkeys(re.findall(r'"(\w+)"', listed), path.name))
-    return names
+def of_families(path=ROOT / "functions.toml"):
+    """The families' functions and classes, which no operation may hide; read without the checks that functions.py has."""
+    with open(path, "rb") as file:
+        sections = tomllib.load(file)["section"]
+    calls = [text for section in sections for entry in section.get("function", ())
+             for text in (entry.get("call", ""), *entry.get("classes", ()))]
+    return {str(text).partition("(")[0] for text in calls}
 
 
 def dispatches(path=ROOT / "dezero_c" / "_elementwise.pxd"):
@@ -201,7 +201,7 @@ def check_among_others(op, table, families, ways):
     """What an entry can be asked only beside the rest of the sources."""
     for name in (op.name, op.cls):
         if name in families:
-            op.fail(f"name: {name!r} is there in src/dezero_c/{families[name]}; take another, or `class` for the class's")
+            op.fail(f"name: {name!r} is there in src/functions.toml too; take another, or `class` for the class's")
         if op.name != op.cls and name == op.cls and hasattr(builtins, name):
             op.fail(f"class: {name!r} is Python's; give another as `class`")
     for other in table.values():

@@ -146,8 +146,5 @@ def conj(x):
     return call_native(Conj(), (v,), np.conj(data_of(v))) if v.dtype.kind == "c" else v
 
 
-__all__ = ["Cast", "Conj", "Imag", "Real", "cast", "conj", "imag", "real", "stop_gradient"]
-
 _core.register_methods(cast=cast, conj=conj, imag=imag, real=real, stop_gradient=stop_gradient)
-for _cls in (Cast, Conj, Imag, Real):
-    _core.open_class(_cls)
+include "generated/_cast.pxi"

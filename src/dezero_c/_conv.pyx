@@ -594,7 +594,4 @@ def conv2d_simple(x, W, b=None, stride=1, pad=0, dilation=1, groups=1):
     return transpose(reshape(y, (w.n, w.oh, w.ow, oc)), (0, 3, 1, 2))
 
 
-__all__ = ["Conv2DGradW", "Conv2d", "Deconv2d", "conv1d", "conv2d", "conv2d_simple", "conv3d", "deconv2d"]
-
-for _cls in (Conv2d, Deconv2d, Conv2DGradW):
-    _core.open_class(_cls)
+include "generated/_conv.pxi"

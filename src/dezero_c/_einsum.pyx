@@ -15,7 +15,6 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype
 from dezero_c._core cimport Variable, call_native, data_of, wants_grad
 
-from dezero_c import _core
 
 cnp.import_array()
 
@@ -290,6 +289,4 @@ def einsum(subscripts, *operands):
     return call_native(f, xs, np.asarray(f.forward(*[np.asarray(data_of(<Variable> x)) for x in xs])))
 
 
-__all__ = ["Einsum", "einsum"]
-
-_core.open_class(Einsum)
+include "generated/_einsum.pxi"

@@ -14,7 +14,6 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, normal_axes, run
 from dezero_c._core cimport Variable
 
-from dezero_c import _core
 from dezero_c._cast import cast, conj, real
 from dezero_c._index import get_item
 from dezero_c._join import pad
@@ -192,7 +191,4 @@ def irfft(x, n=None, axis=-1, norm=None):
     return run(IRFFT(n, k, norm), (v,))
 
 
-__all__ = ["FFT", "IFFT", "IRFFT", "RFFT", "fft", "ifft", "irfft", "rfft"]
-
-for _cls in (Transform, FFT, IFFT, IRFFT, RFFT):
-    _core.open_class(_cls)
+include "generated/_fft.pxi"

@@ -8,7 +8,6 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, run
 from dezero_c._core cimport Function, Variable, data_of, dz_bind, dz_itemsize, kernels, ptrdiff_t
 
-from dezero_c import _core
 
 cnp.import_array()
 dz_bind(kernels())
@@ -247,8 +246,4 @@ def col2im(x, input_shape, kernel_size, stride=1, pad=0, to_matrix=True, dilatio
     return run(Col2im(input_shape, kernel_size, stride, pad, bool(to_matrix), dilation), (argument(x, "col2im"),))
 
 
-__all__ = ["Col2im", "Im2col", "col2im", "col2im_array", "get_conv_outsize", "get_deconv_outsize", "im2col", "im2col_array",
-           "pair"]
-
-for _cls in (Im2col, Col2im):
-    _core.open_class(_cls)
+include "generated/_im2col.pxi"

@@ -739,8 +739,5 @@ def add_at(x, slices, value):
     return call_native(f, (v, u), f.forward(data_of(v), data_of(u)))
 
 
-__all__ = ["AddAt", "GetItem", "GetItemGrad", "SetAt", "add_at", "embed_id", "get_item", "set_at", "take", "take_along_axis"]
-
 _core.register_methods(get_item=get_item)
-for _cls in (AddAt, GetItemGrad, SetAt):
-    _core.open_class(_cls)
+include "generated/_index.pxi"

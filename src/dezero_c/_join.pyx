@@ -32,13 +32,16 @@ dz_bind(kernels())
 
 cdef extern from "dz_join.h":
     void dz_cumsum(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+    void dz_diff_bwd(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil
     void dz_scan(int, char *, const char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
 
-cdef object FULL = slice(None)
+cdef object FULL = slice(None), FIRST_OUT = slice(1, None), LAST_OUT = slice(None, -1)
 
 
 cdef int one_axis(object axis, tuple shape, str op) except -1:
     """An axis of `shape`, from 0."""
+    if type(axis) is int and 0 <= axis < len(shape):
+        return axis
     try:
         axis = operator.index(axis)
     except TypeError:
@@ -887,6 +890,62 @@ def cumprod(x, axis=None):
     return run(CumProd(one_axis(axis, v.shape, "cumprod")), (v,))
 
 
+cdef class Diff(ArrayFunction):
+    """Diff(n=1, axis=-1)\n--\n
+    The class behind `diff`: `Diff(n, axis)(x)`."""
+
+    cdef readonly object n, axis
+
+    def __init__(self, n=1, axis=-1):
+        self.n = n
+        self.axis = axis
+
+    def _arguments(self):
+        return (self.n, self.axis)
+
+    cdef Py_ssize_t times(self, Py_ssize_t length) except -1:
+        """How often differences are taken until none are left."""
+        if self.n < 0:
+            raise ValueError(f"diff: n={self.n} must not be negative")
+        return length if self.n > length else self.n
+
+    def forward(self, x):
+        cdef int axis = one_axis(self.axis, x.shape, "diff")
+        cdef tuple head = (FULL,) * axis, begun = (*head, LAST_OUT), rest = (*head, FIRST_OUT), shape
+        cdef int dt = kernel_dtype(x)
+        cdef object y = x
+        for _ in range(self.times(x.shape[axis]) or min(self.n, 1)):      # of nothing, too, for its dtype
+            if dt >= 0 and y.size:
+                shape = y.shape
+                y = np.subtract(y[rest], y[begun], out=new_array((*shape[:axis], shape[axis] - 1, *shape[axis + 1:]), dt))
+            else:
+                y = y[rest] - y[begun]
+        return x.copy() if y is x else y
+
+    def backward(self, gy):
+        # Transposed, a difference is minus one, of gy between zeros.
+        cdef tuple shape = self.in0.shape
+        cdef int axis = one_axis(self.axis, shape, "diff")
+        cdef Py_ssize_t n = self.times(shape[axis])
+        cdef tuple widths = ((0, 0),) * axis + ((n, n),) + ((0, 0),) * (len(shape) - axis - 1)
+        gx = run(Diff(n, axis), (run(Pad(widths), (argument(gy, "diff"),)),))
+        return -gx if n % 2 else gx
+
+    cdef object gradients(self, object gy):
+        cdef tuple shape = self.in0.shape
+        cdef int axis = one_axis(self.axis, shape, "diff"), dt = kernel_dtype(gy)
+        cdef Py_ssize_t length = shape[axis], n = self.times(length), k
+        cdef object gx, values
+        if dt < 0 or n == 0 or not gy.size:
+            return None
+        gx = carray(gy, dt)
+        for k in range(length - n, length):
+            values = gx
+            gx = new_array((*shape[:axis], k + 1, *shape[axis + 1:]), dt)
+            dz_diff_bwd(dt, cnp.PyArray_BYTES(gx), cnp.PyArray_BYTES(values), product(shape[:axis]), k, product(shape[axis + 1:]))
+        return (gx,)
+
+
 cdef object beside(object part, Variable x, int axis):
     """What goes before or behind x along an axis: a number is a slice of length 1."""
     cdef tuple shape = x.shape
@@ -903,7 +962,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     have.
     """
     cdef Variable v = argument(x, "diff")
-    cdef tuple shape = v.shape, head
+    cdef tuple shape = v.shape
     cdef int k
     n = operator.index(n)
     if n < 0 or not shape:
@@ -916,16 +975,8 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
         v = concatenate([*parts[:prepend is not None], v, *parts[prepend is not None:]], k)
     if v.dtype == bool:
         raise TypeError("diff: booleans have no differences; cast them to numbers")
-    head = (FULL,) * k
-    for _ in range(n):
-        v = get_item(v, (*head, slice(1, None))) - get_item(v, (*head, slice(None, -1)))
-    return v
+    return run(Diff(n, k), (v,))
 
-
-__all__ = ["Concatenate", "CumProd", "CumSum", "Pad", "Repeat", "Roll", "Scan", "Stack", "Tile", "concatenate", "cumprod",
-           "cumsum", "diff", "expand_dims", "flatten", "flip", "moveaxis", "pad", "repeat", "roll", "split", "squeeze", "stack",
-           "swapaxes", "tile"]
 
 _core.register_methods(squeeze=squeeze, stack=stack)
-for _cls in (Concatenate, Stack, Pad, Repeat, Tile, Roll, CumSum, CumProd, Scan):
-    _core.open_class(_cls)
+include "generated/_join.pxi"

@@ -15,7 +15,6 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
 from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, read, recording
 
-from dezero_c import _core
 from dezero_c._index import GetItemGrad, get_item
 from dezero_c._join import concatenate, moveaxis
 from dezero_c._matmul import matmul
@@ -882,9 +881,4 @@ def norm(x, ord=None, axis=None, keepdims=False):
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 
 
-__all__ = ["QR", "SVD", "Cholesky", "Det", "Diagonal", "DiagonalGrad", "Eigh", "Inv", "Norm", "Pinv", "Slogdet", "Solve",
-           "cholesky", "cross", "det", "diag", "diagonal", "eigh", "eigvalsh", "inv", "kron", "lstsq", "matrix_power", "norm",
-           "pinv", "qr", "slogdet", "solve", "svd", "trace", "tril", "triu"]
-
-for _cls in (Cholesky, Det, Diagonal, DiagonalGrad, Eigh, Inv, Norm, Pinv, QR, SVD, Slogdet, Solve):
-    _core.open_class(_cls)
+include "generated/_linalg.pxi"

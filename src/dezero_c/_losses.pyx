@@ -294,18 +294,15 @@ def accuracy(y, t):
         hint = "; one-hot labels become class numbers by argmax(axis=1)" if target.shape == scores.shape else ""
         raise ValueError(f"accuracy: labels of shape {target.shape} for y of shape {scores.shape}: one label for each row{hint}")
     result = new_variable(ERA_CORE)
-    result._data = share_of_hits(scores, target)
+    result._data = _share_of_hits(scores, target)
     if traced():
-        derived(result, share_of_hits, (yv, tv))
+        derived(result, _share_of_hits, (yv, tv))
     return result
 
 
-def share_of_hits(scores, target):
+def _share_of_hits(scores, target):
     """The share of the rows whose largest score is at the target."""
     return np.asarray((scores.argmax(axis=1).reshape(target.shape) == target).mean())
 
 
-__all__ = ["MeanSquaredError", "accuracy", "binary_cross_entropy", "huber", "mean_absolute_error", "mean_squared_error",
-           "mean_squared_error_simple", "sigmoid_cross_entropy", "sigmoid_simple"]
-
-_core.open_class(MeanSquaredError)
+include "generated/_losses.pxi"

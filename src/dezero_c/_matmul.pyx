@@ -567,8 +567,5 @@ def outer(x0, x1):
     return reshape(a, (a.size, 1)) * reshape(b, (1, b.size))
 
 
-__all__ = ["Linear", "MatMul", "TensorDot", "dot", "linear", "linear_simple", "matmul", "outer", "tensordot"]
-
 _core.register_methods(matmul=matmul)
-for _cls in (MatMul, Linear, TensorDot):
-    _core.open_class(_cls)
+include "generated/_matmul.pxi"

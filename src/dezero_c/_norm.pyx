@@ -13,7 +13,6 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new
 from dezero_c._core cimport (
     Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
 
-from dezero_c import _core
 from dezero_c._core import Config
 from dezero_c._reduce import average, sum
 from dezero_c._shape import reshape
@@ -409,7 +408,4 @@ cdef object drawn(tuple shape, object dropout_ratio):
     return np.asarray(np.random.rand(*shape) > dropout_ratio)
 
 
-__all__ = ["BatchNorm", "Dropout", "LayerNorm", "batch_norm", "batch_nrom", "dropout", "layer_norm"]
-
-for _cls in (BatchNorm, LayerNorm, Dropout):
-    _core.open_class(_cls)
+include "generated/_norm.pxi"

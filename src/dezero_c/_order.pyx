@@ -149,4 +149,4 @@ cdef tuple joined(tuple xs, str op):
     return tuple([cast(v, dtype) if not f and dtype is not None and v.dtype.kind != "c" else v for v, f in zip(vs, firm)])
 
 
-__all__ = ["interp", "median", "quantile", "sort"]
+include "generated/_order.pxi"

@@ -20,8 +20,8 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from dezero_c._core cimport (
     G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_raw_move, dz_typenum, dz_view, kernels, new_variable, output_reference, recording, seed, set_data_array, set_inputs, show_into,
-    swap_mode, view)
+    dz_raw_move, dz_typenum, dz_view, kernels, new_variable, output_reference, recording, seed, set_data_array, set_inputs,
+    show_into, swap_mode, view)
 from dezero_c._elementwise cimport evaluate_again, is_exact
 
 from dezero_c._core import Applied, Config, about, as_array, using_config

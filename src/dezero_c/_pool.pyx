@@ -15,7 +15,6 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new
 from dezero_c._core cimport Variable, data_of, dz_bind, kernels, ptrdiff_t
 from dezero_c._im2col cimport check_called, dz_window, set_window
 
-from dezero_c import _core
 from dezero_c._im2col import im2col, im2col_array
 from dezero_c._shape import reshape, transpose
 
@@ -428,8 +427,4 @@ def average_pooling(x, kernel_size, stride=1, pad=0, ceil_mode=False, count_incl
     return run(AveragePooling(kernel_size, stride, pad, ceil_mode, count_include_pad), (argument(x, "average_pooling"),))
 
 
-__all__ = ["AveragePooling", "AveragePoolingGrad", "Pooling", "Pooling2DGrad", "Pooling2DWithIndexes", "average_pooling",
-           "pooling", "pooling_simple"]
-
-for _cls in (Pooling, Pooling2DGrad, Pooling2DWithIndexes, AveragePooling, AveragePoolingGrad):
-    _core.open_class(_cls)
+include "generated/_pool.pxi"

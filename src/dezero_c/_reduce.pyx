@@ -691,18 +691,14 @@ cdef Variable call_free(Variable v, object value, str name, object axis, object 
     cdef Variable y = new_variable(v.era)
     y._data = np.asarray(value)
     if traced():
-        derived(y, partial(place_of, name, axis, keepdims), (v,))
+        derived(y, partial(_place_of, name, axis, keepdims), (v,))
     return y
 
 
-def place_of(name, axis, keepdims, x):
+def _place_of(name, axis, keepdims, x):
     """argmax or argmin."""
     return np.asarray(getattr(x, name)(axis=axis, keepdims=keepdims))
 
 
-__all__ = ["LogSumExp", "Max", "Mean", "Min", "Prod", "Std", "Sum", "Var", "argmax", "argmin", "average", "logsumexp", "max",
-           "mean", "min", "prod", "std", "sum", "var"]
-
 _core.register_methods(max=max, mean=mean, min=min, prod=prod, std=std, sum=sum, var=var)
-for _cls in (Reduction, Sum, Mean, Max, Min, Prod, Var, Std, LogSumExp, Kink):
-    _core.open_class(_cls)
+include "generated/_reduce.pxi"

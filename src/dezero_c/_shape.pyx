@@ -373,8 +373,5 @@ cdef Variable sums(Variable v, tuple shape):
     return y
 
 
-__all__ = ["BroadcastTo", "Reshape", "SumTo", "Transpose", "broadcast_to", "reshape", "sum_to", "transpose"]
-
 _core.register_methods(reshape=reshape, transpose=transpose, broadcast_to=broadcast_to, sum_to=unbroadcast)
-for _cls in (Reshape, Transpose, BroadcastTo, SumTo):
-    _core.open_class(_cls)
+include "generated/_shape.pxi"

@@ -18,7 +18,6 @@ from dezero_c._core cimport (
     dz_sum_rows, dz_view, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read,
     traced, view, wants_grad, wrap)
 
-from dezero_c import _core
 from dezero_c._index import GetItemGrad
 from dezero_c._ops import clip, exp, log
 from dezero_c._reduce import sum
@@ -501,8 +500,4 @@ def softmax_cross_entropy_simple(x, t):
     return -1 * sum(p[np.arange(len(index)), index]) / len(index)
 
 
-__all__ = ["LogSoftmax", "Softmax", "SoftmaxCrossEntropy", "log_softmax", "softmax", "softmax_cross_entropy",
-           "softmax_cross_entropy_simple", "softmax_simple"]
-
-for _cls in (AlongAxis, Softmax, LogSoftmax, SoftmaxCrossEntropy):
-    _core.open_class(_cls)
+include "generated/_softmax.pxi"

@@ -32,6 +32,23 @@ static void DZ_NAME(dz_cumsum)(char *to, const char *from, ptrdiff_t outer, ptrd
     }
 }
 
+/* gx[o, i, :] = gy[o, i - 1, :] - gy[o, i, :], 0 where there is none: gy is (outer, n, row), n > 0, and gx (outer, n + 1, row). */
+static void DZ_NAME(dz_diff_bwd)(char *to, const char *from, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t row)
+{
+    T *gx = (T *)to;
+    const T *gy = (const T *)from;
+    const ptrdiff_t size = n * row;
+    ptrdiff_t o, i;
+    for (o = 0; o < outer; o++, gx += size + row, gy += size) {
+        for (i = 0; i < row; i++)
+            gx[i] = -gy[i];
+        DZ_IVDEP
+        for (i = row; i < size; i++)
+            gx[i] = gy[i - row] - gy[i];
+        memcpy(gx + size, gy + size - row, (size_t)row * sizeof(T));
+    }
+}
+
 /* s[o, i, :] = b[o, i, :] + a[o, i, :] * s[o, i - 1, :], where a[o, i, :] stands between i - 1 and i; backwards: from the last i
  * down, b[o, i, :] + a[o, i + 1, :] * s[o, i + 1, :]. Arrays of (outer, n, row). */
 static void DZ_NAME(dz_scan)(char *to, const char *factors, const char *terms, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t row,

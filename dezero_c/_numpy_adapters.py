@@ -1,7 +1,8 @@
-"""NumPy's functions on Variables: {NumPy's function: ours, under NumPy's parameter names}, as far as there is a gradient, and
-those that run on the data. _protocols.py calls them.
+"""What NumPy's functions do on Variables where handing their parameters on to a function of ours does not do.
 
-A parameter that is missing here is refused where it is given with another value than NumPy's default.
+A function without an underscore is an adapter: src/functions.toml names NumPy's function alone beside ours, and this one, under
+the same name, takes NumPy's parameters. COMPOSED has those that are no function of ours, but made of some, and the elementwise
+ones that are no ufuncs. All others follow from the table (_numpy_functions.py, generated). ON_DATA has no gradient.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def _typed(a: Any, dtype: Any) -> Any:
+def typed(a: Any, dtype: Any) -> Any:
     return a if dtype is None else F.cast(a, dtype)
 
 
 # ---- reductions --------------------------------------------------------------------------------------------------------
 
-def _average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, keepdims: bool = False) -> Any:
     a = _core.as_variable(a)
     if weights is None:
         y = F.mean(a, axis, keepdims)
@@ -56,6 +57,15 @@ def _deviation(function: Callable[..., Any]) -> Callable[..., Any]:
     return spread
 
 
+var = _deviation(F.var)
+std = _deviation(F.std)
+
+
+def sort(a: Any, axis: int | None = -1, kind: Any = None) -> _core.Variable:
+    """kind: how NumPy would go about it, which the result does not show."""
+    return F.sort(a, axis)
+
+
 def _vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
     x = _core.as_variable(x)
     if axis is None or isinstance(axis, tuple):
@@ -69,7 +79,7 @@ def _vector_norm(x: Any, axis: Any = None, keepdims: bool = False, ord: Any = 2)
 
 # ---- shapes ------------------------------------------------------------------------------------------------------------
 
-def _reshape(a: Any, shape: Any = None, order: str = "C", newshape: Any = None) -> _core.Variable:
+def reshape(a: Any, shape: Any = None, order: str = "C", newshape: Any = None) -> _core.Variable:
     shape = newshape if shape is None else shape
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     a = _core.as_variable(a)
@@ -104,7 +114,7 @@ def _column(x: Any) -> _core.Variable:
     return x if x.ndim > 1 else F.reshape(x, (x.size, 1))
 
 
-def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> _core.Variable:
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> _core.Variable:
     return F.concatenate([F.reshape(x, (-1,)) for x in arrays], 0) if axis is None else F.concatenate(arrays, axis)
 
 
@@ -120,6 +130,10 @@ def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
 
 def _split_along(axis: Callable[[Any], int]) -> Callable[..., Any]:
     return lambda ary, indices_or_sections: F.split(ary, indices_or_sections, axis(ary))
+
+
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> _core.Variable:
+    return F.take_along_axis(F.reshape(arr, (-1,)), indices, 0) if axis is None else F.take_along_axis(arr, indices, axis)
 
 
 def _rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> _core.Variable:
@@ -158,6 +172,10 @@ def _vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
     return F.sum(F.conj(x1) * x2, axis)
 
 
+def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    return F.sum(F.diagonal(a, offset, axis1, axis2), -1)
+
+
 def _multi_dot(arrays: Sequence[Any]) -> Any:
     """The product in the order that takes the fewest multiplications."""
     shapes = [np.shape(x) for x in arrays]
@@ -180,7 +198,7 @@ def _multi_dot(arrays: Sequence[Any]) -> Any:
     return product(0, len(arrays))
 
 
-def _einsum(*operands: Any, optimize: Any = False) -> _core.Variable:
+def einsum(*operands: Any, optimize: Any = False) -> _core.Variable:
     """With a string, or with a list of axes after each array and perhaps one for the result."""
     if isinstance(operands[0], str):
         return F.einsum(*operands)
@@ -210,120 +228,53 @@ def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, n
     return F.nan_to_num(x, nan, posinf, neginf)
 
 
-FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.sum: lambda a, axis=None, dtype=None, keepdims=False: F.sum(_typed(a, dtype), axis, keepdims),
-    np.mean: lambda a, axis=None, dtype=None, keepdims=False: F.mean(_typed(a, dtype), axis, keepdims),
-    np.average: _average,
-    np.prod: lambda a, axis=None, dtype=None, keepdims=False: F.prod(_typed(a, dtype), axis, keepdims),
-    np.max: lambda a, axis=None, keepdims=False: F.max(a, axis, keepdims),
-    np.min: lambda a, axis=None, keepdims=False: F.min(a, axis, keepdims),
+COMPOSED: dict[Any, Callable[..., Any]] = {
     np.ptp: lambda a, axis=None, keepdims=False: F.max(a, axis, keepdims) - F.min(a, axis, keepdims),
-    np.var: _deviation(F.var),
-    np.std: _deviation(F.std),
-    np.cumsum: lambda a, axis=None, dtype=None: F.cumsum(_typed(a, dtype), axis),
-    np.cumprod: lambda a, axis=None, dtype=None: F.cumprod(_typed(a, dtype), axis),
-    np.diff: lambda a, n=1, axis=-1, prepend=None, append=None: F.diff(a, n, axis, prepend, append),
-    np.sort: lambda a, axis=-1, kind=None: F.sort(a, axis),
-    np.median: lambda a, axis=None, keepdims=False: F.median(a, axis, keepdims),
-    np.quantile: lambda a, q, axis=None, keepdims=False: F.quantile(a, q, axis, keepdims),
     np.percentile: lambda a, q, axis=None, keepdims=False: F.quantile(a, np.true_divide(q, 100), axis, keepdims),
-    np.interp: lambda x, xp, fp, left=None, right=None: F.interp(x, xp, fp, left, right),
-    np.reshape: _reshape,
-    np.ravel: lambda a, order="C": _reshape(a, -1, order),
-    np.transpose: lambda a, axes=None: F.transpose(a, axes),
+    np.ravel: lambda a, order="C": reshape(a, -1, order),
     np.matrix_transpose: lambda x: F.swapaxes(x, -1, -2),
-    np.swapaxes: lambda a, axis1, axis2: F.swapaxes(a, axis1, axis2),
-    np.moveaxis: lambda a, source, destination: F.moveaxis(a, source, destination),
     np.rollaxis: lambda a, axis, start=0: F.moveaxis(a, axis, start - (start > axis % np.ndim(a))),
-    np.expand_dims: lambda a, axis: F.expand_dims(a, axis),
-    np.squeeze: lambda a, axis=None: F.squeeze(a, axis),
-    np.broadcast_to: lambda array, shape: F.broadcast_to(array, shape),
     np.broadcast_arrays: _broadcast_arrays,
     np.meshgrid: _meshgrid,
     np.atleast_1d: _at_least(1),
     np.atleast_2d: _at_least(2),
     np.atleast_3d: _at_least(3),
-    np.concatenate: _concatenate,
-    np.stack: lambda arrays, axis=0: F.stack(arrays, axis),
     np.vstack: _joined(lambda x: 0, _at_least(2)),
     np.hstack: _joined(lambda x: 0 if x.ndim == 1 else 1, _at_least(1)),
     np.dstack: _joined(lambda x: 2, _at_least(3)),
     np.column_stack: _joined(lambda x: 1, _column),
-    np.append: lambda arr, values, axis=None: _concatenate([arr, values], axis),
+    np.append: lambda arr, values, axis=None: concatenate([arr, values], axis),
     np.copy: lambda a: _core.as_variable(a).copy(),
-    np.split: lambda ary, indices_or_sections, axis=0: F.split(ary, indices_or_sections, axis),
     np.array_split: _array_split,
     np.vsplit: _split_along(lambda x: 0),
     np.hsplit: _split_along(lambda x: 0 if np.ndim(x) == 1 else 1),
     np.dsplit: _split_along(lambda x: 2),
-    np.real: lambda val: F.real(val),
-    np.imag: lambda val: F.imag(val),
-    np.pad: lambda array, pad_width, mode="constant", constant_values=0: F.pad(array, pad_width, mode, constant_values),
-    np.repeat: lambda a, repeats, axis=None: F.repeat(a, repeats, axis),
-    np.tile: lambda A, reps: F.tile(A, reps),
-    np.flip: lambda m, axis=None: F.flip(m, axis),
     np.fliplr: lambda m: F.flip(m, 1),
     np.flipud: lambda m: F.flip(m, 0),
     np.rot90: _rot90,
-    np.roll: lambda a, shift, axis=None: F.roll(a, shift, axis),
-    np.take: lambda a, indices, axis=None: F.take(a, indices, axis),
-    np.take_along_axis: lambda arr, indices, axis=-1: F.take_along_axis(arr, indices, axis) if axis is not None
-    else F.take_along_axis(F.reshape(arr, (-1,)), indices, 0),
-    np.diagonal: lambda a, offset=0, axis1=0, axis2=1: F.diagonal(a, offset, axis1, axis2),
-    np.trace: lambda a, offset=0, axis1=0, axis2=1: F.sum(F.diagonal(a, offset, axis1, axis2), -1),
     np.where: lambda condition, x, y: F.where(condition, x, y),
     np.clip: _clip,
     np.nan_to_num: _nan_to_num,
     np.round: lambda a, decimals=0: F.round(a, decimals),
-    np.dot: lambda a, b: F.dot(a, b),
     np.inner: _inner,
     np.vdot: lambda a, b: F.sum(F.conj(F.reshape(a, (-1,))) * F.reshape(b, (-1,))),
-    np.outer: lambda a, b: F.outer(a, b),
-    np.tensordot: lambda a, b, axes=2: F.tensordot(a, b, axes),
-    np.einsum: _einsum,
-    np.fft.fft: lambda a, n=None, axis=-1, norm=None: F.fft(a, n, axis, norm),
-    np.fft.ifft: lambda a, n=None, axis=-1, norm=None: F.ifft(a, n, axis, norm),
-    np.fft.rfft: lambda a, n=None, axis=-1, norm=None: F.rfft(a, n, axis, norm),
-    np.fft.irfft: lambda a, n=None, axis=-1, norm=None: F.irfft(a, n, axis, norm),
-    np.linalg.norm: lambda x, ord=None, axis=None, keepdims=False: F.norm(x, ord, axis, keepdims),
     np.linalg.vector_norm: _vector_norm,
     np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": F.norm(x, ord, (-2, -1), keepdims),
-    np.linalg.inv: lambda a: F.inv(a),
-    np.linalg.solve: lambda a, b: F.solve(a, b),
-    np.linalg.det: lambda a: F.det(a),
-    np.linalg.slogdet: lambda a: F.slogdet(a),
-    np.linalg.cholesky: lambda a: F.cholesky(a),
-    np.linalg.eigh: lambda a, UPLO="L": F.eigh(a, UPLO),
-    np.linalg.eigvalsh: lambda a, UPLO="L": F.eigvalsh(a, UPLO),
-    np.linalg.matrix_power: lambda a, n: F.matrix_power(a, n),
-    np.linalg.qr: lambda a, mode="reduced": F.qr(a, mode),
-    np.linalg.svd: lambda a, full_matrices=True, compute_uv=True: F.svd(a, full_matrices, compute_uv),
     np.linalg.svdvals: lambda x: F.svd(x, False, False),
-    np.linalg.pinv: lambda a, rcond=None: F.pinv(a, rcond),
-    np.linalg.lstsq: lambda a, b, rcond=None: F.lstsq(a, b, rcond),
-    np.linalg.cross: lambda x1, x2, axis=-1: F.cross(x1, x2, axis),
-    np.cross: lambda a, b, axis=-1: F.cross(a, b, axis),
-    np.kron: lambda a, b: F.kron(a, b),
-    np.diag: lambda v, k=0: F.diag(v, k),
-    np.tril: lambda m, k=0: F.tril(m, k),
-    np.triu: lambda m, k=0: F.triu(m, k),
-    np.linalg.matmul: lambda x1, x2: F.matmul(x1, x2),
     np.linalg.matrix_transpose: lambda x: F.swapaxes(x, -1, -2),
-    np.linalg.tensordot: lambda x1, x2, axes=2: F.tensordot(x1, x2, axes),
-    np.linalg.outer: lambda x1, x2: F.outer(x1, x2),
     np.linalg.vecdot: _vecdot,
     np.linalg.multi_dot: _multi_dot,
     np.linalg.diagonal: lambda x, offset=0: F.diagonal(x, offset, -2, -1),
     np.linalg.trace: lambda x, offset=0: F.sum(F.diagonal(x, offset, -2, -1), -1),
 }
-FUNCTIONS |= {np.amax: FUNCTIONS[np.max], np.amin: FUNCTIONS[np.min], np.around: FUNCTIONS[np.round]}
+COMPOSED[np.around] = COMPOSED[np.round]
 if hasattr(np, "unstack"):      # NumPy 2.1
-    FUNCTIONS[np.unstack] = lambda x, axis=0: tuple(F.moveaxis(x, axis, 0))
-    FUNCTIONS[np.cumulative_sum] = lambda x, axis=None, dtype=None: F.cumsum(_typed(x, dtype), axis)
+    COMPOSED[np.unstack] = lambda x, axis=0: tuple(F.moveaxis(x, axis, 0))
+    COMPOSED[np.cumulative_sum] = lambda x, axis=None, dtype=None: F.cumsum(typed(x, dtype), axis)
 
-UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
-    np.matmul: F.matmul, np.power: F.pow, np.positive: lambda x: x, np.reciprocal: F.reciprocal,
-    np.conjugate: F.conj, np.vecdot: _vecdot,
+# The ufuncs that the table of elementwise operations does not name as they are.
+UFUNCS_BY_HAND: dict[np.ufunc, Callable[..., Any]] = {
+    np.power: F.pow, np.positive: lambda x: x, np.reciprocal: F.reciprocal, np.vecdot: _vecdot,
 }
 
 # What `np.add.reduce(v)` is.
