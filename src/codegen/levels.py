@@ -69,7 +69,8 @@ def each(levels):
 def ops(level):
     """The elementwise kernels of one level (None: base), a translation unit."""
     name = level["name"] if level else "base"
-    text = f'#define DZ_OPS dz_ops_{name}\n#define DZ_ONE_LEVEL\n#include "dz_loops.h"\n#include "generated/dz_ops.inc"\n'
+    text = (f'#define DZ_OPS dz_ops_{name}\n#define DZ_PASSES dz_passes_{name}\n#include "dz_passes.h"\n'
+            '#include "generated/dz_ops.inc"\n')
     if level is None:
         return HEADER + text
     return (f'{HEADER}#include "dz_kernels.h"\n#ifdef DZ_HAVE_LEVELS\n{begin(level)}{text}{END}'

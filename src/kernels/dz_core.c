@@ -350,23 +350,26 @@ int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, 
     return 1;
 }
 
-#define DZ_OPS_OF(name, leaf7, state, chosen) extern const dz_op dz_ops_##name[];
-extern const dz_op dz_ops_base[];
-DZ_LEVELS(DZ_OPS_OF)
+#define DZ_OF_LEVEL(name, leaf7, state, chosen)                                                                      \
+    extern const dz_op dz_ops_##name[];                                                                              \
+    extern const dz_passes dz_passes_##name;
+DZ_OF_LEVEL(base, 0, 0, 1)
+DZ_LEVELS(DZ_OF_LEVEL)
 
 #ifdef DZ_HAVE_LEVELS
 #include <cpuid.h>
 #endif
 
-#define DZ_ROW(name, leaf7, state, chosen) {#name, dz_ops_##name, leaf7, state, chosen},
+#define DZ_ROW(name, leaf7, state, chosen) {#name, dz_ops_##name, &dz_passes_##name, leaf7, state, chosen},
 static const struct {
     const char *name;
     const dz_op *ops;
+    const dz_passes *passes;
     unsigned leaf7, state;
     int chosen;
-} levels[] = {{"base", dz_ops_base, 0, 0, 1}, DZ_LEVELS(DZ_ROW)};
+} levels[] = {DZ_ROW(base, 0, 0, 1) DZ_LEVELS(DZ_ROW)};
 
-dz_api dz_table = {dz_ops_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
+dz_api dz_table = {dz_ops_base, &dz_passes_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
 
 /* Not __builtin_cpu_supports, which reads a variable of the compiler's run-time library: zig's never fills it. */
 static int has(int i)
@@ -406,6 +409,7 @@ int dz_select(const char *name)
     for (i = 0; (each = dz_level_name(i)) != NULL; i++)
         if (strcmp(name, each) == 0) {
             dz_table.ops = levels[i].ops;
+            dz_table.passes = levels[i].passes;
             dz_table.level = i;
             return 0;
         }

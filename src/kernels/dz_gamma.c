@@ -7,7 +7,7 @@
  * The polynomials interpolate at Chebyshev's points (mpmath, 60 digits), in x minus the middle of their interval; the other formulas
  * are those of the NIST Digital Library of Mathematical Functions, chapter 5, by number.
  */
-#include "dz_loops.h"
+#include "dz_elementary.h"
 
 #define PI 3.14159265358979323846
 #define LENGTH(c) (int)(sizeof(c) / sizeof(*(c)))

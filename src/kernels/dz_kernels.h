@@ -45,6 +45,16 @@ typedef struct {
     unsigned char uses_both;
 } dz_op;
 
+/* Elementary functions over n values, which the families call: by dtype, at one SIMD level, in the bits of the operations. y may be
+ * x. */
+typedef struct {
+    void (*exp[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy); /* with strides in bytes */
+    void (*log[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
+    void (*tanh[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
+    void (*sigmoid[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
+    void (*exp_chunk[2])(ptrdiff_t n, const char *x, char *y); /* side by side, n <= DZ_CHUNK, none beyond dz_exp_beyond */
+} dz_passes;
+
 /* Which axes dz_map_sum sums. */
 enum { DZ_SUM_OVER_ROWS, DZ_SUM_OVER_COLS };
 
@@ -122,6 +132,7 @@ const char *dz_level_best(void); /* the one to begin with */
  * this table, which they get from the engine when they are imported (dz_bind). */
 typedef struct {
     const dz_op *ops;
+    const dz_passes *passes;
     void (*large)(dz_kernel, dz_args *, unsigned);
     void (*even)(dz_kernel, dz_args *, unsigned);
     void (*map)(dz_kernel, dz_args *, unsigned, int, const ptrdiff_t *, const ptrdiff_t *const *, const ptrdiff_t *);
@@ -148,7 +159,7 @@ static const dz_api *dz_client;
 #define dz_sum_cols (dz_client->sum_cols)
 #define dz_np (*dz_client->np)
 #else
-extern dz_api dz_table; /* its ops are those of the level in use */
+extern dz_api dz_table; /* its ops and passes are those of the level in use */
 #endif
 
 #define DZ_LONG 2097152 /* bytes of output; below, waking a thread costs more than it does */

@@ -5,7 +5,7 @@
  * Levels have equal bits: a sum whose order matters is written out in the body, and the compiler neither reorders nor
  * contracts it.
  */
-#include "dz_loops.h"
+#include "dz_portable.h"
 
 #ifndef DZ_PICK
 #define DZ_GLUE_(a, b) a##_##b

@@ -1,21 +1,12 @@
-/* s = sigmoid(x), in the bits of the operation. */
-DZ_INLINE void DZ_NAME(dz_sigmoids)(ptrdiff_t n, const T *x, T *s)
-{
-    ptrdiff_t i;
-    for (i = 0; i < n; i++)
-        s[i] = x[i] < 0 ? x[i] : -x[i];
-    DZ_EXP(n, s, s);
-    for (i = 0; i < n; i++)
-        s[i] = (x[i] < 0 ? s[i] : (T)1) / (1 + s[i]);
-}
+/* The kernels of dz_recurrent.h; see dz_levels.h for T and DZ_NAME. */
 
 static void DZ_NAME(dz_lstm_cell)(ptrdiff_t n, const char *z_, const char *c_, char *act, char *y_)
 {
     const T *z = (const T *)z_, *c = (const T *)c_;
     T *sf = (T *)act, *si = sf + n, *tu = si + n, *y = (T *)y_;
     ptrdiff_t k;
-    DZ_NAME(dz_sigmoids)(2 * n, z, sf); /* f and i lie together in both */
-    DZ_TANH(n, z + 3 * n, tu);
+    DZ_PASS(sigmoid, 2 * n, z, sf); /* f and i lie together in both */
+    DZ_PASS(tanh, n, z + 3 * n, tu);
     for (k = 0; k < n; k++)
         y[k] = sf[k] * c[k] + si[k] * tu[k];
 }
@@ -43,8 +34,8 @@ static void DZ_NAME(dz_lstm_output)(ptrdiff_t n, const char *z, const char *c, c
 {
     T *so = (T *)act, *tc = so + n, *y = (T *)y_;
     ptrdiff_t k;
-    DZ_NAME(dz_sigmoids)(n, (const T *)z + 2 * n, so);
-    DZ_TANH(n, c, tc);
+    DZ_PASS(sigmoid, n, (const T *)z + 2 * n, so);
+    DZ_PASS(tanh, n, c, tc);
     for (k = 0; k < n; k++)
         y[k] = so[k] * tc[k];
 }

@@ -2,7 +2,7 @@
  * reduction for trigonometric functions, SIGNUM Newsletter 18, 1983), in integers. Their error stays that of the cores; libm's and
  * NumPy's come to 7 units in the last place, and to more, where x is next to a multiple of pi/2.
  */
-#include "dz_loops.h"
+#include "dz_elementary.h"
 
 /* 2/pi: a word of zeros, and 1,280 bits behind the binary point (computed with mpmath). */
 static const uint64_t two_over_pi[] = {

@@ -5,6 +5,8 @@
 #ifndef DZ_SOFTMAX_H
 #define DZ_SOFTMAX_H
 
+#include "dz_elementary.h"
+
 #define DZ_BODY "dz_softmax_body.h"
 #include "dz_levels.h"
 

@@ -1,78 +1,94 @@
-/* What generated kernels are built from: portability macros, inline arithmetic with NumPy's rules for nan, and the
- * "passes": whole loops for functions that are too large to inline. A pass reads x with a stride and writes y, and may
- * work in place. Most are NumPy's own inner loops, so that results have NumPy's bits; those that NumPy is slow at are our
- * own (dz_elementary.h).
+/* "Passes": whole loops for functions that are too large to inline. A pass reads x with a stride and writes y, and may work in
+ * place. Most are NumPy's own inner loops, so that results have NumPy's bits; those that NumPy is slow at are our own
+ * (dz_elementary.h).
  *
- * Included once per SIMD level, after the level's target is set.
+ * They are called, and compiled once for each SIMD level: included by the file of a level's kernels, after its target is set. The
+ * families reach those that they need through DZ_PASSES.
  */
-#ifndef DZ_LOOPS_H
-#define DZ_LOOPS_H
+#ifndef DZ_PASSES_H
+#define DZ_PASSES_H
 
-#include "dz_kernels.h"
-#include <float.h>
-#include <math.h>
-#include <string.h>
-
-#if defined(_MSC_VER)
-#define DZ_INLINE static __forceinline
-#define DZ_IVDEP __pragma(loop(ivdep))
-#elif defined(__clang__)
-#define DZ_INLINE static inline __attribute__((always_inline, unused))
-#define DZ_IVDEP _Pragma("clang loop vectorize(assume_safety)")
-#elif defined(__GNUC__)
-#define DZ_INLINE static inline __attribute__((always_inline, unused))
-#define DZ_IVDEP _Pragma("GCC ivdep")
-#else
-#define DZ_INLINE static inline
-#define DZ_IVDEP
-#endif
-
-/* A function that is called from many places: one of its own where a file has one SIMD level and says so (DZ_ONE_LEVEL);
- * elsewhere inlined into functions of either level. */
-#if defined(DZ_ONE_LEVEL) && defined(__GNUC__)
-#define DZ_SHARED static __attribute__((noinline, unused))
-#elif defined(DZ_ONE_LEVEL)
-#define DZ_SHARED static
-#else
-#define DZ_SHARED DZ_INLINE
-#endif
-
-/* Elements that one pass of a kernel with several stages takes: its temporaries stay in the first-level cache. */
-#define DZ_CHUNK 256
-
-#define DZ_LARGEST_f32 FLT_MAX
-#define DZ_LARGEST_f64 DBL_MAX
-
-#define DZ_LD(T, p, i, s) (*(const T *)((p) + (i) * (s)))
-#define DZ_ST(T, p, i, s) (*(T *)((p) + (i) * (s)))
-
+#include "dz_arithmetic.h"
 #include "dz_elementary.h"
 
-/* 10 to the power |d|, d whole, as np.round has it. */
-static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+/* A core over n <= DZ_CHUNK values side by side; y may be x. A loop over all of the core is one long chain of arithmetic for each
+ * element, of which the processor has room for three or four at a time; loops over its three parts have shorter chains, and take two
+ * thirds to three quarters of the time. */
+#define DZ_DEFINE_CHUNK(F, T, SFX)                                                                                   \
+    DZ_CALLED void dz_##F##_chunk_##SFX(ptrdiff_t n, const char *xp, char *yp)                                       \
+    {                                                                                                                \
+        const T *x = (const T *)xp;                                                                                  \
+        T *y = (T *)yp, u[DZ_CHUNK], v[DZ_CHUNK], w[DZ_CHUNK];                                                       \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            dz_##F##_open_##SFX(x[i], u + i, v + i);                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            w[i] = dz_##F##_middle_##SFX(x[i], u[i], v[i]);                                                          \
+        DZ_IVDEP                                                                                                     \
+        for (i = 0; i < n; i++)                                                                                      \
+            y[i] = dz_##F##_close_##SFX(x[i], u[i], v[i], w[i]);                                                     \
+    }
 
-#define DZ_DEFINE_ARITH(T, SFX, DT, FABS, SQRT, FLOOR, CEIL, RINT, TRUNC)                                            \
-    DZ_INLINE T dz_abs_##SFX(T a) { return FABS(a); }                                                                \
-    DZ_INLINE T dz_sqrt_##SFX(T a) { return SQRT(a); }                                                               \
-    DZ_INLINE T dz_floor_##SFX(T a) { return FLOOR(a); }                                                             \
-    DZ_INLINE T dz_ceil_##SFX(T a) { return CEIL(a); }                                                               \
-    DZ_INLINE T dz_rint_##SFX(T a) { return RINT(a); }                                                               \
-    DZ_INLINE T dz_trunc_##SFX(T a) { return TRUNC(a); }                                                             \
-    DZ_INLINE T dz_ten_##SFX(T d) { return (T)dz_tens[(int)FABS(d)]; }                                               \
-    DZ_INLINE T dz_sign_##SFX(T a) { return a > 0 ? (T)1 : a < 0 ? (T)-1 : a == 0 ? (T)0 : a; }                      \
-    /* a test for each select: `||` between them keeps compilers from vectorising */                              \
-    DZ_INLINE T dz_maximum_##SFX(T a, T b)                                                                           \
+/* The passes. Chunks that hold a value beyond the core's limits get one within in its place, and BEYOND's result after. */
+#define DZ_DEFINE_PASS(F, BEYOND, INSIDE, T, SFX, BITS)                                                              \
+    DZ_DEFINE_CHUNK(F, T, SFX)                                                                                       \
+    DZ_CALLED void dz_##F##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                   \
     {                                                                                                                \
-        const T r = a >= b ? a : b;                                                                                  \
-        return a != a ? a : r;                                                                                       \
-    }                                                                                                                \
-    DZ_INLINE T dz_minimum_##SFX(T a, T b)                                                                           \
-    {                                                                                                                \
-        const T r = a <= b ? a : b;                                                                                  \
-        return a != a ? a : r;                                                                                       \
-    }                                                                                                                \
-                                                                                                                     \
+        T keep[DZ_CHUNK], inside[DZ_CHUNK];                                                                          \
+        ptrdiff_t i0, i;                                                                                             \
+        if (n == 1) { /* scalars are most of all calls */                                                            \
+            const T v = *(const T *)x;                                                                               \
+            *(T *)y = dz_##F##_beyond_##SFX(v) >= 0 ? dz_##F##_core_##SFX(v) : BEYOND(v);                            \
+            return;                                                                                                  \
+        }                                                                                                            \
+        for (i0 = 0; i0 < n; i0 += DZ_CHUNK) {                                                                       \
+            const ptrdiff_t m = n - i0 < DZ_CHUNK ? n - i0 : DZ_CHUNK;                                               \
+            const char *px = x + i0 * sx;                                                                            \
+            char *py = y + i0 * sy;                                                                                  \
+            BITS beyond = 0;                                                                                         \
+            if (sx == sizeof(T))                                                                                     \
+                for (i = 0; i < m; i++)                                                                              \
+                    beyond |= dz_##F##_beyond_##SFX(((const T *)px)[i]);                                             \
+            else                                                                                                     \
+                for (i = 0; i < m; i++)                                                                              \
+                    beyond |= dz_##F##_beyond_##SFX(DZ_LD(T, px, i, sx));                                            \
+            if (beyond >= 0 && sx == sizeof(T) && sy == sizeof(T)) {                                                 \
+                dz_##F##_chunk_##SFX(m, px, py);                                                                     \
+                continue;                                                                                            \
+            }                                                                                                        \
+            for (i = 0; i < m; i++) /* y may be x: read all before the first write */                                \
+                keep[i] = DZ_LD(T, px, i, sx);                                                                       \
+            /* through memory: in one loop, compilers run the core on both values, with flags for what overflows */  \
+            for (i = 0; i < m; i++)                                                                                  \
+                inside[i] = dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE;                               \
+            dz_##F##_chunk_##SFX(m, (const char *)inside, (char *)inside);                                           \
+            for (i = 0; i < m; i++)                                                                                  \
+                DZ_ST(T, py, i, sy) = inside[i];                                                                     \
+            if (beyond < 0)                                                                                          \
+                for (i = 0; i < m; i++)                                                                              \
+                    if (dz_##F##_beyond_##SFX(keep[i]) < 0)                                                          \
+                        DZ_ST(T, py, i, sy) = BEYOND(keep[i]);                                                       \
+        }                                                                                                            \
+    }
+
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f64, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f32, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(exp, exp, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(expm1, expm1, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(log, log, 1, double, f64, int64_t)
+DZ_DEFINE_PASS(log1p, log1p, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(tanh, tanh, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(exp, expf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(log, logf, 1, float, f32, int32_t)
+DZ_DEFINE_PASS(log1p, log1pf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(tanh, tanhf, 0, float, f32, int32_t)
+
+DZ_DEFINE_PASS(sin, dz_far_sin, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(cos, dz_far_cos, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sin, dz_far_sinf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
+
+#define DZ_DEFINE_NUMPY(T, SFX, DT, SQRT)                                                                            \
     DZ_INLINE void dz_gather_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, T *to)                                  \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
@@ -82,7 +98,7 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
                                                                                                                      \
     /* NumPy's loops may take other instructions, with other last bits, where values do not lie side by side: here   \
      * they always do, but for one value that is repeated. */                                                        \
-    DZ_INLINE void dz_np1_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)     \
+    DZ_CALLED void dz_np1_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)     \
     {                                                                                                                \
         T side[DZ_CHUNK];                                                                                            \
         const int apart = n > 1 && (sx != sizeof(T) || sy != sizeof(T));                                             \
@@ -102,7 +118,7 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
         }                                                                                                            \
     }                                                                                                                \
                                                                                                                      \
-    DZ_INLINE void dz_np2_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z,             \
+    DZ_CALLED void dz_np2_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z,             \
                                 ptrdiff_t sz, char *y, ptrdiff_t sy)                                                 \
     {                                                                                                                \
         T side[3][DZ_CHUNK];                                                                                         \
@@ -172,12 +188,15 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
             for (i = 0; i < n; i++)                                                                                  \
                 DZ_ST(T, y, i, sy) = 0;                                                                              \
         else                                                                                                         \
-            dz_power_##SFX(n, x, sx, (const char *)&m, 0, y, sy);                                                \
+            dz_power_##SFX(n, x, sx, (const char *)&m, 0, y, sy);                                                    \
     }
+
+DZ_DEFINE_NUMPY(double, f64, DZ_F64, sqrt)
+DZ_DEFINE_NUMPY(float, f32, DZ_F32, sqrtf)
 
 /* A pass by a function of one double, or of two: what a primitive with `c` is made of. */
 #define DZ_DEFINE_EACH(NAME, FUNCTION, T, SFX)                                                                       \
-    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                \
+    DZ_CALLED void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
         for (i = 0; i < n; i++)                                                                                      \
@@ -185,7 +204,7 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
     }
 
 #define DZ_DEFINE_EACH2(NAME, FUNCTION, T, SFX)                                                                      \
-    DZ_INLINE void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z, ptrdiff_t sz, char *y, \
+    DZ_CALLED void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z, ptrdiff_t sz, char *y, \
                                      ptrdiff_t sy)                                                                   \
     {                                                                                                                \
         ptrdiff_t i;                                                                                                 \
@@ -193,12 +212,9 @@ static const double dz_tens[DZ_MAXTEN + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
             DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx), (double)DZ_LD(T, z, i, sz));                \
     }
 
-DZ_DEFINE_ARITH(double, f64, DZ_F64, fabs, sqrt, floor, ceil, rint, trunc)
-DZ_DEFINE_ARITH(float, f32, DZ_F32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
-
 /* NumPy's tan, which is as inexact far from zero as its sin. */
 #define DZ_DEFINE_TAN(FAR, T, SFX, BITS, DT)                                                                         \
-    DZ_INLINE void dz_tan_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                     \
+    DZ_CALLED void dz_tan_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                     \
     {                                                                                                                \
         T keep[DZ_CHUNK];                                                                                            \
         ptrdiff_t i0, i;                                                                                             \
@@ -215,9 +231,11 @@ DZ_DEFINE_ARITH(float, f32, DZ_F32, fabsf, sqrtf, floorf, ceilf, rintf, truncf)
         }                                                                                                            \
     }
 
-#ifndef DZ_CLIENT
 DZ_DEFINE_TAN(dz_far_tan, double, f64, int64_t, DZ_F64)
 DZ_DEFINE_TAN(dz_far_tanf, float, f32, int32_t, DZ_F32)
-#endif
+
+#define DZ_BOTH(F) {dz_##F##_f32, dz_##F##_f64}
+extern const dz_passes DZ_PASSES;
+const dz_passes DZ_PASSES = {DZ_BOTH(exp), DZ_BOTH(log), DZ_BOTH(tanh), DZ_BOTH(sigmoid), DZ_BOTH(exp_chunk)};
 
 #endif
