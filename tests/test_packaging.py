@@ -55,7 +55,7 @@ def test_the_sdist_holds_no_generated_file_and_all_that_a_build_needs(sdists):
     assert not [name for name in names if any(name == each or name.endswith(each) or name.startswith(each)
                                               for each in GENERATED)]
     for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen/table.py", "src/ops.toml", "src/build_commands.py",
-                   "src/kernels/dz_core.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
+                   "src/kernels/core/kernels.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
                    "dezero_c/mpi/__init__.py", "dezero_c/mpi/__main__.py", "tests/ranks.py",
                    "tests/test_packaging.py", "tools/build_wheels", "bench/__main__.py"):
         assert needed in names

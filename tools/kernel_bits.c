@@ -4,8 +4,8 @@
  * No Python: NumPy's loops are replaced by loops over libm, which is the same one in all programs that are compared (they
  * are linked statically). A nan counts as a nan, whatever its sign and payload: processors differ there.
  */
-#include "dz_kernels.h"
-#include "generated/dz_enum.h"
+#include "core/kernels.h"
+#include "generated/enum.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
