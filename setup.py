@@ -23,9 +23,10 @@ generate()
 
 macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
 FAMILIES = sorted(Path(path).stem for path in glob("src/dezero_c/*.pyx") if not path.endswith("_core.pyx"))
-KERNELS = [*sorted(glob("src/kernels/*.c")), *levels.sources(levels.load())]
+KERNELS = [*sorted(glob("src/kernels/core/*.c") + glob("src/kernels/math/*.c")), *levels.sources(levels.load())]
 FOLDERS = [Path("src/kernels"), Path("src/dezero_c"), Path(".")]
-INCLUDED = re.compile(r'^\s*(?:#?\s*include|cdef extern from)\s+"([^"]+)"', re.MULTILINE)
+# A family's header names its body in a macro, which core/levels.h includes.
+INCLUDED = re.compile(r'^\s*(?:#?\s*include|cdef extern from|#define DZ_(?:BODY|EACH))\s+"([^"]+)"', re.MULTILINE)
 
 
 def headers(sources):

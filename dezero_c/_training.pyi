@@ -30,7 +30,7 @@ def update(
 ) -> None:
     """Changes the data of each of `params` that has a gradient, in place.
 
-    rule: a value of RULES; coefficients: its numbers, in the order of dz_optim.h; states: a dict for each array of state,
+    rule: a value of RULES; coefficients: its numbers, in the order of families/optim.h; states: a dict for each array of state,
     {id(param): ndarray}; owners: {id(param): param}, which keeps the ids from being used again; by_numpy(data, grad, *state)
     does the same where no kernel can.
     """

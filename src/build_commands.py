@@ -18,7 +18,7 @@ DEBUG = os.environ.get("DZ_DEBUG") == "1"
 # -O3 is worth its room where an operation on a scalar passes. gcc's -O2 vectorises little, so the other modules,
 # whose loops are their own, ask for it: two thirds of the room, the same time. Where calls are long or seldom, the code
 # between the loops is compiled for size: all of a module that has no loops of its own, and what follows them in one
-# that has (dz_levels.h).
+# that has (core/levels.h).
 FASTEST = {"_core", "_elementwise"}
 SMALL_GLUE = {"_conv", "_im2col", "_index", "_join", "_norm", "_pool", "_recurrent", "_reduce", "_softmax"}
 SMALLEST = {"_cast", "_einsum", "_fft", "_linalg", "_order", "_shape", "_simple"}

@@ -1,4 +1,4 @@
-"""The functions that are our own (src/kernels/dz_elementary.h): accuracy, limits, neighbours, warnings."""
+"""The functions that are our own (src/kernels/math/elementary.h): accuracy, limits, neighbours, warnings."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""gammaln, digamma, polygamma and ndtr (src/kernels/dz_gamma.c): accuracy, limits, derivatives; and the other functions of
+"""gammaln, digamma, polygamma and ndtr (src/kernels/math/gamma.c): accuracy, limits, derivatives; and the other functions of
 probability, logit and gelu_tanh, at the ends of their ranges. mpmath is the truth.
 """
 

@@ -4,6 +4,7 @@ Runs on a source checkout; tools are no part of the installed package.
 """
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,18 @@ def test_circles_are_found(house):
 def test_the_drawing_is_that_of_the_sources(house):
     """Else: python tools/house.py docs/house.svg"""
     assert (ROOT / "docs" / "house.svg").read_text(encoding="utf-8") == house.drawing(house.needs())
+
+
+# The rooms below src/kernels, and those whose headers each may include.
+KERNELS = {"core": {"generated"}, "math": {"core", "generated"}, "families": {"core", "math", "generated"}}
+
+
+@pytest.mark.parametrize("room", KERNELS)
+def test_rooms_of_kernels_include_none_that_includes_them(room):
+    folder = ROOT / "src" / "kernels" / room
+    assert {path.name for path in folder.parent.iterdir()} <= {*KERNELS, "generated"}
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        assert "Python.h" not in text
+        named = re.findall(r'^ *#(?:include|define DZ_(?:BODY|EACH)) "(?:(\w+)/)?[\w.]+"', text, re.MULTILINE)
+        assert set(named) <= {room, *KERNELS[room]}, path

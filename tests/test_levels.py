@@ -31,8 +31,8 @@ def entry(**changes):
 
 def test_each_level_is_made_whole_from_its_entry(levels):
     made = levels.outputs([entry(), entry(name="wider", target="avx512f", width=512, state=230)])
-    assert [Path(path).name for path in made] == ["dz_simd.h", "dz_each_level.h", "dz_ops_base.c", "dz_ops_wide.c",
-                                                  "dz_ops_wider.c"]
+    assert [Path(path).name for path in made] == ["simd.h", "each_level.h", "ops_base.c", "ops_wide.c",
+                                                  "ops_wider.c"]
     header, each, base, wide, wider = made.values()
     assert "X(wide, bit_AVX2, 0x6, 1)" in header
     assert "X(wider, bit_AVX2, 0xe6, 1)" in header

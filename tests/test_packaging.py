@@ -57,7 +57,7 @@ def test_the_sdist_holds_no_generated_file_and_all_that_a_build_needs(sdists):
                                               for each in GENERATED)]
     for needed in ("setup.py", "pyproject.toml", "LICENSE", "src/codegen/table.py", "src/ops.toml", "src/functions.toml",
                    "src/build_commands.py", "dezero_c/_core.pyi",
-                   "src/kernels/dz_core.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
+                   "src/kernels/core/kernels.c", "src/dezero_c/_core.pyx", "dezero_c/__init__.py", "dezero_c/py.typed",
                    "dezero_c/mpi/__init__.py", "dezero_c/mpi/__main__.py", "tests/ranks.py",
                    "tests/test_packaging.py", "tools/build_wheels", "bench/__main__.py"):
         assert needed in names

@@ -1,4 +1,4 @@
-"""sin, cos and tan of large numbers (src/kernels/dz_reduction.c) against mpmath, which takes as many bits as it needs."""
+"""sin, cos and tan of large numbers (src/kernels/math/far.c) against mpmath, which takes as many bits as it needs."""
 
 import mpmath
 import numpy as np

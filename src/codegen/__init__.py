@@ -23,9 +23,9 @@ def outputs(table, public=None):
     """{path below the checkout: text} of everything that is made; public: the table of functions, if another than there is."""
     public = public or functions.load()
     return {
-        "src/kernels/generated/dz_ops.inc": kernels.c_source(table),
-        "src/kernels/generated/dz_enum.h": kernels.c_enum(table),
-        "src/kernels/generated/dz_fn.h": kernels.c_loops(table),
+        "src/kernels/generated/ops.inc": kernels.c_source(table),
+        "src/kernels/generated/enum.h": kernels.c_enum(table),
+        "src/kernels/generated/numpy_loops.h": kernels.c_loops(table),
         "src/dezero_c/_ops.pyx": rules.cython_source(table),
         "dezero_c/_ops.pyi": pages.stub_source(table),
         "docs/ops.md": pages.docs_source(table),

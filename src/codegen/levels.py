@@ -69,20 +69,21 @@ def each(levels):
 def ops(level):
     """The elementwise kernels of one level (None: base), a translation unit."""
     name = level["name"] if level else "base"
-    text = f'#define DZ_OPS dz_ops_{name}\n#define DZ_ONE_LEVEL\n#include "dz_loops.h"\n#include "generated/dz_ops.inc"\n'
+    text = (f'#define DZ_OPS dz_ops_{name}\n#define DZ_PASSES dz_passes_{name}\n#include "math/passes.h"\n'
+            '#include "generated/ops.inc"\n')
     if level is None:
         return HEADER + text
-    return (f'{HEADER}#include "dz_kernels.h"\n#ifdef DZ_HAVE_LEVELS\n{begin(level)}{text}{END}'
+    return (f'{HEADER}#include "core/kernels.h"\n#ifdef DZ_HAVE_LEVELS\n{begin(level)}{text}{END}'
             f"#else\ntypedef int dz_no_{name}; /* ISO C wants a declaration */\n#endif\n")
 
 
 def sources(levels):
     """The C files of the elementwise kernels, below the checkout, and their texts."""
     made = {"base": ops(None), **{level["name"]: ops(level) for level in levels}}
-    return {f"src/kernels/generated/dz_ops_{name}.c": text for name, text in made.items()}
+    return {f"src/kernels/generated/ops_{name}.c": text for name, text in made.items()}
 
 
 def outputs(levels):
     """{path below the checkout: text} of everything that is made."""
-    return {"src/kernels/generated/dz_simd.h": header(levels), "src/kernels/generated/dz_each_level.h": each(levels),
+    return {"src/kernels/generated/simd.h": header(levels), "src/kernels/generated/each_level.h": each(levels),
             **sources(levels)}

@@ -77,7 +77,7 @@ def cython_source(table):
            "from dezero_c._elementwise cimport (",
            "    Elementwise, apply1, apply2, apply3, clip_any, conj_sign, in_double, libm_erf, libm_erfc, logistic, mask,",
            "    ordered, polygamma1, powm1, power_any, real, register, zeros_like)",
-           '\ncdef extern from "generated/dz_enum.h":\n    enum:']
+           '\ncdef extern from "generated/enum.h":\n    enum:']
     out += [f"        {op.constant}" for op in table.values()]
     out.append("")
     for op in table.values():

@@ -3,7 +3,7 @@
 
 A family's class defines `forward` on ndarrays, `backward` on Variables (from which derivatives of every order follow), and
 `gradients`, the same backward on ndarrays, without a graph, by a kernel or by BLAS. The kernels of a family are in a header
-of its own below src/kernels, which includes dz_levels.h.
+of its own below src/kernels, which includes core/levels.h.
 """
 
 import numpy as np

@@ -32,7 +32,7 @@ dz_bind(kernels())
 cdef extern from "numpy/arrayobject.h":
     object PyArray_MatrixProduct2(object, object, cnp.ndarray)
 
-cdef extern from "dz_conv.h":
+cdef extern from "families/conv.h":
     void dz_add_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept
     void dz_side_by_side(int, char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
 

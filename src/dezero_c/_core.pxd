@@ -5,7 +5,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from libc.stddef cimport ptrdiff_t
 cimport numpy as cnp
 
-cdef extern from "dz_kernels.h":
+cdef extern from "core/kernels.h":
     enum:
         DZ_F32
         DZ_F64
@@ -69,7 +69,7 @@ cdef extern from "dz_kernels.h":
     int dz_flushes() noexcept nogil
     int dz_set_flush(int) noexcept nogil
 
-cdef extern from "dz_axes.h":
+cdef extern from "core/axes.h":
     void dz_axes(int, const ptrdiff_t *const *, int, int *) noexcept nogil
 
 cdef extern from "_raw.h":

@@ -91,7 +91,7 @@ cdef extern from "Python.h":
     void *PyMem_Malloc(size_t)
     void PyMem_Free(void *)
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_OP_ADD
         DZ_OP_SUB

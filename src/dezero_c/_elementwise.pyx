@@ -29,7 +29,7 @@ from dezero_c._core cimport (
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_NOPS
         DZ_OP_ABS
@@ -44,7 +44,7 @@ cdef extern from "generated/dz_enum.h":
         DZ_OP_SIGN
         DZ_OP_WHERE
 
-cdef extern from "dz_kernels.h":
+cdef extern from "core/kernels.h":
     enum:
         DZ_MAXTEN
 
@@ -53,7 +53,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     LONG = 65536        # elements from which a loop takes longer than letting go of the interpreter's lock
-    MAX_ORDER = 100     # of polygamma: up to there n! and each power fit (dz_gamma.c)
+    MAX_ORDER = 100     # of polygamma: up to there n! and each power fit (math/gamma.c)
 
 cdef list classes = [None] * DZ_NOPS
 cdef list prototypes = [None] * DZ_NOPS

@@ -4,7 +4,7 @@ from libc.stddef cimport ptrdiff_t
 
 from dezero_c._core cimport Function, Variable
 
-cdef extern from "dz_conv.h":
+cdef extern from "families/conv.h":
     ctypedef struct dz_window:
         ptrdiff_t n, c, h, w, kh, kw, sh, sw, ph, pw, dh, dw, oh, ow
 

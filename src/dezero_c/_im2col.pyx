@@ -12,7 +12,7 @@ from dezero_c._core cimport Function, Variable, data_of, dz_bind, dz_itemsize, k
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_conv.h":
+cdef extern from "families/conv.h":
     void dz_im2row(int, const char *, char *, const dz_window *) noexcept
     void dz_row2im(int, char *, const char *, const dz_window *) noexcept
 

@@ -32,7 +32,7 @@ from dezero_c._shape import reshape, unbroadcast
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_OP_ADD
 
@@ -49,7 +49,7 @@ cdef extern from "Python.h":
 cdef extern from "numpy/arrayobject.h":
     cnp.npy_intp PyArray_CountNonzero(cnp.ndarray) except -1
 
-cdef extern from "dz_index.h":
+cdef extern from "families/index.h":
     bint dz_index_fits(const ptrdiff_t *, ptrdiff_t, ptrdiff_t) noexcept nogil
     bint dz_index_join(ptrdiff_t *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil
     void dz_add_rows(int, char *, const char *, const ptrdiff_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil

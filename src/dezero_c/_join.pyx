@@ -30,7 +30,7 @@ cnp.import_array()
 dz_bind(kernels())
 
 
-cdef extern from "dz_join.h":
+cdef extern from "families/join.h":
     void dz_cumsum(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
     void dz_diff_bwd(int, char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil
     void dz_scan(int, char *, const char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil

@@ -7,7 +7,7 @@
 #ifndef DZ_TAKE_LOOPS_H
 #define DZ_TAKE_LOOPS_H
 
-#include "dz_kernels.h"
+#include "core/kernels.h"
 #include <Python.h>
 #include <numpy/arrayobject.h>
 #include <numpy/ufuncobject.h>

@@ -27,7 +27,7 @@ from dezero_c._shape import reshape, unbroadcast
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_losses.h":
+cdef extern from "families/losses.h":
     void dz_squared_error(int, ptrdiff_t, const char *, const char *, char *) noexcept
     void dz_squared_error_grad(int, ptrdiff_t, const char *, const char *, double, double, char *, char *) noexcept
 

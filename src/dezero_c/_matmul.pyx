@@ -23,11 +23,11 @@ from dezero_c._shape import reshape, transpose, unbroadcast
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_OP_ADD
 
-cdef extern from "dz_matmul.h":
+cdef extern from "families/matmul.h":
     enum:
         DZ_MM_SMALL
         DZ_MM_DIRECT

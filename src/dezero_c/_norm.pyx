@@ -1,7 +1,7 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Normalisation over a batch and over the features of a sample, and dropout: what depends on train or test mode.
 
-Kernels are in dz_norm.h. A rule over Variables is made from mean and variance of the inputs as operations, so that
+Kernels are in families/norm.h. A rule over Variables is made from mean and variance of the inputs as operations, so that
 derivatives of every order take into account that the statistics depend on x.
 """
 
@@ -20,7 +20,7 @@ from dezero_c._shape import reshape
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_norm.h":
+cdef extern from "families/norm.h":
     void dz_channel_stats(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *, char *) noexcept
     void dz_batch_moves(int, ptrdiff_t, const char *, const char *, double, double, double, char *, char *, char *) noexcept
     void dz_batch_norm(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, const char *, const char *,

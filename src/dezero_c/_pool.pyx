@@ -21,7 +21,7 @@ from dezero_c._shape import reshape, transpose
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_pool.h":
+cdef extern from "families/pool.h":
     void dz_span(ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t *, ptrdiff_t *) noexcept
     void dz_max_pool(int, const char *, char *, int32_t *, const dz_window *) noexcept
     void dz_pool_scatter(int, const char *, const int32_t *, char *, const dz_window *) noexcept

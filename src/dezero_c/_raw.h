@@ -7,7 +7,7 @@
 #ifndef DZ_RAW_H
 #define DZ_RAW_H
 
-#include "dz_kernels.h"
+#include "core/kernels.h"
 #include <Python.h>
 #include <numpy/arrayobject.h>
 #include <numpy/arrayscalars.h>

@@ -24,14 +24,14 @@ from dezero_c._shape import transpose
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_recurrent.h":
+cdef extern from "families/recurrent.h":
     void dz_lstm_cell(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
     void dz_lstm_cell_grad(int, ptrdiff_t, const char *, const char *, const char *, char *, char *) noexcept
     void dz_lstm_output(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
     void dz_lstm_output_grad(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
 
 
-cdef extern from "dz_matmul.h":
+cdef extern from "families/matmul.h":
     enum:
         DZ_MM_DIRECT
     void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,

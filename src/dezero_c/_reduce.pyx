@@ -1,7 +1,7 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Reductions: operations that make one value of many along axes.
 
-A gradient is a kernel (dz_reduce.h) over x with y and gy stretched back over it, whatever the axes, or NumPy where a kernel
+A gradient is a kernel (families/reduce.h) over x with y and gy stretched back over it, whatever the axes, or NumPy where a kernel
 cannot read. `axis` is None, an int or a tuple of ints, negative ones counted from the end.
 """
 
@@ -25,7 +25,7 @@ from dezero_c._shape import broadcast_to, reshape, transpose
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_reduce.h":
+cdef extern from "families/reduce.h":
     dz_kernel dz_scale_grad(int) noexcept
     dz_kernel dz_extreme_grad(int) noexcept
     dz_kernel dz_quotient_grad(int) noexcept
@@ -34,7 +34,7 @@ cdef extern from "dz_reduce.h":
     void dz_min_rows(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
     void dz_min_cols(int, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_OP_ADD
 

@@ -27,7 +27,7 @@ from dezero_c import _core
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "generated/dz_enum.h":
+cdef extern from "generated/enum.h":
     enum:
         DZ_OP_ADD
 

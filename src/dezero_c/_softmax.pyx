@@ -1,8 +1,8 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
 """Softmax, its logarithm, and the cross-entropy of class labels.
 
-Kernels (dz_softmax.h) run along the last axis, or along another over which enough columns lie side by side; else the axis is
-moved to the end first. Values and gradients are rounded in the order that DeZero computes them in.
+Kernels (families/softmax.h) run along the last axis, or along another over which enough columns lie side by side; else the axis
+is moved to the end first. Values and gradients are rounded in the order that DeZero computes them in.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ from dezero_c._reduce import sum
 cnp.import_array()
 dz_bind(kernels())
 
-cdef extern from "dz_softmax.h":
+cdef extern from "families/softmax.h":
     ptrdiff_t dz_softmax_room(ptrdiff_t) noexcept
     void dz_softmax(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
     void dz_softmax_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept

@@ -22,7 +22,7 @@ dz_bind(kernels())
 cdef extern from "Python.h":
     object PyWeakref_NewRef(object, PyObject *)
 
-cdef extern from "dz_optim.h":
+cdef extern from "families/optim.h":
     enum:
         DZ_SGD
         DZ_MOMENTUM
@@ -183,7 +183,7 @@ cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, con
 def update(int rule, list params, tuple coefficients, tuple states, dict owners, by_numpy):
     """Changes the data of each of `params` that has a gradient, in place.
 
-    rule: a value of RULES; coefficients: its numbers, in the order of dz_optim.h; states: a dict for each array of state,
+    rule: a value of RULES; coefficients: its numbers, in the order of families/optim.h; states: a dict for each array of state,
     {id(param): ndarray}; owners: {id(param): param}, which keeps the ids from being used again; by_numpy(data, grad, *state)
     does the same where no kernel can.
     """

@@ -4,7 +4,7 @@
 # channels) and (channels, tiles), a third of the work of the GEMM way. The gradient of the images is the same with the weights
 # turned; that of the weights has products over the tiles. What Winograd's sums would spoil goes the GEMM way (`within`).
 
-cdef extern from "dz_winograd.h":
+cdef extern from "families/winograd.h":
     ctypedef struct dz_tiles:
         ptrdiff_t channels, h, w, ph, pw, tw, i0, i1, ld, step
 
@@ -15,7 +15,7 @@ cdef extern from "dz_winograd.h":
     void dz_wino_grad(const char *, char *, char *, const dz_tiles *) noexcept
     void dz_wino_gw(const char *, char *, ptrdiff_t, ptrdiff_t) noexcept
 
-cdef extern from "dz_matmul.h" nogil:
+cdef extern from "families/matmul.h" nogil:
     int dz_mm_add(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
                   ptrdiff_t) noexcept
 

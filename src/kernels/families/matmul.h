@@ -1,0 +1,77 @@
+/* Products of small matrices, where NumPy's calls and arrays around BLAS cost as much as the arithmetic: its inner loop, which
+ * calls BLAS, is called as it is. For the smallest gradients even BLAS is too much. */
+#ifndef DZ_MATMUL_H
+#define DZ_MATMUL_H
+
+#include <stdint.h>
+
+#define DZ_MM_SMALL 4096 /* the most multiplications, and the most values of W */
+
+#define DZ_MM_DIRECT 2097152 /* the most multiplications that are done with the interpreter's lock held */
+
+#define DZ_BODY "families/matmul_body.h"
+#include "core/levels.h"
+
+/* c = a b, a (m, k) and b (k, n) with strides in bytes, c C-contiguous. */
+static inline void dz_mm(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                         ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    const ptrdiff_t item = dt == DZ_F64 ? sizeof(double) : sizeof(float);
+    char *args[3] = {(char *)a, (char *)b, c};
+    const ptrdiff_t dims[4] = {1, m, k, n};
+    const ptrdiff_t steps[9] = {0, 0, 0, a0, a1, b0, b1, n * item, item};
+    if (k == 1 && b1 == item) /* an outer product, which NumPy's loop does without BLAS and without SIMD */
+        DZ_PICK(dz_mm_outer, dt)(a, a0, b, c, m, n);
+    else
+        dz_np.loop[DZ_FN_MATMUL][dt](args, dims, steps, dz_np.data[DZ_FN_MATMUL][dt]);
+}
+
+/* A matrix of that many columns for BLAS: whether it is transposed, and its leading dimension; 0 for strides that it does not
+ * take. */
+static inline int64_t dz_mm_leading(ptrdiff_t item, ptrdiff_t s0, ptrdiff_t s1, ptrdiff_t rows, ptrdiff_t cols, int *transposed)
+{
+    const ptrdiff_t along = s1 == item ? s0 : s1;
+    *transposed = s1 != item;
+    if ((s1 != item && s0 != item) || along % item || along < item * (*transposed ? rows : cols))
+        return 0;
+    return along / item;
+}
+
+/* c += a b by BLAS itself; 0 where that is not to be had, and nothing was done. */
+static inline int dz_mm_add(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                            ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    typedef void (*single)(int, int, int, int64_t, int64_t, int64_t, float, const char *, int64_t, const char *, int64_t, float,
+                           char *, int64_t);
+    typedef void (*twice)(int, int, int, int64_t, int64_t, int64_t, double, const char *, int64_t, const char *, int64_t, double,
+                          char *, int64_t);
+    enum { ROW_MAJOR = 101, AS_IT_IS = 111 /* and transposed is the next */ };
+    const ptrdiff_t item = dt == DZ_F64 ? sizeof(double) : sizeof(float);
+    int at, bt;
+    int64_t lda, ldb;
+    if (!dz_np.gemm[dt] || m < 2 || k < 2 || n < 2 || !(lda = dz_mm_leading(item, a0, a1, m, k, &at))
+        || !(ldb = dz_mm_leading(item, b0, b1, k, n, &bt)))
+        return 0;
+    if (dt == DZ_F64)
+        ((twice)dz_np.gemm[dt])(ROW_MAJOR, AS_IT_IS + at, AS_IT_IS + bt, m, n, k, 1.0, a, lda, b, ldb, 1.0, c, n);
+    else
+        ((single)dz_np.gemm[dt])(ROW_MAJOR, AS_IT_IS + at, AS_IT_IS + bt, m, n, k, 1.0f, a, lda, b, ldb, 1.0f, c, n);
+    return 1;
+}
+
+/* y += b in each of m rows of n. */
+static inline void dz_mm_bias(int dt, char *y, const char *b, ptrdiff_t m, ptrdiff_t n) { DZ_PICK(dz_mm_bias, dt)(y, b, m, n); }
+
+/* gx (+)= gy W^T with gy (m, n) and W (k, n). */
+static inline void dz_mm_gx(int dt, const char *gy, const char *w, char *gx, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    DZ_PICK(dz_mm_gx, dt)(gy, w, gx, m, k, n, acc);
+}
+
+/* gW (+)= x^T gy with x (m, k) and gy (m, n). */
+static inline void dz_mm_gw(int dt, const char *x, const char *gy, char *gw, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    DZ_PICK(dz_mm_gw, dt)(x, gy, gw, m, k, n, acc);
+}
+
+#endif

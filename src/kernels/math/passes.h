@@ -1,0 +1,242 @@
+/* "Passes": whole loops for functions that are too large to inline. A pass reads x with a stride and writes y, and may work in
+ * place. Most are NumPy's own inner loops, so that results have NumPy's bits; those that NumPy is slow at are our own
+ * (math/elementary.h).
+ *
+ * They are called, and compiled once for each SIMD level: included by the file of a level's kernels, after its target is set. The
+ * families reach those that they need through DZ_PASSES.
+ */
+#ifndef DZ_PASSES_H
+#define DZ_PASSES_H
+
+#include "math/arithmetic.h"
+#include "math/elementary.h"
+#include "math/functions.h"
+
+/* A core over n <= DZ_CHUNK values side by side; y may be x. A loop over all of the core is one long chain of arithmetic for
+ * each element, of which the processor has room for three or four at a time; loops over its three parts have shorter chains, and
+ * take two thirds to three quarters of the time. */
+#define DZ_DEFINE_CHUNK(F, T, SFX)                                                                                   \
+    DZ_CALLED void dz_##F##_chunk_##SFX(ptrdiff_t n, const char *xp, char *yp)                                       \
+    {                                                                                                                \
+        const T *x = (const T *)xp;                                                                                  \
+        T *y = (T *)yp, u[DZ_CHUNK], v[DZ_CHUNK], w[DZ_CHUNK];                                                       \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            dz_##F##_open_##SFX(x[i], u + i, v + i);                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            w[i] = dz_##F##_middle_##SFX(x[i], u[i], v[i]);                                                          \
+        DZ_IVDEP                                                                                                     \
+        for (i = 0; i < n; i++)                                                                                      \
+            y[i] = dz_##F##_close_##SFX(x[i], u[i], v[i], w[i]);                                                     \
+    }
+
+/* The passes. Chunks that hold a value beyond the core's limits get one within in its place, and BEYOND's result after. */
+#define DZ_DEFINE_PASS(F, BEYOND, INSIDE, T, SFX, BITS)                                                              \
+    DZ_DEFINE_CHUNK(F, T, SFX)                                                                                       \
+    DZ_CALLED void dz_##F##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                   \
+    {                                                                                                                \
+        T keep[DZ_CHUNK], inside[DZ_CHUNK];                                                                          \
+        ptrdiff_t i0, i;                                                                                             \
+        if (n == 1) { /* scalars are most of all calls */                                                            \
+            const T v = *(const T *)x;                                                                               \
+            *(T *)y = dz_##F##_beyond_##SFX(v) >= 0 ? dz_##F##_core_##SFX(v) : BEYOND(v);                            \
+            return;                                                                                                  \
+        }                                                                                                            \
+        for (i0 = 0; i0 < n; i0 += DZ_CHUNK) {                                                                       \
+            const ptrdiff_t m = n - i0 < DZ_CHUNK ? n - i0 : DZ_CHUNK;                                               \
+            const char *px = x + i0 * sx;                                                                            \
+            char *py = y + i0 * sy;                                                                                  \
+            BITS beyond = 0;                                                                                         \
+            if (sx == sizeof(T))                                                                                     \
+                for (i = 0; i < m; i++)                                                                              \
+                    beyond |= dz_##F##_beyond_##SFX(((const T *)px)[i]);                                             \
+            else                                                                                                     \
+                for (i = 0; i < m; i++)                                                                              \
+                    beyond |= dz_##F##_beyond_##SFX(DZ_LD(T, px, i, sx));                                            \
+            if (beyond >= 0 && sx == sizeof(T) && sy == sizeof(T)) {                                                 \
+                dz_##F##_chunk_##SFX(m, px, py);                                                                     \
+                continue;                                                                                            \
+            }                                                                                                        \
+            for (i = 0; i < m; i++) /* y may be x: read all before the first write */                                \
+                keep[i] = DZ_LD(T, px, i, sx);                                                                       \
+            /* through memory: in one loop, compilers run the core on both values, with flags for what overflows */  \
+            for (i = 0; i < m; i++)                                                                                  \
+                inside[i] = dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE;                               \
+            dz_##F##_chunk_##SFX(m, (const char *)inside, (char *)inside);                                           \
+            for (i = 0; i < m; i++)                                                                                  \
+                DZ_ST(T, py, i, sy) = inside[i];                                                                     \
+            if (beyond < 0)                                                                                          \
+                for (i = 0; i < m; i++)                                                                              \
+                    if (dz_##F##_beyond_##SFX(keep[i]) < 0)                                                          \
+                        DZ_ST(T, py, i, sy) = BEYOND(keep[i]);                                                       \
+        }                                                                                                            \
+    }
+
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f64, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f32, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(exp, exp, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(expm1, expm1, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(log, log, 1, double, f64, int64_t)
+DZ_DEFINE_PASS(log1p, log1p, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(tanh, tanh, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(exp, expf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(log, logf, 1, float, f32, int32_t)
+DZ_DEFINE_PASS(log1p, log1pf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(tanh, tanhf, 0, float, f32, int32_t)
+
+DZ_DEFINE_PASS(sin, dz_far_sin, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(cos, dz_far_cos, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sin, dz_far_sinf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
+
+#define DZ_DEFINE_NUMPY(T, SFX, DT, SQRT)                                                                            \
+    DZ_INLINE void dz_gather_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, T *to)                                  \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            to[i] = DZ_LD(T, x, i, sx);                                                                              \
+    }                                                                                                                \
+                                                                                                                     \
+    /* NumPy's loops may take other instructions, with other last bits, where values do not lie side by side: here   \
+     * they always do, but for one value that is repeated. */                                                        \
+    DZ_CALLED void dz_np1_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)     \
+    {                                                                                                                \
+        T side[DZ_CHUNK];                                                                                            \
+        const int apart = n > 1 && (sx != sizeof(T) || sy != sizeof(T));                                             \
+        ptrdiff_t i0, i, m, st[2];                                                                                   \
+        char *args[2];                                                                                               \
+        st[0] = st[1] = sizeof(T);                                                                                   \
+        for (i0 = 0; i0 < n; i0 += m) {                                                                              \
+            m = apart && n - i0 > DZ_CHUNK ? DZ_CHUNK : n - i0;                                                      \
+            args[0] = (char *)x + i0 * sx, args[1] = y + i0 * sy;                                                    \
+            if (apart) {                                                                                             \
+                dz_gather_##SFX(m, args[0], sx, side);                                                               \
+                args[0] = args[1] = (char *)side;                                                                    \
+            }                                                                                                        \
+            dz_np.loop[fn][dt](args, &m, st, dz_np.data[fn][dt]);                                                    \
+            for (i = 0; apart && i < m; i++)                                                                         \
+                DZ_ST(T, y, i0 + i, sy) = side[i];                                                                   \
+        }                                                                                                            \
+    }                                                                                                                \
+                                                                                                                     \
+    DZ_CALLED void dz_np2_##SFX(int fn, int dt, ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z,             \
+                                ptrdiff_t sz, char *y, ptrdiff_t sy)                                                 \
+    {                                                                                                                \
+        T side[3][DZ_CHUNK];                                                                                         \
+        const int apart = n > 1 && ((sx != sizeof(T) && sx != 0) || (sz != sizeof(T) && sz != 0) || sy != sizeof(T));\
+        ptrdiff_t i0, i, m, st[3];                                                                                   \
+        char *args[3];                                                                                               \
+        st[0] = sx == 0 ? 0 : sizeof(T), st[1] = sz == 0 ? 0 : sizeof(T), st[2] = sizeof(T);                         \
+        for (i0 = 0; i0 < n; i0 += m) {                                                                              \
+            m = apart && n - i0 > DZ_CHUNK ? DZ_CHUNK : n - i0;                                                      \
+            args[0] = (char *)x + i0 * sx, args[1] = (char *)z + i0 * sz, args[2] = y + i0 * sy;                     \
+            if (apart) {                                                                                             \
+                dz_gather_##SFX(sx == 0 ? 1 : m, args[0], sx, side[0]);                                              \
+                dz_gather_##SFX(sz == 0 ? 1 : m, args[1], sz, side[1]);                                              \
+                args[0] = (char *)side[0], args[1] = (char *)side[1], args[2] = (char *)side[2];                     \
+            }                                                                                                        \
+            dz_np.loop[fn][dt](args, &m, st, dz_np.data[fn][dt]);                                                    \
+            for (i = 0; apart && i < m; i++)                                                                         \
+                DZ_ST(T, y, i0 + i, sy) = side[2][i];                                                                \
+        }                                                                                                            \
+    }                                                                                                                \
+                                                                                                                     \
+    /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
+    DZ_INLINE void dz_power_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se, char *y,    \
+                                  ptrdiff_t sy)                                                                      \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        if (se == 0) {                                                                                               \
+            const T c = *(const T *)e;                                                                               \
+            if (c == 2) {                                                                                            \
+                for (i = 0; i < n; i++) {                                                                            \
+                    const T a = DZ_LD(T, x, i, sx);                                                                  \
+                    DZ_ST(T, y, i, sy) = a * a;                                                                      \
+                }                                                                                                    \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == 1) {                                                                                            \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = DZ_LD(T, x, i, sx);                                                         \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == (T)0.5) {                                                                                       \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = SQRT(DZ_LD(T, x, i, sx));                                                   \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == -1) {                                                                                           \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = 1 / DZ_LD(T, x, i, sx);                                                     \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c == 0) {                                                                                            \
+                for (i = 0; i < n; i++)                                                                              \
+                    DZ_ST(T, y, i, sy) = 1;                                                                          \
+                return;                                                                                              \
+            }                                                                                                        \
+        }                                                                                                            \
+        dz_np2_##SFX(DZ_FN_POWER, DT, n, x, sx, e, se, y, sy);                                                       \
+    }                                                                                                                \
+                                                                                                                     \
+    DZ_INLINE void dz_powm1_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se, char *y,    \
+                                  ptrdiff_t sy)                                                                      \
+    {                                                                                                                \
+        const T c = *(const T *)e, m = c - 1;                                                                        \
+        ptrdiff_t i;                                                                                                 \
+        (void)se;                                                                                                    \
+        if (c == 0)                                                                                                  \
+            for (i = 0; i < n; i++)                                                                                  \
+                DZ_ST(T, y, i, sy) = 0;                                                                              \
+        else                                                                                                         \
+            dz_power_##SFX(n, x, sx, (const char *)&m, 0, y, sy);                                                    \
+    }
+
+DZ_DEFINE_NUMPY(double, f64, DZ_F64, sqrt)
+DZ_DEFINE_NUMPY(float, f32, DZ_F32, sqrtf)
+
+/* A pass by a function of one double, or of two: what a primitive with `c` is made of. */
+#define DZ_DEFINE_EACH(NAME, FUNCTION, T, SFX)                                                                       \
+    DZ_CALLED void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx));                                            \
+    }
+
+#define DZ_DEFINE_EACH2(NAME, FUNCTION, T, SFX)                                                                      \
+    DZ_CALLED void dz_##NAME##_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *z, ptrdiff_t sz, char *y, \
+                                     ptrdiff_t sy)                                                                   \
+    {                                                                                                                \
+        ptrdiff_t i;                                                                                                 \
+        for (i = 0; i < n; i++)                                                                                      \
+            DZ_ST(T, y, i, sy) = (T)FUNCTION((double)DZ_LD(T, x, i, sx), (double)DZ_LD(T, z, i, sz));                \
+    }
+
+/* NumPy's tan, which is as inexact far from zero as its sin. */
+#define DZ_DEFINE_TAN(FAR, T, SFX, BITS, DT)                                                                         \
+    DZ_CALLED void dz_tan_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy)                     \
+    {                                                                                                                \
+        T keep[DZ_CHUNK];                                                                                            \
+        ptrdiff_t i0, i;                                                                                             \
+        for (i0 = 0; i0 < n; i0 += DZ_CHUNK) {                                                                       \
+            const ptrdiff_t m = n - i0 < DZ_CHUNK ? n - i0 : DZ_CHUNK;                                               \
+            BITS beyond = 0;                                                                                         \
+            for (i = 0; i < m; i++) /* y may be x */                                                                 \
+                beyond |= dz_sin_beyond_##SFX(keep[i] = DZ_LD(T, x, i0 + i, sx));                                    \
+            dz_np1_##SFX(DZ_FN_TAN, DT, m, x + i0 * sx, sx, y + i0 * sy, sy);                                        \
+            if (beyond < 0)                                                                                          \
+                for (i = 0; i < m; i++)                                                                              \
+                    if (dz_sin_beyond_##SFX(keep[i]) < 0)                                                            \
+                        DZ_ST(T, y, i0 + i, sy) = FAR(keep[i]);                                                      \
+        }                                                                                                            \
+    }
+
+DZ_DEFINE_TAN(dz_far_tan, double, f64, int64_t, DZ_F64)
+DZ_DEFINE_TAN(dz_far_tanf, float, f32, int32_t, DZ_F32)
+
+#define DZ_BOTH(F) {dz_##F##_f32, dz_##F##_f64}
+extern const dz_passes DZ_PASSES;
+const dz_passes DZ_PASSES = {DZ_BOTH(exp), DZ_BOTH(log), DZ_BOTH(tanh), DZ_BOTH(sigmoid), DZ_BOTH(exp_chunk)};
+
+#endif
