@@ -361,7 +361,6 @@ class Communicator:
             return
         reducer = Reducer(self, 25.0)
         reducer.open(model, examples)
-        reducer.submit_rest()
         reducer.finish()
 
     allreduce_grad = multi_node_mean_grad
