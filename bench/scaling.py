@@ -132,7 +132,6 @@ def measure_sums(comm, rounds):
             mpi.Allreduce(gradient, out)
             middle = time.perf_counter()
             reducer.open(model, 1)
-            reducer.submit_rest()
             reducer.finish()
             end = time.perf_counter()
             model.cleargrads()

@@ -32,11 +32,13 @@ print("past")
 
 @pytest.mark.parametrize(("how", "said"), [
     ("raise KeyError('lost key')", "rank 1 of 3 ended by an exception"),
-    ("os._exit(3)", ""),
+    ("os._exit(3)", "rank 1 of 3 left by os._exit(3) (program.py:"),
+    ("os._exit(0)", "rank 1 of 3 left by os._exit(0) (program.py:"),
+    ("import ctypes; ctypes.CDLL(None)._exit(3)", ""),
     ("os.kill(os.getpid(), 9)", ""),
     ("sys.exit(2)", "rank 1 is at the end of the program"),
     ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-], ids=["exception", "os._exit", "SIGKILL", "sys.exit", "Ctrl-C"])
+], ids=["exception", "os._exit", "os._exit(0)", "_exit", "SIGKILL", "sys.exit", "Ctrl-C"])
 def test_one_rank_that_goes_ends_all(how, said, tmp_path):
     text = failed(3, STEPS.format(how=how), folder=tmp_path)
     assert said in text
@@ -46,8 +48,46 @@ def test_one_rank_that_goes_ends_all(how, said, tmp_path):
 
 
 def test_the_launcher_tells_a_process_that_left_without_a_word(tmp_path):
-    """os._exit(0) looks like success to an mpiexec."""
-    assert "left before the end" in failed(2, STEPS.format(how="os._exit(0)"), folder=tmp_path, by_launcher=True)
+    """_exit(0) of the C library looks like success to an mpiexec of MPICH; Open MPI's notices it."""
+    said = failed(2, STEPS.format(how="__import__('ctypes').CDLL(None)._exit(0)"), folder=tmp_path, by_launcher=True)
+    assert "left before the end" in said or "mpiexec has exited due to process rank 1" in said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_leaves_alone(tmp_path):
+    passed(2, """
+    comm = mpi.create_communicator()
+    if not (child := os.fork()):
+        os._exit(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+    comm.barrier()
+    comm.close()
+    os._exit(0)         # all is over: a rank's own affair
+    """, folder=tmp_path)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no files of shared memory")
+def test_the_launcher_removes_what_a_killed_job_leaves_in_memory(tmp_path):
+    """MPICH's own files; nobody else's."""
+    text = failed(2, """
+    from dezero_c.mpi import _launch
+    comm = mpi.create_communicator()
+    other = open("/dev/shm/mpich_shm_of_another_job", "w") if comm.rank == 0 else None
+    comm.barrier()
+    print("left", *_launch.left_behind(), flush=True)
+    comm.barrier()
+    os.kill(os.getpid(), 9)
+    """, folder=tmp_path, by_launcher=True)
+    os.unlink("/dev/shm/mpich_shm_of_another_job")
+    left = re.findall(r"/dev/shm/mpich_shm_\w+", text)
+    assert left or "MPICH" not in launcher_version()
+    assert not [path for path in left if os.path.exists(path)]
+
+
+def launcher_version():
+    from dezero_c.mpi.__main__ import find_mpiexec
+
+    return find_mpiexec()[1]
 
 
 def test_a_thread_of_gradients_hands_its_exception_on(tmp_path):
@@ -287,7 +327,7 @@ def test_several_processes_without_mpi4py_are_noticed(tmp_path):
     comm = mpi.create_communicator()
     print("past")
     """, folder=tmp_path)
-    assert "one of 2 by mpiexec of MPICH" in text
+    assert re.search("one of 2 by mpiexec of (MPICH|Open MPI)", text)
     assert "pip install" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,10 +19,12 @@ usage: python -m dezero_c.mpi -n N [--hostfile FILE] [--mpiexec "OPTION ..."] sc
        python -m dezero_c.mpi --which       show the MPI that mpi4py is bound to, and its mpiexec
 
 Starts N processes of a program that calls dezero_c.mpi.create_communicator(). --hostfile: machines, one a line; --mpiexec:
-further options for mpiexec. OPENBLAS_NUM_THREADS and OMP_NUM_THREADS, where they are not set, become this machine's cores by N.
+further options for mpiexec. OPENBLAS_NUM_THREADS and OMP_NUM_THREADS, where they are not set, become this machine's cores by the
+processes of a machine.
 """
 _VENDORS = {"MPICH": ("hydra", "mpich"), "Open MPI": ("open mpi", "openrte", "prte"), "Intel MPI": ("intel",),
             "Microsoft MPI": ("microsoft",), "MVAPICH": ("hydra", "mvapich")}
+_TAKEN = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MPI4PY_LIBMPI", "PYTHONPATH", "VIRTUAL_ENV")
 
 _ASK = """
 import mpi4py
@@ -98,6 +101,24 @@ def _misused(message: str) -> int:
     return 2
 
 
+def _machines(hostfile: str) -> int:
+    """How many machines a hosts file names."""
+    with open(hostfile, encoding="utf-8") as file:
+        names = {line.split("#")[0].strip().partition(" ")[0].partition(":")[0] for line in file}
+    return max(1, len(names - {""}))
+
+
+def _marks(folder: str, kind: str) -> set[str]:
+    """The ranks that have begun, or ended."""
+    return {name.partition(".")[0] for name in os.listdir(folder) if name.endswith(f".{kind}")}
+
+
+def _read(folder: str, rank: str) -> list[str]:
+    """The files of shared memory that a rank's MPI has told of."""
+    with open(os.path.join(folder, f"{rank}.begun"), encoding="utf-8") as file:
+        return file.read().split("\n")
+
+
 def main(args: list[str]) -> int:
     """Run one command line (without the program's name); gives the exit status: the program's, or 1 where a process left
     without a word."""
@@ -138,30 +159,38 @@ def main(args: list[str]) -> int:
     if number is None:
         return _misused("-n N says how many processes")
     try:
-        mpiexec, _ = find_mpiexec()
+        mpiexec, version = find_mpiexec()
     except LauncherMissing as error:
         print(f"dezero_c.mpi: {error}", file=sys.stderr)
         return 2
+    environ = dict(os.environ)
+    try:
+        each = -(-number // _machines(hostfile)) if hostfile else number
+    except OSError as error:
+        return _misused(f"--hostfile: {error}")
+    share = str(max(1, (os.cpu_count() or 1) // each))
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        environ.setdefault(name, share)
     command = [mpiexec]
     if hostfile:
         command += ["-f" if "hydra" in os.path.realpath(mpiexec) else "--hostfile", hostfile]
+        if version.startswith("Open MPI"):        # which takes nothing but its own along to other machines
+            command += [part for name in environ if name in _TAKEN or name.startswith("DEZERO_C_") for part in ("-x", name)]
     command += [*options.split(), "-n", str(number), sys.executable, *rest]
-    environ = dict(os.environ)
-    share = str(max(1, (os.cpu_count() or 1) // number))
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        environ.setdefault(name, share)
     with tempfile.TemporaryDirectory(prefix="dezero_c_mpi_") as folder:
-        if not hostfile:        # a process that leaves by os._exit(0) looks like one that is done
+        if not hostfile:        # a process that leaves by the C library's _exit(0) looks like one that is done
             environ["DEZERO_C_MPI_RUN"] = folder
         try:
             status = subprocess.run(command, env=environ, check=False).returncode
         except KeyboardInterrupt:
-            return 130
-        begun = {name[:-6] for name in os.listdir(folder) if name.endswith(".begun")}
-        ended = {name[:-6] for name in os.listdir(folder) if name.endswith(".ended")}
+            status = 130
+        begun, ended = _marks(folder, "begun"), _marks(folder, "ended")
+        for path in {path for rank in begun for path in _read(folder, rank)}:
+            with contextlib.suppress(OSError):      # it is gone where MPI has ended as it should
+                os.unlink(path)
     if status == 0 and begun - ended:
         print(f"dezero_c.mpi: of the ranks {', '.join(sorted(begun - ended, key=int))}, which were stopped, one left before the "
-              "end of the program without a word (os._exit?)", file=sys.stderr)
+              "end of the program without a word (_exit of the C library?)", file=sys.stderr)
         return 1
     return status if 0 <= status < 256 else 1
 

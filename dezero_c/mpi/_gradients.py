@@ -3,7 +3,8 @@
 Parameters of one dtype lie side by side in buckets of some megabytes, the last defined ones first, since a walk backwards
 reaches those first. A bucket is packed (scaled by this rank's share of the examples, rounded to what travels), announced by a
 header that says which of its parameters have a gradient, and summed. The thread makes blocking calls: MPI makes no progress
-by itself. Running averages of BatchNorm travel in the same way, after the gradients.
+by itself. What is left when the walk has ended the main thread sums, which would only wait. Running averages of BatchNorm
+travel in the same way, after the gradients.
 
 A step is opened on the main channel first, where examples are counted and models compared; sizes that have become known since
 the last step are agreed upon there.
@@ -11,9 +12,11 @@ the last step are agreed upon there.
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import time
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +85,30 @@ class Bucket:
                 return self.send, self.room, self.results[k]
         self.results = [*self.results[-1:], np.empty(self.length, self.wire.dtype)]
         return self.send, self.room, self.results[-1]
+
+    def sent(self, rank: int) -> list[tuple[int, int]]:
+        """(begin, end) of what `rank` puts where others read it: all but the slice that it adds up itself, where memory is
+        shared."""
+        return [(0, self.length)] if self.shared is None else self.shared.others
+
+    def pack(self, parts: Sequence[NDArray[Any] | None], scale: float, begin: int, end: int, out: NDArray[Any]) -> int:
+        """out becomes what travels of the elements from `begin` to `end`: the flat gradients `parts` times scale, zeros where one
+        is None. Gives 0, or -1 - the place of the last parameter that is too large for what travels."""
+        flag = 0
+        for place in range(bisect_right(self.offsets, begin) - 1, len(parts)):
+            first, last = self.offsets[place], self.offsets[place + 1]
+            if first >= end:
+                break
+            part, room = parts[place], out[max(first, begin) - begin:min(last, end) - begin]
+            if part is None:
+                room[...] = 0
+                continue
+            try:
+                self.wire.pack(part[max(first, begin) - first:min(last, end) - first], scale, room)
+            except FloatingPointError:
+                flag = -1 - place
+        out[max(self.offsets[-1] - begin, 0):] = 0
+        return flag
 
     def share(self, mpi: Any) -> None:
         """Called by all ranks of one machine together: from the next step on the bucket lies in memory that they share."""
@@ -231,46 +258,39 @@ class Reducer:
         self.next_bucket += 1
         self._give(self.next_bucket - 1, bucket, parts, self.number if self.next_bucket == len(self.buckets) else 0.0)
 
-    def _give(self, number: int, bucket: Bucket, parts: list[Any], share: float) -> None:
-        if not self.comm.threads:
-            self._reduce(number, bucket, parts, share)
-            return
-        self.comm._helper(self._tried, number, bucket, parts, share)
-
-    def submit_rest(self) -> None:
-        """Sends all buckets that have not gone out."""
-        while self.next_bucket < len(self.buckets):
-            self.submit()
+    def _give(self, *job: Any) -> None:
+        """To the helper thread while the main thread computes; what is left is done in the main thread, which would only wait."""
+        if self.waited_for or not self.comm.threads:
+            self._tried(*job)
+        else:
+            self.comm._helper(self._helped, *job)
 
     def _computing(self) -> bool:
         return self.comm.threads and not self.waited_for
 
     def _tried(self, *job: Any) -> None:
-        """In the helper thread: an exception is kept for the main thread, and lets the other buckets of the step fail at once."""
+        """An exception is kept for `finish`, and lets the other buckets of the step fail at once."""
         if self.error is None:
             try:
                 self._reduce(*job)
             except BaseException as error:
                 self.error = error
+
+    def _helped(self, *job: Any) -> None:
+        self._tried(*job)
         self.done.release()
 
     def _reduce(self, number: int, bucket: Bucket, parts: list[Any], share: float) -> None:
         channel = self.comm._gradients
         assert channel is not None
-        begin = time.perf_counter()
+        began = time.perf_counter()
         op = f"gradients, bucket {number}"
         send, room, result = bucket.rooms()
-        flag = 0
         scale = 1.0 if self.own is not None else self.scale
-        for place, part in enumerate(parts):
-            out = send[bucket.offsets[place]:bucket.offsets[place + 1]]
-            if part is None:
-                out[...] = 0
-                continue
-            try:
-                bucket.wire.pack(part, scale, out)
-            except FloatingPointError:
-                flag = -1 - place
+        flat = [None if part is None else part.reshape(-1) for part in parts]
+        flag = 0
+        for begin, end in bucket.sent(self.comm.rank):
+            flag = bucket.pack(flat, scale, begin, end, send[begin:end]) or flag
         packed = time.perf_counter()
         with channel.during(op):
             present: NDArray[np.bool_] = np.array([part is not None for part in parts], bool)
@@ -289,7 +309,8 @@ class Reducer:
                 present = np.logical_or.reduce(masks, axis=0)
             if np.any(present):
                 if bucket.shared is not None:
-                    bucket.shared.total(result, self.comm.virtual_shards is not None, self._computing)
+                    bucket.shared.total(result, functools.partial(bucket.pack, flat, scale), self.comm.virtual_shards is not None,
+                                        self._computing)
                 elif self.comm.deterministic or bucket.wire.name is not None:
                     ordered_sum(channel.mpi, bucket.wire, send, room, result, self.comm.virtual_shards is not None)
                 else:
@@ -306,16 +327,19 @@ class Reducer:
             traffic["bytes"] += 2 * send.nbytes * (self.comm.size - 1) / self.comm.size
         traffic["calls"] += 1
         traffic["seconds"] += arrived - packed
-        self.timeline.append((op, begin, time.perf_counter()))
+        self.timeline.append((op, began, time.perf_counter()))
 
     # ---- a step ends
 
     def finish(self) -> float:
-        """Waits for all buckets, and puts the sums where the gradients were; gives the sum of all ranks' `number`."""
+        """Waits for the buckets that have gone out, sums the others, and puts the sums where the gradients were; gives the sum of
+        all ranks' `number`."""
         self.waited_for = True
         if self.comm.threads:
             for _ in range(self.next_bucket):
                 self.done.acquire()
+        while self.next_bucket < len(self.buckets):
+            self.submit()
         self.opened = self.waited_for = False
         if self.error is not None:
             error, self.error = self.error, None

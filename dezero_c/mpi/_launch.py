@@ -7,13 +7,14 @@ processes that each believe to be alone; that is noticed by what launchers leave
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["ALONE", "LaunchError", "check", "claimed", "load"]
+__all__ = ["ALONE", "LaunchError", "check", "claimed", "left_behind", "load"]
 
 ALONE = "DEZERO_C_MPI_ALONE"    # set to 1: one process alone is meant, whatever a launcher has left in the environment
 
@@ -97,3 +98,13 @@ def check(size: int, library: str, why: str, environ: Mapping[str, str]) -> None
 def alone_by_wish() -> bool:
     """Whether the user said that this process is to be alone."""
     return os.environ.get(ALONE) == "1"
+
+
+def left_behind() -> list[str]:
+    """The files of shared memory that this process's MPI removes at its end, and not when a rank is killed: MPICH's."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            mapped = {line.rstrip("\n").partition("/")[2] for line in file}
+    except OSError:
+        return []
+    return sorted(f"/{path}" for path in mapped if re.fullmatch(r"dev/shm/mpich_shm_\w+", path))

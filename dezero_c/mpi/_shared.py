@@ -1,5 +1,6 @@
-"""Sums through memory that the ranks of one machine share: a part is written once, where the rank that adds it up reads it, and a
-sum once, where all read it. The order of additions is that of _sums.py, and so are the bits.
+"""Sums through memory that the ranks of one machine share: a slice of a part is written once, where the rank that adds it up
+reads it, and a sum once, where the others read it; its own slice a rank takes from where it lies. So a rank writes twice the
+bytes of its part in all. The order of additions is that of _sums.py, and so are the bits.
 
 Waiting sleeps while the rank's main thread computes: on one machine who spins takes a core from who works.
 """
@@ -29,6 +30,7 @@ __all__ = ["SharedSum", "shared_sum"]
 
 _FOLDER = "/dev/shm"        # files that are memory: Linux has it
 _LINE = 64                  # bytes, of a cache
+_BLOCK = 1 << 20            # bytes that are added up at a time: what is between two steps stays in the cache
 
 
 def _mapped(mpi: Any, nbytes: int) -> mmap.mmap | None:
@@ -69,6 +71,7 @@ class SharedSum:
         self.rank: int = mpi.Get_rank()
         size: int = mpi.Get_size()
         self.slice = length // size
+        self.block = np.empty(max(1, min(self.slice, _BLOCK // wire.dtype.itemsize)), wire.dtype)
         each, mine = _rooms(wire, length, size)
         whole = np.frombuffer(memory, np.uint8)
         self.parts: list[NDArray[Any]] = []
@@ -84,21 +87,39 @@ class SharedSum:
         """What this rank has to add; nobody reads it between a `total` and the next header."""
         return self.parts[self.rank]
 
-    def total(self, result: NDArray[Any], tree: bool, patient: Callable[[], bool]) -> None:
-        """After a header that says that all parts are there: puts their sum into `result`."""
-        k, mine = self.slice, self.sums[self.rank]
-        parts = [self.wire.unpacked(part[self.rank * k:(self.rank + 1) * k]) for part in self.parts]
+    @property
+    def others(self) -> list[tuple[int, int]]:
+        """(begin, end) of what this rank has to put into `part`: all but its own slice. Of what is rounded to travel it is all,
+        since a number may turn out to be too large, of which the header tells."""
         if self.wire.name is not None:
-            self.wire.packed_sum(add_up(parts, tree), mine)
-        elif tree:
-            np.copyto(mine, add_up(parts, True))    # in the parts, whose slices nobody else reads
-        else:
-            np.add(parts[0], parts[1], out=mine)
-            for part in parts[2:]:
-                np.add(mine, part, out=mine)
+            return [(0, len(self.part))]
+        begin = self.rank * self.slice
+        return [(0, begin), (begin + self.slice, len(self.part))]
+
+    def total(self, result: NDArray[Any], own: Callable[[int, int, NDArray[Any]], object], tree: bool,
+              patient: Callable[[], bool]) -> None:
+        """After a header that says that all parts are there: puts their sum into `result`. own(begin, end, out) puts these
+        elements of this rank's part, which are not in `part`, into `out`."""
+        k, first = self.slice, self.rank * self.slice
+        for begin in range(first, first + k, len(self.block)):
+            end = min(begin + len(self.block), first + k)
+            parts, total = [part[begin:end] for part in self.parts], result[begin:end]
+            if self.wire.name is not None:
+                self.wire.packed_sum(add_up([self.wire.unpacked(part) for part in parts], tree), total)
+            else:
+                parts[self.rank] = self.block[:end - begin]
+                own(begin, end, parts[self.rank])
+                if tree:
+                    np.copyto(total, add_up(parts, True))       # in the parts, whose slices nobody else reads
+                else:
+                    np.add(parts[0], parts[1], out=total)
+                    for part in parts[2:]:
+                        np.add(total, part, out=total)
+            self.sums[self.rank][begin - first:end - first] = total
         self._meet(patient)
         for r, done in enumerate(self.sums):
-            result[r * k:(r + 1) * k] = done
+            if r != self.rank:
+                result[r * k:(r + 1) * k] = done
 
     def _meet(self, patient: Callable[[], bool]) -> None:
         request = self.mpi.Ibarrier()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import os
 import queue
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_c.mpi import _launch
-from dezero_c.mpi._channel import END, Channel, CollectiveError, digest_of
+from dezero_c.mpi._channel import END, Channel, CollectiveError, digest_of, place_of
 from dezero_c.mpi._models import described, named_parameters, persistent
 from dezero_c.mpi._sums import Wire, ordered_sum, wire_of
 from dezero_c.mpi._watchdog import Watchdog
@@ -28,7 +29,7 @@ from dezero_c.mpi._watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
-    from typing import Any
+    from typing import Any, NoReturn
 
     from numpy.typing import NDArray
 
@@ -361,7 +362,6 @@ class Communicator:
             return
         reducer = Reducer(self, 25.0)
         reducer.open(model, examples)
-        reducer.submit_rest()
         reducer.finish()
 
     allreduce_grad = multi_node_mean_grad
@@ -429,17 +429,18 @@ class Communicator:
         if self.size > 1:
             time.sleep(0.1)     # for the launcher to pass on what was printed
             self._world.Abort(code)
-        os._exit(code)
+        _exit(code)
 
 
 # ---- how a program ends -------------------------------------------------------------------------------------------
 
 _prepared = False
 _mark: str | None = None
+_exit = os._exit
 
 
 def _prepare_ends() -> None:
-    """Has an exception that nobody catches end all ranks, and looks at the end whether all end together."""
+    """Has an exception that nobody catches and os._exit end all ranks, and looks at the end whether all end together."""
     global _prepared, _mark
     if _prepared:
         return
@@ -459,10 +460,24 @@ def _prepare_ends() -> None:
         comm.abort()
 
     sys.excepthook = ended_by
+    process = os.getpid()
+
+    @functools.wraps(_exit)
+    def left(status: int) -> NoReturn:
+        """os._exit: launchers wait for the other ranks where this one is on another machine, or its status is 0."""
+        if _living and os.getpid() == process:      # and not a child that was forked
+            comm, place = _living[0], place_of(sys._getframe(1))
+            sys.stderr.write(f"dezero_c.mpi: rank {comm.rank} of {comm.size} left by os._exit({status}) ({place}) before the end "
+                             "of the program, and all ranks with it; call comm.close() on all ranks first if that is meant\n")
+            comm.abort(status or 1)
+        _exit(status)
+
+    os._exit = left
     folder = os.environ.get("DEZERO_C_MPI_RUN")
     if folder and os.path.isdir(folder):
         _mark = os.path.join(folder, str(_living[0].rank))
-        open(f"{_mark}.begun", "w").close()
+        with open(f"{_mark}.begun", "w", encoding="utf-8") as file:
+            file.write("\n".join(_launch.left_behind()))
     atexit.register(_end)
 
 

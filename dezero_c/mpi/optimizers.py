@@ -185,7 +185,8 @@ class MultiNodeOptimizer(Optimizer):
         self._multi.reducer.own = None
         self._multi.reducer.open(self.target, examples)
 
-    def _overlapped(self, loss: Variable) -> None:
+    def _overlapped(self, loss: Variable, to_the_end: bool = True) -> None:
+        """`loss.backward()` while buckets go out; to_the_end: also those that are complete with the walk's last functions."""
         reducer = self._multi.reducer
         if not self._multi.comm.threads:
             loss.backward()
@@ -199,7 +200,7 @@ class MultiNodeOptimizer(Optimizer):
             found = [uses[id(reducer.params[k])] for k in bucket.places if id(reducer.params[k]) in uses]
             # in the order of buckets: one that is complete early waits for those before it
             last = min([g for g in (last, *found) if g is not None], default=None)
-            if last is not None:
+            if last is not None and (last > 0 or to_the_end):
                 calls[last] = _until(reducer, number)
         backward_with(loss, calls)
 
@@ -226,7 +227,7 @@ class MultiNodeOptimizer(Optimizer):
         self._open(examples)
         if loss is not None:
             reducer.number = reducer.scale * float(loss.data)
-            self._overlapped(loss)
+            self._overlapped(loss, to_the_end=False)
 
     def _sharded(self, lossfun: Callable[..., Variable], args: tuple[Any, ...], kwargs: dict[str, Any],
                  sizes: list[int] | None, examples: int) -> None:
@@ -308,7 +309,6 @@ class MultiNodeOptimizer(Optimizer):
         if reducer.own is None and reducer.stale():
             raise RuntimeError("update: a gradient has changed since backward(loss) sent it out; add up losses before, by "
                                "loss.backward(), and change gradients in a hook (add_hook), which sees the mean of all ranks")
-        reducer.submit_rest()
         number = reducer.finish()
         reducer.own = None
         return number if reducer.buckets and reducer.total else None
