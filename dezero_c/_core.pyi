@@ -194,7 +194,27 @@ class Parameter(Variable):
     """A Variable that a layer trains."""
 
 class Trace:
-    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line."""
+    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line.
+
+    ("op", f, inputs, outputs, modes, inside)   f gave outputs (references where there are several); modes: 1 for the graph, 2 for
+                                         training; inside: a rule of the library's did it
+    ("alive", f, outputs)                those of several outputs that were there when f's step backwards came
+    ("effect", f, inputs)                f changed the first input's array in place
+    ("const", v, value)                  an operand that was no Variable
+    ("new", v, value)                    Variable(value)
+    ("data", v, x, made)                 v has x's data; made: by Variable(x.data), else by v.data = x.data
+    ("set", v, value)                    v.data = value
+    ("seed", v)                          the gradient that a walk starts from
+    ("step", f, keep)                    f's inputs have got their gradients, without a graph
+    ("show", v, g)                       v's gradient has become the Variable g
+    ("grad", v, g)                       v's gradient is g, or None
+    ("grad read", v, g)                  somebody asked for it
+    ("call", function)                   function() ran untraced
+    ("pinned", v)                        v's array itself was handed to an operation
+
+    born: what was made while tracing, by id. on_read: called with (v, what, where) before a look at a value. refused: why there
+    can be no plan, or None. inside: a rule of the library's runs, whose arrays are made from values.
+    """
     events: list[Any]
     born: dict[int, Variable]
     on_read: Any
@@ -325,6 +345,11 @@ def class_name(cls: type) -> str | None:
 def class_by_name(name: str) -> type:
     """The class of that name; KeyError where there is none, or its module has not been imported."""
 
+class OutputReference(ReferenceType[Variable]):
+    """One of several outputs; its shape and dtype, which a gradient of zeros needs, are known when it is gone too."""
+    dtype: Any
+    shape: tuple[int, ...]
+
 class Applied(Function):
     """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
     def given_function(self) -> Any:
@@ -340,8 +365,9 @@ def is_traced() -> bool:
     """Whether what this thread does is being logged."""
 
 def apply_traced(function: Any, xs: tuple[Variable, ...], effect: bool) -> Any:
-    """function(*the values of the Variables xs), logged: a Variable around the result, or a tuple of them; None for one that is called
-    for what it does to the first."""
+    """function(*the values of the Variables xs), logged: a Variable around the result, or a tuple of them; None for one that is
+    called for what it does to the first.
+    """
 
 def traced_call(function: Any) -> Any:
     """function(), logged as one event, whose inside is not looked at."""

@@ -19,17 +19,21 @@ class Plan:
     def check(self, trace: Trace) -> None:
         """Raises CaptureError, having changed nothing, for what a plan cannot do."""
     def build(self, trace: Trace, copied: set[int]) -> Plan:
-        """The instructions for the events of `trace`."""
+        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time. Raises
+        CaptureError, having changed nothing, for what a plan cannot do.
+        """
     def finish(self, results: Any) -> list[Variable | None]:
-        """The plan's Variables for `results`, None for one from outside."""
+        """The plan's Variables for `results`, None for one from outside. The last step of making: the trace's are forgotten."""
     def fits(self) -> bool:
-        """Whether what the plan uses from outside is as it was."""
+        """Whether what the plan uses from outside is as it was: shapes, dtypes, pinned arrays, gradients that are there or
+        not.
+        """
     def acquire(self) -> bool:
         """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
     def release(self) -> None:
         """The opposite of acquire."""
     def run(self) -> None:
-        """Replays the call."""
+        """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
     def leave(self, v: Variable) -> Variable:
         """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
     def give(self, stand: Variable, v: Variable) -> None:
@@ -41,10 +45,13 @@ class Plan:
 
 def call_key(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str], variables: list[Variable], arrays: list[Any],
              held: list[Any]) -> Any:
-    """What calls that a plan can serve have in common."""
+    """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
+    Variables and ndarrays among them, in order, and the objects that are in the key by identity. static: places and names of
+    arguments that count by what they are.
+    """
 
 def cell_of(cell: Any) -> Any:
     """What a closure's cell holds; an object of our own where it is empty."""
 
 def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
-    """Whether each (dict or cell, name, object) is as it was."""
+    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""

@@ -38,11 +38,12 @@ def _as_one(update: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(update)
     def whole(self: Any, *args: Any, **kwargs: Any) -> None:
         if not _core.is_traced():
-            return update(self, *args, **kwargs)
+            update(self, *args, **kwargs)
+            return
         if not all(isinstance(a, (int, float, type(None))) for a in (*args, *kwargs.values())):
             raise TypeError(f"{type(self).__name__}.update: with a function and its arguments it cannot be captured; call "
                             "cleargrads, backward and update() one after the other")
-        return _core.traced_call(functools.partial(update, self, *args, **kwargs))
+        _core.traced_call(functools.partial(update, self, *args, **kwargs))
 
     return whole
 

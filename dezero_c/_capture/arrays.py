@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from dezero_c import _core
+import dezero_c._core as _core
 from dezero_c._plan import CaptureError
 
 if TYPE_CHECKING:
@@ -49,12 +49,35 @@ class TracedArray(NDArrayOperatorsMixin):
     def _value(self) -> Any:
         return _core.value_of(self._slot)
 
-    shape = property(lambda self: self._value.shape)
-    dtype = property(lambda self: self._value.dtype)
-    ndim = property(lambda self: self._value.ndim)
-    size = property(lambda self: self._value.size)
-    itemsize = property(lambda self: self._value.itemsize)
-    nbytes = property(lambda self: self._value.nbytes)
+    @property
+    def shape(self) -> Any:
+        """As an ndarray's."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> Any:
+        """As an ndarray's."""
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> Any:
+        """As an ndarray's."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> Any:
+        """As an ndarray's."""
+        return self._value.size
+
+    @property
+    def itemsize(self) -> Any:
+        """As an ndarray's."""
+        return self._value.itemsize
+
+    @property
+    def nbytes(self) -> Any:
+        """As an ndarray's."""
+        return self._value.nbytes
 
     def __len__(self) -> int:
         return len(self._value)
@@ -269,7 +292,8 @@ def _untraced(o: Any) -> _core.Variable | None:
     """An operand for what is a TracedArray; None for anything else."""
     if not isinstance(o, TracedArray):
         return None
-    return _core.apply_traced(np.asarray, (o._slot,), False)
+    found: _core.Variable = _core.apply_traced(np.asarray, (o._slot,), False)
+    return found
 
 
 def slot_of(o: Any) -> _core.Variable | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core
+import dezero_c._core as _core
 from dezero_c._capture.arrays import TracedArray, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._plan import CaptureError, Plan, call_key, cell_of, holds

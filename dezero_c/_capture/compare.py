@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core
+import dezero_c._core as _core
 from dezero_c._capture.arrays import Template, TracedArray, _Place
 from dezero_c._plan import CaptureError
 
