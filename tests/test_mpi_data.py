@@ -202,7 +202,7 @@ comm = mpi.create_communicator()
 model = L.Linear(1500, in_size=1500)
 checkpointer = mpi.create_multi_node_checkpointer("run", comm, "states", keep=3)
 start = checkpointer.maybe_load(model=model)
-print(f"start {start}\n", end="", flush=True)       # at once, or other ranks' lines come in between
+print(f"start {start}\\n", end="", flush=True)       # at once, or other ranks' lines come in between
 if len(sys.argv) > 1:
     assert (model.W.data == start).all()
     sys.exit()
