@@ -351,6 +351,79 @@ def test_an_attribute_of_a_methods_instance_is_guarded():
     assert gone() is None
 
 
+def test_numbers_of_layers_are_guarded():
+    class Net(dezero_c.models.Model):
+        def __init__(self):
+            super().__init__()
+            self.l1, self.drop, self.scale, self.parts = L.Linear(3), L.Dropout(0.5), 2.0, [L.Dropout(0.25)]
+
+        def forward(self, x):
+            return self.parts[0](self.drop(self.l1(x))) * self.scale * SCALE
+
+    np.random.seed(0)
+    net, x = Net(), np.ones((2, 4), np.float32)
+    net(x)      # draws weights
+    g = capture(lambda x: net(x))
+
+    def go():
+        np.random.seed(1)
+        wanted = net(x)
+        np.random.seed(1)
+        assert bits(g(x)) == bits(wanted)
+
+    for _ in range(4):
+        go()
+    assert g.plans == 1
+    net.scale = 3.0
+    go()
+    net.drop.dropout_ratio = 0.9
+    for _ in range(3):
+        go()
+    net.parts[0].dropout_ratio = 0.1
+    for _ in range(3):
+        go()
+
+
+def test_arrays_that_are_more_than_arrays_run_as_they_are():
+    g = capture(lambda x, a: x * a)
+    with pytest.warns(RuntimeWarning, match="MaskedArray"):
+        g(Variable(np.ones(2)), np.ma.masked_array([1.0, 2.0], [True, False]))
+    assert g.plans == 0
+
+
+def test_an_error_after_a_gradient_was_shown_leaves_it_to_the_user():
+    state = {"fails": False}
+
+    class Last(Function):
+        def forward(self, x):
+            if state["fails"]:
+                raise KeyError("last")
+            return x + 0.0
+
+        def backward(self, gy):
+            return gy
+
+    W = Parameter(np.array(3.0))
+
+    def f(x):
+        W.cleargrad()
+        (W * W * x).backward()
+        return Last()(W.grad)
+
+    g = capture(f)
+    for k in range(3):
+        assert g(Variable(np.array(1.0 + k))).data == 6.0 * (1 + k)
+    state["fails"] = True
+    with pytest.raises(KeyError):
+        g(Variable(np.array(10.0)))
+    shown = W.grad
+    assert shown.data == 60.0
+    state["fails"] = False
+    g(Variable(np.array(2.0)))
+    assert shown.data == 60.0
+    assert W.grad.data == 12.0
+
+
 def test_a_constant_that_changes_in_each_call_is_told_with_its_line():
     count = [0]
 

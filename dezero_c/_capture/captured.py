@@ -17,6 +17,7 @@ import dezero_c._core as _core
 from dezero_c._capture.arrays import TracedArray, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._plan import CaptureError, Plan, call_key, cell_of, holds
+from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -179,6 +180,11 @@ class Captured:
         kind = self._kinds.get(key)
         if kind is None:
             kind = self._kinds[key] = _Kind(held)
+            odd = {type(a).__name__ for a in arrays} - {"ndarray", "memmap"}
+            if odd:
+                kind.eager = True
+                warnings.warn(f"capture: {self._name()} is not captured for arguments that are {', '.join(sorted(odd))}: pass "
+                              "ndarrays", RuntimeWarning, stacklevel=2)
         if kind.eager:
             return self._f(*args, **kwargs)
         stale = None
@@ -224,7 +230,7 @@ class Captured:
 
     def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
                 checked: _Entry | None) -> Any:
-        holders = [_core.Variable(a.view(np.ndarray) if type(a) is not np.ndarray else a) for a in arrays]
+        holders = [_core.Variable(_plain_array(a)) for a in arrays]
         left = iter([TracedArray(holder) for holder in holders])
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
         random = np.random.get_state()
@@ -308,7 +314,7 @@ class Captured:
                     plan.give(stand, v)
                     given.append((stand, v))
             for holder, a in zip(entry.holders, arrays, strict=True):
-                holder.data = a
+                holder.data = _plain_array(a)
             plan.run()
             shape, found = entry.result
             values = [self._result(plan, leaf, variables) for leaf in found]
@@ -326,6 +332,10 @@ class Captured:
             return _Later(v) if leaf.array else v
         v = plan.leave(leaf.what) if leaf.kind == "node" else leaf.what
         return _core.value_of(v) if leaf.array else v
+
+
+def _plain_array(a: Any) -> Any:
+    return a if type(a) is np.ndarray else a.view(np.ndarray)      # of a memmap
 
 
 class _Later:
@@ -346,8 +356,9 @@ _PLAIN = (int, float, complex, str, bytes, bool, tuple)
 
 
 def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[tuple[Any, Any, Any]]:
-    """(where, name, object) of what the code of a function names: globals and closures, of the plain functions among them too,
-    and numbers and strings among an instance's attributes."""
+    """(where, name, object) of what the code of a function names: globals and closures, of the functions among them too, and
+    numbers and strings among an instance's attributes; of layers and models among them all numbers and strings, and what
+    their own code names."""
     seen = set() if seen is None else seen
     if isinstance(function, types.MethodType):
         return _guards(function.__func__, function.__self__, seen)
@@ -368,6 +379,8 @@ def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[
             found.append((function.__globals__, name, function.__globals__[name]))
     cells = zip(function.__closure__ or (), function.__code__.co_freevars, strict=True)
     found += [(cell, name, cell_of(cell)) for cell, name in cells]
+    if isinstance(instance, Layer):
+        found += _guards_of_layer(instance, seen)
     attributes = getattr(instance, "__dict__", None)
     if type(attributes) is dict:
         found += [(attributes, name, attributes[name]) for name in sorted(names)
@@ -375,6 +388,24 @@ def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[
     for _, _, value in list(found):
         if isinstance(value, (types.FunctionType, types.MethodType)):
             found += _guards(value, None, seen)
+        elif isinstance(value, Layer):
+            found += _guards_of_layer(value, seen)
+    return found
+
+
+def _guards_of_layer(layer: Layer, seen: set[int]) -> list[tuple[Any, Any, Any]]:
+    if id(layer) in seen:
+        return []
+    seen.add(id(layer))
+    found: list[tuple[Any, Any, Any]] = []
+    for name, value in layer.__dict__.items():
+        if isinstance(value, _PLAIN):
+            found.append((layer.__dict__, name, value))
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(each, Layer):
+                found += _guards_of_layer(each, seen)
+    for method in ("forward", "__call__"):
+        found += _guards(getattr(type(layer), method, None), None, seen)
     return found
 
 

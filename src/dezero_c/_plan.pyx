@@ -353,11 +353,11 @@ cdef class Plan:
                 if v.gstate != G_NONE:
                     drop_grad(v)
             self.execute()
-            for v in self.shown:
-                if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
-                    v._grad = self.leave(v._grad)
         finally:
             swap_mode(before)
+            for v in self.shown:        # after an error too: what the user sees is never the plan's
+                if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
+                    v._grad = self.leave(v._grad)
 
     cdef int execute(self) except -1:
         cdef Py_ssize_t i
