@@ -414,9 +414,20 @@ def test_diff_is_numpys(n, axis, lay, dtype):
         want = np.diff(x, n, axis, **plain)
         assert y.dtype == want.dtype
         np.testing.assert_array_equal(y.data, want)
-        if n:
-            assert isinstance(y.creator, F.Diff)
-            assert (y.creator.n, y.creator.axis) == (n, axis % 2)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("size", [16383, 16384, 16385])
+def test_diff_of_few_and_of_many(size, n):
+    x = Variable(RNG.standard_normal((1, size)))
+    y = F.diff(x, n)
+    assert isinstance(y.creator, F.Diff) == (size >= 16384)
+    w = RNG.standard_normal(y.shape)
+    F.sum(y * w).backward()
+    z = Variable(x.data)
+    F.sum(F.Diff(n)(z) * w).backward()
+    np.testing.assert_array_equal(y.data, np.diff(x.data, n))
+    np.testing.assert_allclose(x.grad.data, z.grad.data, rtol=1e-12, atol=1e-12)
 
 
 @differences
@@ -427,7 +438,8 @@ def test_gradients_of_diff(n, axis, lay):
     w = RNG.standard_normal(np.diff(x, n, axis, *ends).shape)
     check_orders(lambda x, a, b: F.sum(F.diff(x, n, axis, a, b) ** 3 * w), [x, *ends], orders=2)
     check_orders(lambda x, a: F.sum(F.diff(x, n, axis, a) ** 2), [x, np.array(0.5)], orders=2)
-    check_orders(lambda x, z: F.sum(F.real(F.diff(x + 1j * z, n, axis) ** 3)), [x, x[::-1]], orders=2)
+    check_orders(lambda x: F.sum(F.Diff(n, axis)(x) ** 3), [x], orders=2)
+    check_orders(lambda x, z: F.sum(F.real(F.Diff(n, axis)(x + 1j * z) ** 3)), [x, x[::-1]], orders=2)
     single = Variable(x.astype(np.float32))
     F.sum(F.diff(single, n, axis) ** 2).backward()
     double = Variable(single.data.astype(np.float64))
