@@ -1,5 +1,6 @@
 """Data sets dealt out, batches of all ranks, evaluation, checkpoints, likelihoods over shards, populations and sweeps."""
 
+import contextlib
 import os
 import re
 import signal
@@ -202,10 +203,13 @@ comm = mpi.create_communicator()
 model = L.Linear(1500, in_size=1500)
 checkpointer = mpi.create_multi_node_checkpointer("run", comm, "states", keep=3)
 start = checkpointer.maybe_load(model=model)
-print(f"start {start}\\n", end="", flush=True)       # at once, or other ranks' lines come in between
+print(f"start {start}\\n", end="", flush=True)      # at once, or other ranks' lines come in between
 if len(sys.argv) > 1:
     assert (model.W.data == start).all()
     sys.exit()
+with open(f"{comm.rank}.pid", "w") as file:
+    file.write(str(os.getpid()))
+comm.barrier()
 for k in range(start + 1, 10000):
     model.W.data[...] = k
     checkpointer.save(k, model=model)
@@ -228,6 +232,10 @@ def test_a_kill_while_writing_keeps_the_last_good_one(tmp_path):
         while time.monotonic() - begin < 30:        # until one has been saved and another is half written
             if _there(folder, ".npz", 0) and _there(folder, ".part", 1000):
                 break
+        for rank in tmp_path.glob("*.pid"):     # Open MPI's ranks are no members of the launcher's group
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(rank.read_text()), signal.SIGKILL)
+            rank.unlink()
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=30)
         assert any(f.suffix == ".npz" for f in folder.iterdir()), turn

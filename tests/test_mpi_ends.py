@@ -62,6 +62,8 @@ def test_a_forked_child_leaves_alone(tmp_path):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
     comm.barrier()
     comm.close()
+    from mpi4py import MPI
+    MPI.Finalize()      # or Open MPI's launcher takes it for an accident
     os._exit(0)         # all is over: a rank's own affair
     """, folder=tmp_path)
 

@@ -468,7 +468,8 @@ def _prepare_ends() -> None:
         if _living and os.getpid() == process:      # and not a child that was forked
             comm, place = _living[0], place_of(sys._getframe(1))
             sys.stderr.write(f"dezero_c.mpi: rank {comm.rank} of {comm.size} left by os._exit({status}) ({place}) before the end "
-                             "of the program, and all ranks with it; call comm.close() on all ranks first if that is meant\n")
+                             "of the program, and all ranks with it; if that is meant, call comm.close() and MPI.Finalize() of "
+                             "mpi4py on all ranks before\n")
             comm.abort(status or 1)
         _exit(status)
 
