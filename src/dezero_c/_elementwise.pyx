@@ -135,22 +135,8 @@ cdef char *ordered_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, 
     return new_value(y, dt, nd, shape, size)
 
 
-cdef inline Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
-    """The operation's value, without a graph."""
-    cdef int era = x0.era
-    cdef Variable y
-    if n > 1 and x1.era > era:
-        era = x1.era
-    if n > 2 and x2.era > era:
-        era = x2.era
-    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
-    y = new_variable(era)
-    evaluate_into(f, n, x0, x1, x2, y)
-    return y
-
-
-cdef int evaluate_into(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
-    """Gives y, which has no value, the operation's."""
+cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y):
+    """The operation's value, without a graph, in y, which has none so far; None: in a new Variable."""
     cdef dz_view w[3]
     cdef dz_args a
     cdef cnp.npy_intp shape[DZ_MAXDIM]
@@ -159,10 +145,17 @@ cdef int evaluate_into(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int axis[DZ_MAXDIM]
     cdef const cnp.npy_intp *sts[DZ_NIN]
     cdef const dz_op *op = &dz_ops[f.op]
-    cdef int nd, i, k, big = 0, dt = 0, dt1 = 0
+    cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
     cdef object r, _held
+    if y is None:
+        if n > 1 and x1.era > era:
+            era = x1.era
+        if n > 2 and x2.era > era:
+            era = x2.era
+        # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
+        y = new_variable(era)
     if n < 3 and not f.general_params:      # scalars, without looking at shapes
         a.in_[0] = dz_scalar(&x0.v, <PyObject *> x0._data, &dt)
         if n == 2:
@@ -178,12 +171,12 @@ cdef int evaluate_into(Elementwise f, int n, Variable x0, Variable x1, Variable 
                 dz_fpe_clear()
                 by_numpy(f, n, x0, x1, x2)
                 dz_fpe_clear()      # NumPy leaves its own
-            return 0
+            return y
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
         r = by_numpy(f, n, x0, x1, x2)
         set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
-        return 0
+        return y
     item = dz_itemsize(w[0].dt)
     a.p = f.param
     a.acc = 0
@@ -242,12 +235,13 @@ cdef int evaluate_into(Elementwise f, int n, Variable x0, Variable x1, Variable 
         dz_fpe_clear()
         by_numpy(f, n, x0, x1, x2)
         dz_fpe_clear()
-    return 0
+    return y
 
 
 cdef int evaluate_again(Function g, Variable y) except -1:
     """Gives y, which has no value, that of g, an exact class of the table, from its inputs as they are now."""
-    return evaluate_into(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
+    evaluate(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
+    return 0
 
 
 cdef bint is_exact(Function g):
@@ -279,7 +273,7 @@ cdef inline Variable argument(int op, object o, object other):
 
 cdef object apply1(int op, object a):
     cdef Variable x0 = argument(op, a, None)
-    cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None)
+    cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None, None)
     if recording():
         record_of(new_function(op), 1, x0, None, None, y)
     return y
@@ -288,7 +282,7 @@ cdef object apply1(int op, object a):
 cdef object apply2(int op, object a, object b):
     cdef Variable x0 = argument(op, a, b)
     cdef Variable x1 = argument(op, b, x0)
-    cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None)
+    cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None, None)
     if recording():
         record_of(new_function(op), 2, x0, x1, None, y)
     return y
@@ -315,7 +309,7 @@ cdef object apply3(int op, object a, object b, object c):
         set_data_array(x0, values)
         if traced():
             derived(x0, functools.partial(nonzero_as, x1.dtype), (given,))
-    y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2)
+    y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2, None)
     if recording():
         record_of(new_function(op), 3, x0, x1, x2, y)
     return y
@@ -330,7 +324,7 @@ cdef object run(Elementwise f, tuple inputs):
         x1 = argument(f.op, inputs[1], x0)
     if n > 2:
         x2 = argument(f.op, inputs[2], x1)
-    y = evaluate(f, n, x0, x1, x2)
+    y = evaluate(f, n, x0, x1, x2, None)
     if f.era > y.era:
         y = value_of(data_of(y), f.era)
     if recording():
@@ -671,7 +665,7 @@ cdef class Elementwise(Function):
         """The value as an ndarray, from ndarrays."""
         cdef int n = self.check_arity(len(xs))
         cdef list vs = [argument(self.op, o, xs[0]) for o in xs] + [None, None]
-        return data_of(evaluate(self, n, vs[0], vs[1], vs[2]))
+        return data_of(evaluate(self, n, vs[0], vs[1], vs[2], None))
 
     def backward(self, gy):
         """The gradients of the inputs from that of the output, by operations on Variables (ndarrays in the early modules)."""
@@ -712,7 +706,7 @@ cdef class Elementwise(Function):
         cdef Elementwise f
         if self.out0 != NULL:
             return <Variable> self.out0
-        y = evaluate(self, self.nin, self.in0, self.in1, self.in2)
+        y = evaluate(self, self.nin, self.in0, self.in1, self.in2, None)
         if recording():
             f = new_function(self.op)
             f.given = self.given

@@ -512,24 +512,25 @@ def call_key(tuple args, dict kwargs, frozenset static, list variables, list arr
 
 
 cdef object key_of(object o, list variables, list arrays, list held):
-    cdef Py_ssize_t k
     if isinstance(o, Variable):
         variables.append(o)
-        for k in range(len(variables)):
-            if variables[k] is o:
-                break
-        return k, type(o), about(o)
+        return place_among(variables, o), type(o), about(o)
     if isinstance(o, np.ndarray):
         arrays.append(o)
-        for k in range(len(arrays)):
-            if arrays[k] is o:
-                break
-        return "array", k, type(o), o.shape, o.dtype
+        return "array", place_among(arrays, o), type(o), o.shape, o.dtype
     if isinstance(o, (tuple, list)):
         return type(o), tuple([key_of(x, variables, arrays, held) for x in o])
     if isinstance(o, dict):
         return dict, tuple([(k_, key_of(x, variables, arrays, held)) for k_, x in o.items()])
     return fixed_key(o, held)
+
+
+cdef Py_ssize_t place_among(list found, object o) except -1:
+    """The place of o in a list that it is in."""
+    cdef Py_ssize_t k = 0
+    while found[k] is not o:
+        k += 1
+    return k
 
 
 cdef object fixed_key(object o, list held):

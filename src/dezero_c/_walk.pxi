@@ -117,7 +117,7 @@ cdef class Walk:
         if traced():
             traced_step(f, keep, create_graph)
         else:
-            backward_step(f, keep, create_graph)
+            step_of(f, keep, create_graph)
         if f.rest is None:
             for k in range(f.nin):
                 x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
@@ -143,6 +143,11 @@ cdef class Walk:
 
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1:
     """Adds the gradients of f's inputs from those of its outputs, which go unless they are kept."""
+    return step_of(f, keep, create_graph)
+
+
+cdef inline int step_of(Function f, bint keep, bint create_graph) except -1:
+    """The same, part of its caller."""
     cdef Variable y = None
     cdef bint done = False
     if f.out0 != NULL:
