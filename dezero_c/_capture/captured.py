@@ -85,6 +85,22 @@ class _Entry:
         self.guards: list[tuple[Any, Any, Any]] = []
         self.result: Any = None
         self.calls = 0
+        # what a call asks, made ready by `finish`
+        self.own: list[tuple[int, _core.Variable]] = []         # places of arguments that must be these very Variables
+        self.given: list[tuple[int, _core.Variable]] = []       # places of arguments, each once, and who stands for them
+        self.single: _core.Variable | None = None               # the plan's Variable that is the whole result
+
+    def finish(self, shape: Any, found: list[_Leaf]) -> None:
+        """The last step of making."""
+        self.result = shape, found
+        self.own = [(k, v) for k, v in enumerate(self.fixed) if v is not None]
+        seen: set[int] = set()
+        for k, stand in enumerate(self.stands):
+            if stand is not None and id(stand) not in seen:
+                seen.add(id(stand))
+                self.given.append((k, stand))
+        if shape is _MISSING and found[0].kind == "node" and not found[0].array:
+            self.single = found[0].what
 
 
 class _Leaf:
@@ -189,29 +205,32 @@ class Captured:
             return self._f(*args, **kwargs)
         stale = None
         for entry in kind.plans:
-            if entry.plan.busy or not holds(entry.guards) or not entry.plan.fits():
+            plan = entry.plan
+            if not holds(entry.guards) or not plan.fits():
                 continue
-            if any(v is not None and v is not passed for v, passed in zip(entry.fixed, variables, strict=True)):
-                stale = entry
-                continue
-            if not entry.plan.acquire():
-                continue
-            entry.calls += 1
-            if self._check == "always" or (self._check == "sample" and entry.calls % SAMPLE == 0):
-                entry.plan.release()
+            for k, v in entry.own:
+                if variables[k] is not v:
+                    stale = entry
+                    break
+            else:
+                if not plan.acquire():
+                    continue
+                try:
+                    if self._check == "twice":
+                        return self._replayed(entry, variables, arrays)
+                    entry.calls += 1
+                    if self._check == "sample" and entry.calls % SAMPLE:
+                        return self._replayed(entry, variables, arrays)
+                finally:
+                    plan.release()
                 return self._traced(kind, args, kwargs, variables, arrays, entry)
-            try:
-                return self._replayed(entry, variables, arrays)
-            finally:
-                entry.plan.release()
         if any(entry.plan.busy for entry in kind.plans):        # called by itself, or by another thread meanwhile
             return self._f(*args, **kwargs)
         if self.plans >= self._max_plans and stale is None:
             if not self._warned:
                 self._warned = True
                 warnings.warn(f"capture: {self._name()} has {self._max_plans} programs (max_plans) already; calls with other "
-                              "shapes, "
-                              "numbers or objects run as they are", RuntimeWarning, stacklevel=2)
+                              "shapes, numbers or objects run as they are", RuntimeWarning, stacklevel=2)
             return self._f(*args, **kwargs)
         return self._traced(kind, args, kwargs, variables, arrays, None)
 
@@ -272,7 +291,7 @@ class Captured:
             last = last_program
         _own_random_numbers(trace, random, self._name())
         entry = self._planned(trace, program, last, fixed, variables, holders, found)
-        entry.result = shape, found
+        entry.finish(shape, found)
         kind.tries, kind.last, kind.last_arguments = 0, None, []
         if same_as is not None:
             kind.plans[kind.plans.index(same_as)] = entry
@@ -307,20 +326,21 @@ class Captured:
 
     def _replayed(self, entry: _Entry, variables: list[_core.Variable], arrays: list[Any]) -> Any:
         plan = entry.plan
-        given: list[tuple[_core.Variable, _core.Variable]] = []
+        given = 0
         try:
-            for stand, v in zip(entry.stands, variables, strict=True):
-                if stand is not None and all(v is not other for _, other in given):
-                    plan.give(stand, v)
-                    given.append((stand, v))
+            for k, stand in entry.given:
+                plan.give(stand, variables[k])
+                given += 1
             for holder, a in zip(entry.holders, arrays, strict=True):
                 holder.data = _plain_array(a)
             plan.run()
+            if entry.single is not None:
+                return plan.leave(entry.single)
             shape, found = entry.result
             values = [self._result(plan, leaf, variables) for leaf in found]
         finally:
-            for stand, v in given:
-                plan.take_back(stand, v)
+            for k, stand in entry.given[:given]:
+                plan.take_back(stand, variables[k])
             for holder in entry.holders:
                 holder.data = None
         return _rebuilt(shape, values)
