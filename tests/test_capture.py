@@ -609,6 +609,9 @@ def test_what_is_kept_outside_is_told():
     with pytest.raises(CaptureError, match=r"test_capture.py:\d+: .*kept outside"):
         g(x)
     assert [float(y.data) for y in history] == [2.0, 2.0]
+    assert g.plans == 0
+    assert "kept outside" in refused(g, lambda k: x)        # and no call of it is replayed
+    assert len(history) == 4
 
 
 def test_a_state_outside_that_each_call_replaces_is_told():

@@ -293,11 +293,11 @@ class Captured:
         entry = self._planned(trace, program, last, fixed, variables, holders, found)
         entry.finish(shape, found)
         kind.tries, kind.last, kind.last_arguments = 0, None, []
+        _escapes(trace, result, self._name())       # before the plan is kept
         if same_as is not None:
             kind.plans[kind.plans.index(same_as)] = entry
         else:
             kind.plans.append(entry)
-        _escapes(trace, result, self._name())
         return _plain_result(result)
 
     def _planned(self, trace: _core.Trace, program: Program, last: Program, fixed: list[bool], variables: list[_core.Variable],
@@ -367,8 +367,7 @@ class _Later:
 
 def _changing(name: str, difference: str | None) -> NoReturn:
     raise CaptureError(f"{name} is another program in each call: {difference}. Make what changes an argument (an array or a "
-                       "Variable), or "
-                       "leave it outside of the captured function")
+                       "Variable), or leave it outside of the captured function")
 
 
 _MISSING = object()
@@ -487,14 +486,13 @@ def _own_random_numbers(trace: _core.Trace, before: Any, name: str) -> None:
     after = np.random.get_state()
     np.random.set_state(before)
     for event in trace.events:
-        if event[0] == "op" and hasattr(event[1], "_redraw"):
+        if event[0] == "op" and not event[5] and hasattr(event[1], "_redraw"):
             event[1]._redraw()
     drawn = np.random.get_state()
     np.random.set_state(after)
     if not all(np.array_equal(a, b) for a, b in zip(drawn, after, strict=True)):
         raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
-                           "pass the "
-                           "numbers as an argument")
+                           "pass the numbers as an argument")
 
 
 def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
@@ -524,8 +522,7 @@ def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
         gc.collect()        # cycles of the function's own, as closures make them
         for line in left():
             raise CaptureError(f"{line}: what is computed here is kept outside of the captured function {name} (in a list, an "
-                               "attribute, a "
-                               "global), where replays would not put it; return it instead")
+                               "attribute, a global), where replays would not put it; return it instead")
 
 
 def _outside(trace: _core.Trace) -> list[_core.Variable]:
