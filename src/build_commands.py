@@ -13,6 +13,8 @@ from pathlib import Path
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
+import codegen
+
 DEBUG = os.environ.get("DZ_DEBUG") == "1"
 
 # -O3 is worth its room where an operation on a scalar passes. gcc's -O2 vectorises little, so the other modules,
@@ -96,7 +98,11 @@ class BuildExt(build_ext):
 
 
 class Sdist(sdist):
-    """Members in order, owned by nobody, of the time SOURCE_DATE_EPOCH (now without it)."""
+    """Without what src/codegen makes; members in order, owned by nobody, of the time SOURCE_DATE_EPOCH (now without it)."""
+
+    def make_release_tree(self, base_dir, files):
+        made = {os.path.normpath(path) for path in codegen.outputs(codegen.load())}
+        super().make_release_tree(base_dir, [path for path in files if os.path.normpath(path) not in made])
 
     def make_archive(self, base_name, format, root_dir=None, base_dir=None, owner=None, group=None):
         if format != "gztar":
