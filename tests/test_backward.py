@@ -454,6 +454,42 @@ def test_gradients_are_summed_back_over_broadcast_axes(shapes, op):
 # ---- create_graph
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "maximum", "arctan2", "power", "where", "sin", "tanh", "neg", "sqrt",
+                                  "clip"])
+def test_small_arrays_have_the_gradients_of_any_layout(name, dtype):
+    """Values and gradients that lie in their nodes have a short way backwards; operands in Fortran's order take the general one.
+    Same bits: kept or not, added to or not, the same operand twice, one that is a number or a constant."""
+    mask = np.array([[True], [False], [True]])
+    f = {"where": lambda a, b: F.where(mask, a, b), "clip": lambda a: F.clip(a, 0.6, 1.5)}.get(name, getattr(F, name))
+    rng = np.random.default_rng(0)
+    a, b, c = (rng.uniform(0.3, 2.0, (3, 4)).astype(dtype) for _ in range(3))
+    unary = name in ("sin", "tanh", "neg", "sqrt", "clip")
+
+    def gradients(order, keep, twice, second):
+        def held(v):
+            return Variable(np.array(v, order=order))
+        x, z = held(a), {"array": held(b), "result": held(b) * 1.0, "number": 1.5, "constant": np.array(b, order=order),
+                         "same": None}[second]
+        u = x * 1.0
+        y = f(u) if unary else f(u, u if z is None else z)
+        out = y * np.array(c, order=order)
+        found = []
+        for _ in range(1 + twice):
+            out.backward(retain_grad=keep)
+            found += [v.grad.data.copy(order="C") for v in (x, u, y, z) if isinstance(v, Variable) and v.grad is not None]
+        return found
+
+    for keep in (False, True):
+        for twice in (False, True):
+            for second in ("array",) if unary else ("array", "result", "number", "constant", "same"):
+                small, general = (gradients(order, keep, twice, second) for order in "CF")
+                assert len(small) == len(general) > 0
+                for g, h in zip(small, general, strict=True):
+                    assert g.dtype == h.dtype == dtype
+                    assert g.tobytes() == h.tobytes(), (keep, twice, second)
+
+
 def test_without_create_graph_gradients_have_no_graph():
     x = var(2.0)
     (x * x * x).backward()

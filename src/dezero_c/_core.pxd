@@ -110,6 +110,7 @@ cdef extern from "_raw.h":
     void dz_raw_move(dz_raw *, dz_raw *) noexcept nogil
     int dz_raw_fits(int, int, Py_ssize_t) noexcept nogil
     const char *dz_scalar(const dz_raw *, PyObject *, int *) noexcept
+    const char *dz_beside(const dz_raw *, PyObject *, const dz_raw *, ptrdiff_t *) noexcept
     char *dz_raw_scalar(dz_raw *, int) noexcept nogil
     int dz_odd(const char *, int) noexcept nogil
     void dz_fill(char *, int, Py_ssize_t, double) noexcept nogil

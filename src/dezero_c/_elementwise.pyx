@@ -19,12 +19,13 @@ from libc.string cimport memset
 
 from dezero_c._core cimport (
     DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_RAW, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, derived, drop_grad, dz_args, dz_axes, dz_bind, dz_broadcast,
-    dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op,
-    dz_ops, dz_raw_fits, dz_raw_scalar, dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array,
-    empty_in_order, function_call, grad_alike, grad_target, grad_target_alike, grad_view, grad_view_even, has_grad, hooks,
-    kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
-    set_even_grad, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, view, wants_grad, wrap)
+    K_WEAK, Function, Variable, as_operand, clone_function, data_of, derived, drop_grad, dz_args, dz_axes, dz_beside, dz_bind,
+    dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np,
+    dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape, dz_same_layout, dz_same_shape, dz_scalar,
+    dz_stretch, dz_view, empty_array, empty_in_order, function_call, grad_alike, grad_target, grad_target_alike,
+    grad_view, grad_view_even, has_grad, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class,
+    ptrdiff_t, record_of, recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, share_grad, show,
+    steal_grad, traced, view, wants_grad, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -135,8 +136,28 @@ cdef char *ordered_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, 
     return new_value(y, dt, nd, shape, size)
 
 
-cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y):
-    """The operation's value, without a graph, in y, which has none so far; None: in a new Variable."""
+cdef int tell_by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2) except -1:
+    """A kernel has raised flags: NumPy decides whether that is worth a warning, or an error (np.errstate); the value stays
+    ours."""
+    dz_fpe_clear()
+    by_numpy(f, n, x0, x1, x2)
+    dz_fpe_clear()      # NumPy leaves its own
+    return 0
+
+
+cdef inline Variable new_result(int n, Variable x0, Variable x1, Variable x2):
+    """A node for what an operation gives. It comes before the operands are looked at: making a node may start a garbage
+    collection, and what that runs may rebind the data that a view shows."""
+    cdef int era = x0.era
+    if n > 1 and x1.era > era:
+        era = x1.era
+    if n > 2 and x2.era > era:
+        era = x2.era
+    return new_variable(era)
+
+
+cdef int evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, Variable y) except -1:
+    """Gives y, which has none, the operation's value, without a graph."""
     cdef dz_view w[3]
     cdef dz_args a
     cdef cnp.npy_intp shape[DZ_MAXDIM]
@@ -145,38 +166,53 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
     cdef int axis[DZ_MAXDIM]
     cdef const cnp.npy_intp *sts[DZ_NIN]
     cdef const dz_op *op = &dz_ops[f.op]
-    cdef int era = x0.era, nd, i, k, big = 0, dt = 0, dt1 = 0
+    cdef const dz_raw *like = NULL
+    cdef int nd, i, k, big = 0, dt = 0, dt1 = 0
     cdef Py_ssize_t item, step
     cdef bint flat
     cdef object r, _held
-    if y is None:
-        if n > 1 and x1.era > era:
-            era = x1.era
-        if n > 2 and x2.era > era:
-            era = x2.era
-        # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
-        y = new_variable(era)
-    if n < 3 and not f.general_params:      # scalars, without looking at shapes
-        a.in_[0] = dz_scalar(&x0.v, <PyObject *> x0._data, &dt)
-        if n == 2:
-            a.in_[1] = dz_scalar(&x1.v, <PyObject *> x1._data, &dt1)
-        if a.in_[0] != NULL and (n == 1 or (a.in_[1] != NULL and dt1 == dt)):
-            a.n = 1
-            a.st[0] = a.st[1] = a.os = dz_itemsize(dt)
-            a.p = f.param
-            a.acc = 0
-            a.out = dz_raw_scalar(&y.v, dt)
-            op.fwd[dt](&a)
-            if dz_odd(a.out, dt) and dz_fpe_test():
-                dz_fpe_clear()
-                by_numpy(f, n, x0, x1, x2)
-                dz_fpe_clear()      # NumPy leaves its own
-            return y
+    if n < 3 and not f.general_params:      # scalars, and small arrays that lie in nodes side by side
+        if x0.v.p != NULL and x0.v.nd > 0:
+            like = &x0.v
+        elif n == 2 and x1.v.p != NULL and x1.v.nd > 0:
+            like = &x1.v
+        if like == NULL:
+            a.in_[0] = dz_scalar(&x0.v, <PyObject *> x0._data, &dt)
+            if n == 2:
+                a.in_[1] = dz_scalar(&x1.v, <PyObject *> x1._data, &dt1)
+            else:
+                a.in_[1], dt1 = a.in_[0], dt
+            if a.in_[0] != NULL and a.in_[1] != NULL and dt1 == dt:
+                a.n = 1
+                a.st[0] = a.st[1] = a.os = dz_itemsize(dt)
+                a.p = f.param
+                a.acc = 0
+                a.out = dz_raw_scalar(&y.v, dt)
+                op.fwd[dt](&a)
+                if dz_odd(a.out, dt) and dz_fpe_test():
+                    tell_by_numpy(f, n, x0, x1, x2)
+                return 0
+        else:
+            a.in_[0] = dz_beside(&x0.v, <PyObject *> x0._data, like, &a.st[0])
+            if n == 2:
+                a.in_[1] = dz_beside(&x1.v, <PyObject *> x1._data, like, &a.st[1])
+            else:
+                a.in_[1] = a.in_[0]
+            if a.in_[0] != NULL and a.in_[1] != NULL:
+                a.n = like.size
+                a.os = dz_itemsize(like.dt)
+                a.p = f.param
+                a.acc = 0
+                a.out = new_value(y, like.dt, like.nd, dz_raw_shape(like), like.size)
+                op.fwd[like.dt](&a)
+                if dz_fpe_test():
+                    tell_by_numpy(f, n, x0, x1, x2)
+                return 0
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
         r = by_numpy(f, n, x0, x1, x2)
         set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
-        return y
+        return 0
     item = dz_itemsize(w[0].dt)
     a.p = f.param
     a.acc = 0
@@ -231,17 +267,13 @@ cdef Variable evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable 
         dz_map(op.fwd[w[0].dt], &a, (1 << n) - 1, nd, <const ptrdiff_t *> shape, <const ptrdiff_t *const *> sts,
                <const ptrdiff_t *> so)
     if dz_fpe_test():
-        # NumPy decides whether that is worth a warning, or an error (np.errstate); the value stays ours
-        dz_fpe_clear()
-        by_numpy(f, n, x0, x1, x2)
-        dz_fpe_clear()
-    return y
+        tell_by_numpy(f, n, x0, x1, x2)
+    return 0
 
 
 cdef int evaluate_again(Function g, Variable y) except -1:
     """Gives y, which has no value, that of g, an exact class of the table, from its inputs as they are now."""
-    evaluate(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
-    return 0
+    return evaluate(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
 
 
 cdef bint is_exact(Function g):
@@ -273,7 +305,8 @@ cdef inline Variable argument(int op, object o, object other):
 
 cdef object apply1(int op, object a):
     cdef Variable x0 = argument(op, a, None)
-    cdef Variable y = evaluate(<Elementwise> prototype[op], 1, x0, None, None, None)
+    cdef Variable y = new_result(1, x0, None, None)
+    evaluate(<Elementwise> prototype[op], 1, x0, None, None, y)
     if recording():
         record_of(new_function(op), 1, x0, None, None, y)
     return y
@@ -282,7 +315,8 @@ cdef object apply1(int op, object a):
 cdef object apply2(int op, object a, object b):
     cdef Variable x0 = argument(op, a, b)
     cdef Variable x1 = argument(op, b, x0)
-    cdef Variable y = evaluate(<Elementwise> prototype[op], 2, x0, x1, None, None)
+    cdef Variable y = new_result(2, x0, x1, None)
+    evaluate(<Elementwise> prototype[op], 2, x0, x1, None, y)
     if recording():
         record_of(new_function(op), 2, x0, x1, None, y)
     return y
@@ -309,7 +343,8 @@ cdef object apply3(int op, object a, object b, object c):
         set_data_array(x0, values)
         if traced():
             derived(x0, functools.partial(nonzero_as, x1.dtype), (given,))
-    y = evaluate(<Elementwise> prototype[op], 3, x0, x1, x2, None)
+    y = new_result(3, x0, x1, x2)
+    evaluate(<Elementwise> prototype[op], 3, x0, x1, x2, y)
     if recording():
         record_of(new_function(op), 3, x0, x1, x2, y)
     return y
@@ -324,7 +359,8 @@ cdef object run(Elementwise f, tuple inputs):
         x1 = argument(f.op, inputs[1], x0)
     if n > 2:
         x2 = argument(f.op, inputs[2], x1)
-    y = evaluate(f, n, x0, x1, x2, None)
+    y = new_result(n, x0, x1, x2)
+    evaluate(f, n, x0, x1, x2, y)
     if f.era > y.era:
         y = value_of(data_of(y), f.era)
     if recording():
@@ -665,7 +701,9 @@ cdef class Elementwise(Function):
         """The value as an ndarray, from ndarrays."""
         cdef int n = self.check_arity(len(xs))
         cdef list vs = [argument(self.op, o, xs[0]) for o in xs] + [None, None]
-        return data_of(evaluate(self, n, vs[0], vs[1], vs[2], None))
+        cdef Variable y = new_result(n, vs[0], vs[1], vs[2])
+        evaluate(self, n, vs[0], vs[1], vs[2], y)
+        return data_of(y)
 
     def backward(self, gy):
         """The gradients of the inputs from that of the output, by operations on Variables (ndarrays in the early modules)."""
@@ -706,7 +744,8 @@ cdef class Elementwise(Function):
         cdef Elementwise f
         if self.out0 != NULL:
             return <Variable> self.out0
-        y = evaluate(self, self.nin, self.in0, self.in1, self.in2, None)
+        y = new_result(self.nin, self.in0, self.in1, self.in2)
+        evaluate(self, self.nin, self.in0, self.in1, self.in2, y)
         if recording():
             f = new_function(self.op)
             f.given = self.given
@@ -769,6 +808,53 @@ cdef class Elementwise(Function):
             flags_raised()
         return 1
 
+    cdef int vjp_in_node(self, Variable y, bint keep) except -1:
+        """vjp_raw where y's gradient has axes and lies in its node, and all values do side by side with it, or are 0-d."""
+        cdef const dz_op *op = &dz_ops[self.op]
+        cdef dz_args a
+        cdef Variable x
+        cdef dz_view w
+        cdef int i, n = self.nin, last = -1, dt = y.g.dt
+        cdef bint acc, checks = False
+        if self.general_params:
+            return 0
+        a.in_[DZ_GY] = y.g.p
+        a.in_[DZ_Y] = dz_beside(&y.v, <PyObject *> y._data, &y.g, &a.st[DZ_Y])
+        if a.in_[DZ_Y] == NULL or a.st[DZ_Y] == 0:
+            return 0
+        a.n = y.g.size
+        a.os = a.st[DZ_GY] = a.st[DZ_Y]
+        a.p = self.param
+        for i in range(n):
+            x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
+            a.in_[i] = dz_beside(&x.v, <PyObject *> x._data, &y.g, &a.st[i])
+            if a.in_[i] == NULL:
+                return 0
+            if op.bwd[i][dt] != NULL and wants_grad(x):
+                if a.st[i] == 0:    # to be summed
+                    return 0
+                last = i
+        for i in range(last + 1):
+            x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
+            if op.bwd[i][dt] == NULL or not wants_grad(x):
+                continue
+            if i == last and not keep and steal_grad(x, y):
+                # nobody reads y's gradient after this: x's takes its place, written over it
+                if op.passes_gy[i]:
+                    continue
+                a.out = x.g.p
+                a.in_[DZ_GY] = a.out
+                a.acc = 0
+            else:
+                view(x, &w)
+                a.out = grad_target(x, &w, &acc)
+                a.acc = acc
+            op.bwd[i][dt](&a)
+            checks = checks or op.checks[i]
+        if checks and dz_fpe_test():
+            flags_raised()
+        return 1
+
     cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1:
         """The gradients of two inputs that have none yet, in one loop. False, having done nothing, where one of them can have
         y's as it is. Everything is flat and of one shape, so that both gradients lie alike."""
@@ -807,7 +893,7 @@ cdef class Elementwise(Function):
         cdef Variable x
         cdef int n = self.nin, i, k, last = -1, dt
         cdef bint flat, stretched = False, same, acc, checks = False
-        if y.gstate == G_RAW and y.g.nd == 0 and self.vjp_scalar(y):
+        if y.gstate == G_RAW and (self.vjp_scalar(y) if y.g.nd == 0 else self.vjp_in_node(y, keep)):
             return 1
         if self.general_params or not grad_view_even(y, &w[DZ_GY]) or not view(y, &w[DZ_Y]):
             return 0

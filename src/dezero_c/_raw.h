@@ -255,6 +255,46 @@ static inline const char *dz_scalar(const dz_raw *r, PyObject *o, int *dt)
     return NULL;
 }
 
+/* Where a value lies that is read side by side with `like`, one in a node: C-contiguous, of the same dtype and shape, with the
+ * step of an element, or 0-d, with step 0 where like has axes. NULL for anything else. What most nodes of a program of small
+ * arrays ask for. */
+static inline const char *dz_beside(const dz_raw *r, PyObject *o, const dz_raw *like, ptrdiff_t *step)
+{
+    const npy_intp *shape, *wanted;
+    const char *p;
+    int dt, i;
+    *step = dz_itemsize(like->dt);
+    if (r->p) {
+        if (r->dt != like->dt)
+            return NULL;
+        if (r->nd == 0) {
+            *step = like->nd ? 0 : *step;
+            return r->p;
+        }
+        if (r->nd != like->nd || r->size != like->size)
+            return NULL;
+        shape = dz_raw_shape(r);
+        p = r->p;
+    } else {
+        PyArrayObject *a = (PyArrayObject *)o;
+        if (!PyArray_CheckExact(o) || PyArray_NDIM(a) == 0) {
+            *step = like->nd ? 0 : *step;
+            p = dz_scalar(r, o, &dt);
+            return p && dt == like->dt ? p : NULL;
+        }
+        if (PyArray_TYPE(a) != dz_typenum(like->dt) || PyArray_NDIM(a) != like->nd || !PyArray_IS_C_CONTIGUOUS(a) ||
+            !PyArray_ISBEHAVED_RO(a))
+            return NULL;
+        shape = PyArray_DIMS(a);
+        p = PyArray_BYTES(a);
+    }
+    wanted = dz_raw_shape(like);
+    for (i = 0; i < like->nd; i++)
+        if (shape[i] != wanted[i])
+            return NULL;
+    return p;
+}
+
 /* Room for one value in the node itself. */
 static inline char *dz_raw_scalar(dz_raw *r, int dt)
 {
