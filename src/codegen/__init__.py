@@ -7,13 +7,14 @@ compiled; the standard library is all it needs.
     kernels.py      formula -> C                       rules.py        formula -> Cython over Variables; the classes
     functions.py    functions.toml, read and checked   sources.py      what a family's .pyx has
     families.py     what is made of functions.toml     levels.py       SIMD levels
+    machine.py      formula -> a program of the scalar machine
     docstrings.py, pages.py
 
     python src/codegen            write everything
     python src/codegen --check    fail if what is there differs
 """
 
-from . import families, functions, kernels, levels, pages, rules
+from . import families, functions, kernels, levels, machine, pages, rules
 from .table import ROOT, TableError, load
 
 __all__ = ["TableError", "generate", "load", "outputs"]
@@ -29,6 +30,7 @@ def outputs(table, public=None):
         "src/dezero_c/_ops.pyx": rules.cython_source(table),
         "dezero_c/_ops.pyi": pages.stub_source(table),
         "docs/ops.md": pages.docs_source(table),
+        **machine.outputs(table),
         **families.outputs(public, table),
         **levels.outputs(levels.load()),
     }

@@ -369,7 +369,8 @@ static const struct {
     int chosen;
 } levels[] = {DZ_ROW(base, 0, 0, 1) DZ_LEVELS(DZ_ROW)};
 
-dz_api dz_table = {dz_ops_base, &dz_passes_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols, &dz_np, 0};
+dz_api dz_table = {dz_ops_base, &dz_passes_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols,
+                   &dz_np,      &dz_tape_functions, 0};
 
 /* Not __builtin_cpu_supports, which reads a variable of the compiler's run-time library: zig's never fills it. */
 static int has(int i)

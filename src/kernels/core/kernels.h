@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "core/machine.h"
 #include "generated/numpy_loops.h"
 #include "generated/simd.h"
 
@@ -53,6 +54,7 @@ typedef struct {
     void (*tanh[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
     void (*sigmoid[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
     void (*exp_chunk[2])(ptrdiff_t n, const char *x, char *y); /* side by side, n <= DZ_CHUNK, none beyond dz_exp_beyond */
+    dz_machine machine;
 } dz_passes;
 
 /* Which axes dz_map_sum sums. */
@@ -95,6 +97,7 @@ typedef struct {
 #ifndef DZ_CLIENT
 
 extern dz_np_table dz_np;
+extern const dz_tapes dz_tape_functions;
 
 /* Sum of n values with stride st, in NumPy's pairwise order. */
 double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st);
@@ -126,6 +129,7 @@ typedef struct {
     void (*sum_rows)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     void (*sum_cols)(int, const char *, ptrdiff_t, ptrdiff_t, char *, int);
     const dz_np_table *np;
+    const dz_tapes *tapes;
     int level; /* the number of the SIMD level in use: 0 for base, above it those of src/simd.toml in their order */
 } dz_api;
 
@@ -143,6 +147,7 @@ static const dz_api *dz_client;
 #define dz_sum_rows (dz_client->sum_rows)
 #define dz_sum_cols (dz_client->sum_cols)
 #define dz_np (*dz_client->np)
+#define dz_tape_functions (*dz_client->tapes)
 #else
 extern dz_api dz_table; /* its ops and passes are those of the level in use */
 #endif
