@@ -120,6 +120,54 @@ class DeZeroAdapter:
         return (x, y), y.backward
 
 
+class EagerAdapter(DeZeroAdapter):
+    """dezero_c without `capture`, beside captured functions; elsewhere it is dezero_c itself."""
+
+    family = "eager"
+
+    def gradient(self, function, *point):
+        raise Unsupported("dezero_c itself runs as it is here")
+
+    pullback = graph = gradient
+
+
+class CasADiAdapter:
+    """CasADi: a function of scalars is traced into an expression, whose value and gradient its virtual machine computes; called
+    through buffers, its fastest way from Python. For fixed programs of scalars."""
+
+    family = "casadi"
+    numpy = staticmethod(np.asarray)
+
+    def __init__(self, casadi):
+        self.casadi = casadi
+        self.sin, self.cos, self.exp = casadi.sin, casadi.cos, casadi.exp
+
+    def gradient(self, function, *point):
+        raise Unsupported("not written for CasADi")
+
+    pullback = graph = gradient
+
+    def program(self, function, point):
+        casadi = self.casadi
+        xs = [casadi.SX.sym(f"x{k}") for k in range(len(point))]
+        y = function(*xs)
+        compiled = casadi.Function("f", xs, [y, *(casadi.gradient(y, x) for x in xs)])
+        buffer, run = compiled.buffer()
+        given, found = [np.array([each], float) for each in point], [np.zeros(1) for _ in range(len(point) + 1)]
+        for k, a in enumerate(given):
+            buffer.set_arg(k, memoryview(a))
+        for k, a in enumerate(found):
+            buffer.set_res(k, memoryview(a))
+        results = found[0].reshape(()), tuple(a.reshape(()) for a in found[1:])
+
+        def once():
+            run()
+            return results
+
+        once.buffer = buffer        # which `run` works on, and must stay
+        return once
+
+
 class TorchAdapter:
     """PyTorch, eager, with as many threads as everybody."""
 
@@ -403,6 +451,14 @@ def load_autograd():
     return AutogradAdapter(importlib.import_module("autograd"))
 
 
+def load_eager():
+    return EagerAdapter(importlib.import_module("dezero_c"))
+
+
+def load_casadi():
+    return CasADiAdapter(importlib.import_module("casadi"))
+
+
 def load_jax():
     return JaxAdapter(importlib.import_module("jax"))
 
@@ -434,8 +490,10 @@ PEERS = {
         Peer("dezero", "DeZero", load_dezero, "dezero"),
         Peer("torch", "PyTorch eager", load_torch, "torch"),
         Peer("jax", "JAX, compiled", load_jax, "jax"),
+        Peer("casadi", "CasADi, by buffers", load_casadi, "casadi"),
         Peer("autograd", "HIPS autograd", load_autograd, "autograd"),
         Peer("micrograd", "micrograd", load_micrograd, "micrograd"),
+        Peer("eager", "dezero_c, not captured", load_eager, optional=False),
         Peer("numpy", "NumPy, forward only", NumPyAdapter, "numpy", optional=False),
         Peer("limit", "a limit", LimitAdapter, optional=False),
         Peer("python", "plain Python floats, forward only", PythonAdapter, optional=False),

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from ..records import Goal, Group
 from . import (
+    captured,
     chains,
     elementwise,
     functions,
@@ -26,6 +27,7 @@ WORKLOADS = {
     workload.name: workload
     for module in (
         chains, functions, graphs, python_function, long_chains, elementwise, reductions, indexing, network, training, sizes,
+        captured,
     )
     for workload in module.WORKLOADS
 }  # fmt: skip
@@ -34,6 +36,7 @@ GROUPS = (
     Group("engine", "the engine: graphs of small operations"),
     Group("functions", "functions on whole arrays", goals=(Goal("faster", 4, "dezero"),)),
     Group("training", "steps of training"),
+    Group("captured", "fixed programs, traced once and replayed"),
     Group("sizes", "one function at a time, both precisions, a thousand to ten million elements"),
     Group("threads", "loops and products shared out to threads"),
 )

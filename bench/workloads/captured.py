@@ -1,0 +1,297 @@
+"""Captured functions: fixed programs that dezero_c replays (`dezero_c.capture`), beside the same function run as it is,
+CasADi's virtual machine through its buffers, JAX compiled, and PyTorch.
+
+A call leaves its results where the user finds them: in Variables, in CasADi's buffers, in JAX's arrays. The program is made
+before it is timed: traced and compiled where a library does that.
+"""
+
+import math
+
+import numpy as np
+
+from ..peers import Unsupported
+from ..records import Goal, Workload
+
+
+class Later:
+    """A result that is read when somebody asks."""
+
+    def __init__(self, read):
+        self.read = read
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.read(), dtype)
+
+
+def program(function, *point, jax_form=None):
+    """A builder: value and gradient at `point` of function(ops, *xs), once, in each peer's own way of running a fixed program.
+    jax_form(jax): the same for JAX where it is written in another way there, (function, whether gradients are asked for)."""
+
+    def build(adapter, n):
+        if adapter.family == "dezero":
+            return captured(adapter, function, point)
+        if adapter.family == "eager":
+            return eager(adapter, function, point)
+        if adapter.family == "casadi":
+            return adapter.program(lambda *xs: function(adapter, *xs), point)
+        if adapter.family == "jax":
+            if jax_form is None:
+                raise Unsupported("a graph of so many nodes takes it minutes to compile")
+            form = jax_form(adapter.jax)
+            return adapter.gradient(form, *point)
+        if adapter.family == "torch":
+            return adapter.gradient(lambda *xs: function(adapter, *xs), *point)
+        raise Unsupported(f"not written for {adapter.family}")
+
+    return build
+
+
+def step(adapter, function):
+    def f(*xs):
+        y = function(adapter, *xs)
+        for x in xs:
+            x.cleargrad()
+        y.backward()
+        return y
+
+    return f
+
+
+def eager(adapter, function, point, capture=lambda f: f):
+    leaves, out = [adapter.leaf(each) for each in point], [None]
+    f = capture(step(adapter, function))
+    results = Later(lambda: out[0].data), tuple(Later(lambda x=x: x.grad.data) for x in leaves)
+    if len(leaves) == 2:        # called as a user's program would
+        x0, x1 = leaves
+
+        def run():
+            out[0] = f(x0, x1)
+            return results
+    else:
+
+        def run():
+            out[0] = f(*leaves)
+            return results
+
+    return run
+
+
+def captured(adapter, function, point):
+    run = eager(adapter, function, point, adapter.package.capture)
+    for _ in range(3):      # traced, compared, replayed
+        run()
+    return run
+
+
+def repeated(function, *point, times=1000):
+    """A builder for dezero_c alone: `times` calls within one of `repeat`."""
+
+    def build(adapter, n):
+        if adapter.family != "dezero":
+            raise Unsupported("calls one after the other, without the caller, are dezero_c's")
+        leaves = [adapter.leaf(each) for each in point]
+        f = adapter.package.capture(step(adapter, function))
+        for _ in range(3):
+            f(*leaves)
+        out = [None]
+        results = Later(lambda: out[0].data), tuple(Later(lambda x=x: x.grad.data) for x in leaves)
+
+        def run():
+            out[0] = f.repeat(times, *leaves)
+            return results
+
+        return run
+
+    return build
+
+
+# ---- the programs
+
+
+def rosenbrock(ops, x0, x1):
+    return 100 * (x1 - x0**2) ** 2 + (x0 - 1) ** 2
+
+
+def rosenbrock_reference(n):
+    x0, x1 = 0.3, 2.0
+    return 100 * (x1 - x0**2) ** 2 + (x0 - 1) ** 2, (-400 * x0 * (x1 - x0**2) + 2 * (x0 - 1), 200 * (x1 - x0**2))
+
+
+def tiny(ops, a, b):
+    """Seven operations on two numbers."""
+    c = a * b
+    return ops.sin((a + b) * c) * a + b - c
+
+
+def tiny_reference(n):
+    a, b = 0.3, 0.7
+    c, s = a * b, a + b
+    co = math.cos(s * c)
+    return math.sin(s * c) * a + b - c, (math.sin(s * c) + a * co * (c + s * b) - b, a * co * (c + s * a) + 1 - a)
+
+
+def chain(ops, x):
+    h = x
+    for _ in range(500):
+        h = ops.sin(h) * 1.01
+    return h
+
+
+def chain_reference(n):
+    h, dh = 0.5, 1.0
+    for _ in range(500):
+        h, dh = 1.01 * math.sin(h), 1.01 * math.cos(h) * dh
+    return h, (dh,)
+
+
+STEPS, H = 100, 0.05
+
+
+def rates(u, v, a, b, c, d):
+    return a * u - b * u * v, c * u * v - d * v
+
+
+def runge_kutta(u, v, p):
+    k0, l0 = rates(u, v, *p)
+    k1, l1 = rates(u + H / 2 * k0, v + H / 2 * l0, *p)
+    k2, l2 = rates(u + H / 2 * k1, v + H / 2 * l1, *p)
+    k3, l3 = rates(u + H * k2, v + H * l2, *p)
+    return u + H / 6 * (k0 + 2 * k1 + 2 * k2 + k3), v + H / 6 * (l0 + 2 * l1 + 2 * l2 + l3)
+
+
+def lotka_volterra(ops, *p):
+    """The foxes and hares of Lotka and Volterra after 100 steps of Runge and Kutta, by their four rates."""
+    u, v = 1.0, 0.5
+    for _ in range(STEPS):
+        u, v = runge_kutta(u, v, p)
+    return u * v
+
+
+def lotka_volterra_in_jax(jax):
+    def f(*p):
+        def one(state, _):
+            return runge_kutta(*state, p), None
+
+        (u, v), _ = jax.lax.scan(one, (1.0, 0.5), None, STEPS)
+        return u * v
+
+    return f
+
+
+POINT = (1.1, 0.4, 0.1, 0.4)
+
+
+def lotka_volterra_reference(n):
+    """The gradient by complex steps, exact to rounding."""
+    gradient = []
+    for k in range(4):
+        p = [complex(x) for x in POINT]
+        p[k] += 1e-30j
+        gradient.append(lotka_volterra(None, *p).imag / 1e-30)
+    return lotka_volterra(None, *POINT), gradient
+
+
+def quartic(x):
+    return x**4 - 2 * x**2
+
+
+def iteration(x):
+    """One of Newton's, as the book writes it."""
+    y = quartic(x)
+    x.cleargrad()
+    y.backward(create_graph=True)
+    gx = x.grad
+    x.cleargrad()
+    gx.backward()
+    x.data = x.data - gx.data / x.grad.data
+
+
+def iterations(x):
+    for _ in range(10):
+        iteration(x)
+
+
+def newton(prepared):
+    """A builder: ten iterations from 2, by prepared(adapter), which makes them of a Variable; JAX in its own way."""
+
+    def build(adapter, n):
+        if adapter.family == "jax":
+            derivative = adapter.jax.grad(quartic)
+            second = adapter.jax.grad(derivative)
+
+            def ten(x):
+                for _ in range(10):
+                    x = x - derivative(x) / second(x)
+                return x
+
+            compiled, start = adapter.jax.jit(ten), adapter.jnp.asarray(2.0)
+            return lambda: (adapter.jax.block_until_ready(compiled(start)), ())
+        if adapter.family not in ("dezero", "eager"):
+            raise Unsupported(f"not written for {adapter.family}")
+        x, start = adapter.leaf(2.0), np.float64(2.0)
+        run_them = iterations if adapter.family == "eager" else prepared(adapter, x)
+
+        def run():
+            x.data = start
+            run_them(x)
+            return x.data, ()
+
+        return run
+
+    return build
+
+
+def all_captured(adapter, x):
+    return adapter.package.capture(iterations)
+
+
+def one_captured(adapter, x):
+    f = adapter.package.capture(iteration)
+    for _ in range(3):
+        x.data = np.float64(2.0)
+        f(x)
+    return lambda x: f.repeat(10, x)
+
+
+def newton_reference(n):
+    x = 2.0
+    for _ in range(10):
+        x -= (4 * x**3 - 4 * x) / (12 * x**2 - 4)
+    return x, ()
+
+
+ROSENBROCK, TINY = (0.3, 2.0), (0.3, 0.7)
+GROUP = {"group": "captured", "unit": "call"}
+WORKLOADS = (
+    Workload(
+        name="captured-rosenbrock", title="Rosenbrock of two numbers, value and gradient, called from Python",
+        build=program(rosenbrock, *ROSENBROCK, jax_form=lambda jax: lambda x0, x1: rosenbrock(None, x0, x1)),
+        reference=rosenbrock_reference, goals=(Goal("faster", 45, "jax"), Goal("within", 1.7, "casadi")), **GROUP,
+    ),
+    Workload(
+        name="captured-tiny", title="seven operations on two numbers, value and gradient, called from Python",
+        build=program(tiny, *TINY), reference=tiny_reference, goals=(Goal("below", 450),), **GROUP,
+    ),
+    Workload(
+        name="captured-tiny-repeat", title="the same, a thousand times within `repeat`", build=repeated(tiny, *TINY),
+        reference=tiny_reference, n=1000, goals=(Goal("below", 70),), **GROUP,
+    ),
+    Workload(
+        name="captured-chain", title="chain of sin and mul, 1,000 operations, value and gradient",
+        build=program(chain, 0.5), reference=chain_reference, n=1000,
+        goals=(Goal("faster", 1, "casadi"), Goal("faster", 12, "eager")), **(GROUP | {"unit": "op"}),
+    ),
+    Workload(
+        name="captured-lotka-volterra", title="Lotka-Volterra, 100 steps of Runge-Kutta, gradient in 4 parameters",
+        build=program(lotka_volterra, *POINT, jax_form=lotka_volterra_in_jax), reference=lotka_volterra_reference,
+        goals=(Goal("faster", 1.3, "casadi"), Goal("faster", 45, "eager")), **GROUP,
+    ),
+    Workload(
+        name="captured-newton", title="Newton's method on x^4 - 2x^2, 10 iterations in a captured function",
+        build=newton(all_captured), reference=newton_reference, goals=(Goal("faster", 10, "jax"),), **GROUP,
+    ),
+    Workload(
+        name="captured-newton-repeat", title="the same, one iteration captured and `repeat`ed 10 times",
+        build=newton(one_captured), reference=newton_reference, goals=(Goal("faster", 30, "jax"),), **GROUP,
+    ),
+)  # fmt: skip
