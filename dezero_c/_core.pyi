@@ -212,11 +212,13 @@ class Trace:
     ("call", function)                   function() ran untraced
     ("pinned", v)                        v's array itself was handed to an operation
 
-    born: what was made while tracing, by id. on_read: called with (v, what, where) before a look at a value. refused: why there
-    can be no plan, or None. inside: a rule of the library's runs, whose arrays are made from values.
+    born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
+    on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
+    of the library's runs, whose arrays are made from values.
     """
     events: list[Any]
     born: dict[int, Variable]
+    before_set: dict[int, Any]
     on_read: Any
     refused: str | None
 
@@ -383,6 +385,12 @@ def about(v: Variable) -> tuple[tuple[int, ...], Any] | None:
 
 def gradient_of(v: Variable) -> Any:
     """v's gradient as somebody has seen it, or None; looks without showing it."""
+
+def version_of(v: Variable) -> int:
+    """How often v was given other data in this trace."""
+
+def has_gradient(v: Variable) -> bool:
+    """Whether v has a gradient."""
 
 def read_value(v: Variable, what: str) -> Any:
     """v's value for the user's code, told to on_read first."""

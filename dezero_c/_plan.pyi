@@ -8,6 +8,15 @@ class CaptureError(RuntimeError):
 class Replayed(Function):
     """Stands for the creator of what a captured function gave: its graph stays in the plan."""
 
+def drawing(trace: Trace) -> list[Any]:
+    """The operations of a call that have drawn random numbers (dropout), in order."""
+
+def made_by(trace: Trace) -> list[tuple[Any, str]]:
+    """(weak reference, the user's line) of each Variable that a call has made."""
+
+def end_graph(trace: Trace) -> None:
+    """Takes what a traced call has computed out of its graph, as a replay's results are."""
+
 class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     lines: list[str]
@@ -43,6 +52,12 @@ class Plan:
     def listing(self) -> list[tuple[str, str, str]]:
         """(kind, operation, file and line) of each instruction."""
 
+def told(events: list[Any], numbers: dict[int, Any], same: Any, rest: Any) -> list[Any]:
+    """What each event says, with numbers for Variables: those of `numbers` (by address), and for others that appear later the
+    next ones; same(v) stands for a Variable from outside. rest(event) tells of the events that are rare; it finds and extends
+    numbers too.
+    """
+
 def call_key(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str], variables: list[Variable], arrays: list[Any],
              held: list[Any]) -> Any:
     """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
@@ -55,3 +70,8 @@ def cell_of(cell: Any) -> Any:
 
 def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
     """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
+
+def plain_key(o: Any) -> Any:
+    """What a number, a string or None is the same by; None for anything else."""
+
+replayed: Replayed

@@ -33,8 +33,8 @@ __all__ = [
 
 
 def _as_one(update: Callable[..., None]) -> Callable[..., None]:
-    """A user's optimizer's `update`, which in a call that is being captured is one event: it runs as it is in every replay. (Those
-    below see to it themselves: a wrapper costs a small model's step two per cent.)"""
+    """A user's optimizer's `update`, which in a call that is being captured is one event: it runs as it is in every replay.
+    (Those below see to it themselves: a wrapper costs a small model's step two per cent.)"""
 
     @functools.wraps(update)
     def whole(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -455,8 +455,8 @@ def test_gradients_are_summed_back_over_broadcast_axes(shapes, op):
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "maximum", "arctan2", "power", "where", "sin", "tanh", "neg", "sqrt",
-                                  "clip"])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "maximum", "arctan2", "power", "where", "sin", "tanh", "neg",
+                                  "sqrt", "clip"])
 def test_small_arrays_have_the_gradients_of_any_layout(name, dtype):
     """Values and gradients that lie in their nodes have a short way backwards; operands in Fortran's order take the general one.
     Same bits: kept or not, added to or not, the same operand twice, one that is a number or a constant."""

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import dezero_c._core as _core
+from dezero_c._elementwise import mask_by, mask_of
 from dezero_c._plan import CaptureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
-__all__ = ["TracedArray", "slot_of"]
+__all__ = ["TracedArray", "decoded", "slot_of"]
 
 # Methods of ndarray that give new arrays and change nothing.
 _METHODS = frozenset([
@@ -38,15 +39,17 @@ _IN_PLACE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_a
 class TracedArray(NDArrayOperatorsMixin):
     """The array of the Variable `slot`, in a call that is being traced."""
 
-    __slots__ = ("_slot", "_view")
+    __slots__ = ("_slot", "_version", "_view")
 
     def __init__(self, slot: _core.Variable, view: bool = False) -> None:
         self._slot, self._view = slot, view
+        self._version = _core.version_of(slot)
 
     # ---- what is known beforehand, and guarded
 
     @property
     def _value(self) -> Any:
+        _current(self)
         return _core.value_of(self._slot)
 
     @property
@@ -185,7 +188,15 @@ def _refused(what: str) -> NoReturn:
     raise CaptureError(f"{_core.user_line()}: {what} cannot be captured; write it as an expression, `x = ...`, or `x.data = ...`")
 
 
+def _current(array: TracedArray) -> None:
+    """Raises CaptureError for the array that a Variable had before it was given another."""
+    if _core.is_traced() and _core.version_of(array._slot) != array._version:
+        raise CaptureError(f"{_core.user_line()}: this array was a Variable's data before `x.data = ...` gave it another, which "
+                           "a replay could not tell apart; keep a copy (x.data.copy()), or compute what needs it before")
+
+
 def _read(array: TracedArray, what: str) -> Any:
+    _current(array)
     return _core.read_value(array._slot, what)
 
 
@@ -206,6 +217,10 @@ class _Place:
     __hash__ = None     # type: ignore[assignment]
 
 
+# What a ufunc of float64 numbers gives float64 with.
+_OPERANDS: tuple[type, ...] = (_Place, int, float, np.integer, np.float32)
+
+
 class Template:
     """function(*args, **kwargs) as a function of the arrays in its arguments."""
 
@@ -223,6 +238,7 @@ class Template:
 
     def _taken(self, o: Any, slots: list[_core.Variable]) -> Any:
         if isinstance(o, TracedArray):
+            _current(o)
             slots.append(o._slot)
             return _Place(len(slots) - 1)
         if type(o) in (tuple, list):
@@ -249,6 +265,33 @@ class Template:
 
     def __call__(self, *arrays: Any) -> Any:
         return self.function(*self._filled(self.args, arrays), **self._filled(self.kwargs, arrays))
+
+
+def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
+    """What a logged function of arrays does, for the scalar machine: a name, and for a ufunc or a comparison its operands, which
+    are numbers, or (k,) for the k-th array."""
+    named: dict[Any, str] = {np.asarray: "array", _core.same: "same", np.zeros_like: "zeros"}
+    if function in named:
+        return named[function], ()
+    if isinstance(function, functools.partial):
+        if function.func is mask_of:
+            return "compare", ((0,), (1,))
+        if function.func is mask_by and isinstance(function.args[1], (int, float)):
+            return "compare", ((0,), float(function.args[1]))
+        if function.func is mask_by and function.args[1] is None:
+            return "ones", ()
+        if function.func is _core.as_dtype and np.dtype(function.args[0]) == np.float64:
+            return "copy", ()
+    if isinstance(function, Template):
+        call, args = function.function, function.args
+        if isinstance(call, functools.partial) and call.func is _into:
+            call, args = call.args[0], args[1:]
+        if isinstance(call, np.ufunc) and not function.kwargs and all(isinstance(a, _OPERANDS) for a in args):
+            return call.__name__, tuple((a.k,) if isinstance(a, _Place) else float(a) for a in args)
+        if call is _call_method and args[:1] == ("copy",) and len(args) == 2 and not function.kwargs:
+            return "copy", ()
+        return f"np.{getattr(call, '__name__', call)}", ()
+    return f"np.{getattr(function, '__name__', function)}", ()
 
 
 def _plain(o: Any) -> Any:
@@ -292,13 +335,17 @@ def _untraced(o: Any) -> _core.Variable | None:
     """An operand for what is a TracedArray; None for anything else."""
     if not isinstance(o, TracedArray):
         return None
+    _current(o)
     found: _core.Variable = _core.apply_traced(np.asarray, (o._slot,), False)
     return found
 
 
 def slot_of(o: Any) -> _core.Variable | None:
     """The Variable behind a TracedArray; None for anything else."""
-    return o._slot if isinstance(o, TracedArray) else None
+    if not isinstance(o, TracedArray):
+        return None
+    _current(o)
+    return o._slot
 
 
 _core.register_methods(traced=_traced, untraced=_untraced, slot_of=slot_of, is_traced=lambda o: isinstance(o, TracedArray))

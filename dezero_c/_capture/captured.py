@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c._capture.arrays import TracedArray, slot_of
+from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
-from dezero_c._plan import CaptureError, Plan, call_key, cell_of, holds
+from dezero_c._machine import Dispatch, Machine, NotNative
+from dezero_c._plan import CaptureError, Plan, call_key, cell_of, drawing, end_graph, holds, made_by
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = ["Captured", "capture"]
 
 TRACES = 3              # calls that are traced until two in a row must have agreed: the first may set things up
 SAMPLE = 64             # check="sample": one call in so many is traced again
+MANY = 100_000          # events of a program that is not kept for comparison
 CHECKS = ("twice", "sample", "always")
 READS = ("error", "freeze")
 _ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
@@ -75,10 +77,13 @@ class _Kind:
 
 
 class _Entry:
-    """A plan, and what it holds for."""
+    """A plan, or a machine, and what it holds for."""
 
-    def __init__(self, plan: Plan, program: Program) -> None:
-        self.plan, self.program = plan, program
+    def __init__(self, program: Program) -> None:
+        self.plan = Plan()
+        self.program: Program | None = program                  # for comparison; None where that is done, or too large
+        self.machine: Machine | None = None                     # what runs calls, in place of the plan
+        self.reason = ""                                        # why the plan does
         self.stands: list[_core.Variable | None] = []   # for each Variable argument: who stands for it; None: it is itself
         self.fixed: list[_core.Variable | None] = []    # those that stand for themselves
         self.holders: list[_core.Variable] = []         # for each array argument
@@ -93,7 +98,6 @@ class _Entry:
     def finish(self, shape: Any, found: list[_Leaf]) -> None:
         """The last step of making."""
         self.result = shape, found
-        self.own = [(k, v) for k, v in enumerate(self.fixed) if v is not None]
         seen: set[int] = set()
         for k, stand in enumerate(self.stands):
             if stand is not None and id(stand) not in seen:
@@ -112,13 +116,14 @@ class _Leaf:
         self.kind, self.what, self.array = kind, what, array
 
 
-class Captured:
+class Captured(Dispatch):
     """A captured function; see `capture`. Called as the function itself.
 
     plans: how many programs it has; show(): their listing; reset(): forgets them.
     """
 
     def __init__(self, f: Callable[..., Any], static: frozenset[int | str], on_read: str, check: str, max_plans: int) -> None:
+        super().__init__()
         self._f, self._static, self._on_read, self._check, self._max_plans = f, static, on_read, check, max_plans
         self._kinds: dict[Any, _Kind] = {}
         self._methods: weakref.WeakKeyDictionary[Any, Captured] = weakref.WeakKeyDictionary()
@@ -159,24 +164,24 @@ class Captured:
     def reset(self) -> None:
         """Forgets all programs: the next calls are traced."""
         self._kinds.clear()
+        self._machines.clear()
         for captured in self._methods.values():
             captured.reset()
 
     def show(self) -> str:
-        """The instructions of every program, one a line: number, kind, operation, file and line."""
+        """The instructions of every program, one a line: number, what it does, file and line. One on single numbers is run by the
+        scalar machine; of another it is told why not."""
         out = []
         for number, entry in enumerate(entry for kind in self._kinds.values() for entry in kind.plans):
-            out.append(f"plan {number}: {len(entry.plan)} instructions")
-            out += [f"{k:6d}  {what:12s} {name:20s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]
+            if entry.machine is not None:
+                out.append(f"plan {number}: {len(entry.machine)} instructions of the scalar machine")
+                for k, (name, to, operands, line) in enumerate(entry.machine.listing()):
+                    told = f"%{to} = {name}({', '.join(f'%{a}' for a in operands)})"
+                    out.append(f"{k:6d}  {told:40s} {line}")
+                continue
+            out.append(f"plan {number}: {len(entry.plan)} instructions, not on the scalar machine for {entry.reason}")
+            out += [f"{k:6d}  {what:12s} {name:32s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]
         return "\n".join(out)
-
-    def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
-        """n calls with these arguments, at least one; gives the last one's result."""
-        if n < 1:
-            raise ValueError(f"repeat: {n} calls; at least 1")
-        for _ in range(n):
-            result = self(*args, **kwargs)
-        return result
 
     def over(self, *arrays: Any) -> list[Any]:
         """A call for each element of the arrays' first axis (batches); gives the list of results."""
@@ -186,7 +191,8 @@ class Captured:
 
     # ---- a call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, args: Any, kwargs: Any) -> Any:
+        """A call that no machine takes."""
         if _core.is_traced() or not _ON:
             return self._f(*args, **kwargs)
         variables: list[_core.Variable] = []
@@ -213,6 +219,8 @@ class Captured:
                     stale = entry
                     break
             else:
+                if entry.machine is not None:       # which has another state of gradients in mind
+                    continue
                 if not plan.acquire():
                     continue
                 try:
@@ -251,6 +259,8 @@ class Captured:
                 checked: _Entry | None) -> Any:
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
         left = iter([TracedArray(holder) for holder in holders])
+        bare = [v for v in variables if not _core.has_gradient(v)]
+        passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
         random = np.random.get_state()
         trace = _core.start_trace(self._read)
@@ -258,22 +268,34 @@ class Captured:
             result = self._f(*args, **kwargs)
         finally:
             _core.end_trace(trace)
+        collecting = gc.isenabled()
+        gc.disable()        # what follows makes many objects, and leaves none in a circle
+        try:
+            return self._understood(kind, passed, kwargs, variables, holders, checked, trace, result, random, bare)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _understood(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], holders: list[_core.Variable],
+                    checked: _Entry | None, trace: _core.Trace, result: Any, random: Any, bare: list[_core.Variable]) -> Any:
+        """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[_Leaf] = []
         shape = _results(result, found)
         if trace.refused is not None:
             warnings.warn(f"capture: {self._name()} is not captured: {trace.refused}", RuntimeWarning, stacklevel=3)
             kind.eager = True
             return _plain_result(result)
-        Plan().check(trace)
+        if kind.last is None:       # of a second one the plan asks
+            Plan().check(trace)
         program = Program(trace, [*variables, *holders], [shape, [(leaf.array, leaf.what) for leaf in found]])
         if checked is not None:
-            if (difference := checked.program.difference(program)) is not None:
+            if checked.program is not None and (difference := checked.program.difference(program)) is not None:
                 raise CaptureError(f"{self._name()} is not what was captured any more: {difference}")
             return _plain_result(result)
         fixed: list[bool] | None = None
         same_as: _Entry | None = None
         for entry in kind.plans:        # one that was for the very Variables of its traces, and need not be
-            if any(v is not None for v in entry.fixed) and entry.program.difference(program) is None:
+            if entry.program is not None and entry.own and entry.program.difference(program) is None:
                 same_as = entry
                 fixed = [v is passed for v, passed in zip(entry.fixed, variables, strict=True)]
                 last = entry.program
@@ -290,37 +312,69 @@ class Captured:
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
         _own_random_numbers(trace, random, self._name())
-        entry = self._planned(trace, program, last, fixed, variables, holders, found)
-        entry.finish(shape, found)
+        entry = _Entry(program)
+        function, reference = self._guarded_by or (self._f, None)
+        entry.guards = _guards(function, None if reference is None else reference())
+        entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
+        entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
+        copied = last.copied(program)
+        shape = _made_anew(shape, copied)
+        self._on_machine(entry, trace, args, kwargs, bare, holders, copied, shape, found)
+        if entry.machine is None:
+            self._planned(entry, trace, copied, variables, holders, shape, found)
+        if self._check == "twice" and (not entry.own or len(program.events) > MANY):
+            entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
         _escapes(trace, result, self._name())       # before the plan is kept
         if same_as is not None:
             kind.plans[kind.plans.index(same_as)] = entry
+            if same_as.machine is not None:
+                self._machines.remove(same_as.machine)
         else:
             kind.plans.append(entry)
+        if entry.machine is not None:
+            self._machines.append(entry.machine)
         return _plain_result(result)
 
-    def _planned(self, trace: _core.Trace, program: Program, last: Program, fixed: list[bool], variables: list[_core.Variable],
-                 holders: list[_core.Variable], found: list[_Leaf]) -> _Entry:
-        plan = Plan()
-        entry = _Entry(plan, program)
+    def _on_machine(self, entry: _Entry, trace: _core.Trace, args: Any, kwargs: Any, bare: list[_core.Variable],
+                    holders: list[_core.Variable], copied: set[int], shape: Any, found: list[_Leaf]) -> None:
+        """Gives the entry a machine, if the trace is one for it."""
+        if kwargs or self._check != "twice":
+            entry.reason = "arguments by keyword" if kwargs else f"check={self._check!r}"
+            return
+        static = frozenset(k for k in self._static if isinstance(k, int))
+        places = [k for k in range(len(args)) if k not in static]
+        variables = [k for k in places if isinstance(args[k], _core.Variable)]
+        arrays = [k for k in places if isinstance(args[k], np.ndarray)]
+        try:
+            machine, compiler = Machine.of(
+                trace, args, static, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
+                dict(zip(arrays, holders, strict=False)), copied, decoded)
+            machine.finish(compiler, found, shape, _MISSING, _rebuilt, entry.guards)
+        except NotNative as reason:
+            entry.reason = str(reason)
+        else:
+            entry.machine = machine
+            end_graph(trace)
+
+    def _planned(self, entry: _Entry, trace: _core.Trace, copied: set[int], variables: list[_core.Variable],
+                 holders: list[_core.Variable], shape: Any, found: list[_Leaf]) -> None:
+        """Makes the entry's plan."""
+        plan = entry.plan
         seen: dict[int, _core.Variable | None] = {}
-        for v, same in zip(variables, fixed, strict=True):
+        for v, same in zip(variables, entry.fixed, strict=True):
             if id(v) not in seen:
-                seen[id(v)] = None if same else plan.argument(v)
+                seen[id(v)] = plan.argument(v) if same is None else None
             entry.stands.append(seen[id(v)])
-            entry.fixed.append(v if same else None)
         entry.holders = [plan.argument(holder) for holder in holders]
-        plan.build(trace, last.copied(program))
+        plan.build(trace, copied)
         for leaf, mine in zip(found, plan.finish([leaf.what for leaf in found if leaf.kind == "node"]), strict=False):
             leaf.kind, leaf.what = ("node", mine) if mine is not None else ("outside", leaf.what)
         places = {id(stand): k for k, stand in enumerate(entry.stands) if stand is not None}
         for leaf in found:
             if leaf.kind == "node" and id(leaf.what) in places:
                 leaf.kind, leaf.what = "argument", places[id(leaf.what)]
-        function, reference = self._guarded_by or (self._f, None)
-        entry.guards = _guards(function, None if reference is None else reference())
-        return entry
+        entry.finish(shape, found)
 
     # ---- replaying
 
@@ -381,6 +435,8 @@ def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[
     seen = set() if seen is None else seen
     if isinstance(function, types.MethodType):
         return _guards(function.__func__, function.__self__, seen)
+    if isinstance(function, functools.partial):
+        return _guards(function.func, None, seen)
     function = inspect.unwrap(function) if callable(function) else function
     if not isinstance(function, types.FunctionType) or id(function) in seen \
             or (function.__module__ or "").partition(".")[0] in ("dezero_c", "numpy"):
@@ -404,8 +460,12 @@ def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[
     if type(attributes) is dict:
         found += [(attributes, name, attributes[name]) for name in sorted(names)
                   if isinstance(attributes.get(name), _PLAIN) or attributes.get(name, _MISSING) is None]
+    for name in sorted(names) if instance is not None else ():      # methods of the instance that it calls
+        method = inspect.getattr_static(type(instance), name, None)
+        if isinstance(method, types.FunctionType):
+            found += _guards(method, instance, seen)
     for _, _, value in list(found):
-        if isinstance(value, (types.FunctionType, types.MethodType)):
+        if isinstance(value, (types.FunctionType, types.MethodType, functools.partial, Captured)):
             found += _guards(value, None, seen)
         elif isinstance(value, Layer):
             found += _guards_of_layer(value, seen)
@@ -459,6 +519,23 @@ def _results(o: Any, found: list[_Leaf]) -> Any:
     return o
 
 
+class _Anew:
+    """In a result: an array that each call makes, of numbers alone."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array.copy()
+
+
+def _made_anew(shape: Any, copied: set[int]) -> Any:
+    """The tree of a result where arrays that each call makes anew are told apart from those that it merely names."""
+    if isinstance(shape, np.ndarray):
+        return _Anew(shape) if id(shape) in copied else shape
+    if isinstance(shape, (tuple, list)):
+        parts = [_made_anew(x, copied) for x in shape]
+        return type(shape)(*parts) if hasattr(shape, "_fields") else type(shape)(parts)
+    return {k: _made_anew(x, copied) for k, x in shape.items()} if isinstance(shape, dict) else shape
+
+
 def _rebuilt(shape: Any, values: list[Any]) -> Any:
     left = iter(values)
 
@@ -466,6 +543,8 @@ def _rebuilt(shape: Any, values: list[Any]) -> Any:
         if o is _MISSING:
             v = next(left)
             return _core.value_of(v.v) if isinstance(v, _Later) else v
+        if isinstance(o, _Anew):
+            return o.array.copy()
         if isinstance(o, (tuple, list)):
             parts = [filled(x) for x in o]
             return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
@@ -483,14 +562,13 @@ def _plain_result(result: Any) -> Any:
 
 def _own_random_numbers(trace: _core.Trace, before: Any, name: str) -> None:
     """Raises CaptureError where the call has drawn from np.random, or seeded it, beside what its operations (dropout) draw."""
-    after = np.random.get_state()
+    after: Any = np.random.get_state()
     np.random.set_state(before)
-    for event in trace.events:
-        if event[0] == "op" and not event[5] and hasattr(event[1], "_redraw"):
-            event[1]._redraw()
-    drawn = np.random.get_state()
+    for f in drawing(trace):
+        f._redraw()
+    drawn: Any = np.random.get_state()
     np.random.set_state(after)
-    if not all(np.array_equal(a, b) for a, b in zip(drawn, after, strict=True)):
+    if drawn[1].tobytes() != after[1].tobytes() or (drawn[0], *drawn[2:]) != (after[0], *after[2:]):
         raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
                            "pass the numbers as an argument")
 
@@ -500,18 +578,11 @@ def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
     found: list[_Leaf] = []
     _results(result, found)
     allowed = {id(leaf.what) for leaf in found}
-    references = []
+    references = made_by(trace)
     for event in trace.events:
-        for v in event[1:-1]:
-            if isinstance(v, _core.Variable) and id(v) in trace.born:
-                references.append((weakref.ref(v), event[-1]))
-        if event[0] == "op":
-            references += [(v if isinstance(v, weakref.ref) else weakref.ref(v), event[-1]) for v in event[3]]
-    for v in _outside(trace):
-        g = _core.gradient_of(v)
-        if g is not None:
+        if event[0] in ("grad", "show", "grad read") and (g := _core.gradient_of(event[1])) is not None:
             allowed.add(id(g))
-    event = v = g = None
+    event = g = None
     trace.events.clear()
     trace.born.clear()
 
@@ -523,7 +594,3 @@ def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
         for line in left():
             raise CaptureError(f"{line}: what is computed here is kept outside of the captured function {name} (in a list, an "
                                "attribute, a global), where replays would not put it; return it instead")
-
-
-def _outside(trace: _core.Trace) -> list[_core.Variable]:
-    return [event[1] for event in trace.events if event[0] in ("grad", "show", "grad read")]

@@ -12,7 +12,7 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c._capture.arrays import Template, TracedArray, _Place
-from dezero_c._plan import CaptureError
+from dezero_c._plan import CaptureError, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,13 +62,15 @@ class Program:
     """What a trace says, for comparison. arguments: the call's Variables, which count by their place."""
 
     def __init__(self, trace: _core.Trace, arguments: Sequence[_core.Variable], result: Any) -> None:
-        self._numbers: dict[int, Any] = {id(v): ("argument", k) for k, v in reversed(list(enumerate(arguments)))}
-        self._made: set[int] = set()
+        # of Variables by their ids, counted from 1: arguments first, each at its first place
+        self._numbers: dict[int, Any] = {id(v): k for k, v in reversed(list(enumerate(arguments, 1)))}
+        self._numbers = {key: -k for key, k in self._numbers.items()}
         self.arrays: list[Any] = []
-        self.lines: list[str] = []
-        self.events = [self._event(event) for event in trace.events]
+        self.lines: list[str] = [event[-1] for event in trace.events]
+        self._line = ""
+        self.events = told(trace.events, self._numbers, _Same, self._event)
         self.result = self._value(result)
-        del self._numbers, self._made
+        del self._numbers
 
     def difference(self, other: Program) -> str | None:
         """The first place where `other` differs, in words; None where it does not."""
@@ -92,8 +94,7 @@ class Program:
         return {id(b) for a, b in zip(self.arrays, other.arrays, strict=False) if a is not b}
 
     def _event(self, event: Any) -> Any:
-        kind, *rest, line = event
-        self.lines.append(line)
+        kind, *rest, self._line = event
         if kind in ("op", "effect"):
             f, inputs, *more = rest
             found = (kind, self._operation(f), tuple(self._variable(v) for v in inputs))
@@ -124,8 +125,7 @@ class Program:
         return (kind, *[self._value(x) for x in rest])
 
     def _new(self, v: _core.Variable) -> None:
-        self._numbers[id(v)] = ("value", len(self._made))
-        self._made.add(id(v))
+        self._numbers[id(v)] = len(self._numbers) + 1
 
     def _variable(self, v: Any) -> Any:
         return self._numbers.get(id(v)) or _Same(v)
@@ -142,7 +142,7 @@ class Program:
         if isinstance(o, _core.Variable):
             return self._variable(o)
         if isinstance(o, TracedArray):
-            raise CaptureError(f"{self.lines[-1]}: an array of the traced call is a parameter of an operation here, not an "
+            raise CaptureError(f"{self._line}: an array of the traced call is a parameter of an operation here, not an "
                                "operand: a "
                                "replay would keep the one of the traced call. Pass a Variable, or an array from outside")
         if isinstance(o, (np.ndarray, np.generic)):

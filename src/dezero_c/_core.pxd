@@ -138,7 +138,9 @@ cdef class Function
 
 cdef class Trace:
     cdef readonly list events
-    cdef readonly dict born
+    cdef readonly dict born, before_set
+    cdef dict versions      # of Variables: how often they were given other data, by id
+    cdef dict places        # of code: whether it is the library's; of places in code: file and line
     cdef public object on_read
     cdef public str refused
     cdef int inside
@@ -184,6 +186,7 @@ cdef class Function:
 cdef const void *kernels() noexcept
 cdef bint recording() noexcept
 cdef bint traced() noexcept
+cdef int modes() noexcept
 cdef int derived(Variable v, object function, tuple xs) except -1
 cdef object read(Variable v, str what)
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1

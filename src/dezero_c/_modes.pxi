@@ -27,6 +27,11 @@ cdef bint traced() noexcept:
     return dz_mode[0] >= M_TRACED
 
 
+cdef int modes() noexcept:
+    """Both modes, a bit each: the graph, and training."""
+    return mode(0) | mode(1) << 1
+
+
 cdef signed char swap_mode(signed char to) noexcept:
     """Sets this thread's first mode (-1: the process default); gives the one before."""
     cdef signed char before = dz_mode[0]

@@ -20,8 +20,8 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 
 from dezero_c._core cimport (
     G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_raw_move, dz_typenum, dz_view, kernels, new_variable, output_reference, recording, seed, set_data_array, set_inputs,
-    show_into, swap_mode, view)
+    dz_raw_move, dz_typenum, dz_view, grad_variable, kernels, new_variable, output_reference, recording, seed, set_data_array,
+    set_inputs, show_into, swap_mode, view)
 from dezero_c._elementwise cimport evaluate_again, is_exact
 
 from dezero_c._core import Applied, Config, about, as_array, using_config
@@ -32,6 +32,11 @@ dz_bind(kernels())
 cdef extern from "Python.h":
     void *PyMem_Malloc(size_t)
     void PyMem_Free(void *)
+    object PyWeakref_NewRef(object, PyObject *)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
+    PyObject *PyCell_GET(PyObject *)
+    void PyErr_Clear()
 
 cdef enum:
     ELEMENTWISE     # y: the value of f, an exact class of the table
@@ -57,6 +62,9 @@ ctypedef struct Instruction:
     PyObject *extra
 
 
+cdef set NONE = set()        # never changed
+
+
 class CaptureError(RuntimeError):
     """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
 
@@ -72,9 +80,58 @@ cdef class Replayed(Function):
         raise CaptureError("this stands for a captured function, which cannot be called by its results")
 
 
-cdef Replayed replayed = Replayed.__new__(Replayed)
-set_inputs(replayed, ())
-replayed.outs = []
+cdef Replayed _replayed = Replayed.__new__(Replayed)
+set_inputs(_replayed, ())
+_replayed.outs = []
+replayed = _replayed
+
+
+def drawing(Trace trace):
+    """The operations of a call that have drawn random numbers (dropout), in order."""
+    cdef dict kinds = {}        # class: whether it draws
+    cdef list found = []
+    for event in trace.events:
+        if event[0] == "op" and not event[5]:
+            draws = kinds.get(type(event[1]))
+            if draws is None:
+                draws = kinds[type(event[1])] = hasattr(event[1], "_redraw")
+            if draws:
+                found.append(event[1])
+    return found
+
+
+def made_by(Trace trace):
+    """(weak reference, the user's line) of each Variable that a call has made."""
+    cdef dict found = {}
+    cdef tuple event
+    cdef str kind
+    for event in trace.events:
+        kind = event[0]
+        line = event[len(event) - 1]
+        if kind == "op":
+            for v in <tuple> event[3]:
+                if isinstance(v, Variable):
+                    found[<size_t> <void *> v] = PyWeakref_NewRef(v, NULL), line
+                else:       # one of several outputs
+                    found[<size_t> <void *> v] = v, line
+        elif kind != "step" and kind != "alive":
+            for v in event:
+                if isinstance(v, Variable) and <size_t> <void *> v in trace.born and <size_t> <void *> v not in found:
+                    found[<size_t> <void *> v] = PyWeakref_NewRef(v, NULL), line
+    return list(found.values())
+
+
+def end_graph(Trace trace):
+    """Takes what a traced call has computed out of its graph, as a replay's results are."""
+    cdef Function f
+    cdef Variable y
+    for event in trace.events:
+        if event[0] == "op":
+            f = event[1]
+            f.out0, f.outs = NULL, None
+            for y in alive(event[3]):
+                if y is not None and y._creator is f:
+                    y._creator = _replayed
 
 
 cdef class Plan:
@@ -84,6 +141,8 @@ cdef class Plan:
     cdef readonly list lines        # the user's line of each instruction
     cdef list own                   # the plan's Variables
     cdef set addresses              # theirs
+    cdef set stands                 # those of arguments
+    cdef set fixed                  # those whose value stays from call to call
     cdef list outside               # (Variable from outside, shape, dtype; None, None where it has no data)
     cdef list pins                  # (Variable from outside, the array that it must have)
     cdef list states                # (Variable from outside, whether it must have a gradient)
@@ -95,7 +154,7 @@ cdef class Plan:
 
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
-        self.of, self.fresh, self.addresses = {}, {}, set()
+        self.of, self.fresh, self.addresses, self.stands, self.fixed = {}, {}, set(), set(), set()
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -141,6 +200,7 @@ cdef class Plan:
             if value:
                 a = data_of(v)
                 c._data = a
+                self.fixed.add(<size_t> <void *> c)
             self.of[<size_t> <void *> v] = c
             self.own.append(c)
             self.addresses.add(<size_t> <void *> c)
@@ -152,12 +212,14 @@ cdef class Plan:
 
     def argument(self, Variable v not None):
         """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""
-        return self.mine(v, False)
+        cdef Variable stand = self.mine(v, False)
+        self.stands.add(<size_t> <void *> stand)
+        return stand
 
     def check(self, Trace trace not None):
         """Raises CaptureError, having changed nothing, for what a plan cannot do."""
         cdef dict functions = {}
-        cdef set known = set(self.of), stepped = set(), seen = set(), arrays
+        cdef set known = set(self.of), stepped = set(), seen = set(), constants = set(), arrays
         cdef Function f
         cdef Variable v
         for event in trace.events:
@@ -168,13 +230,22 @@ cdef class Plan:
                     raise CaptureError(f"{line}: the instance of {type(f).__name__} that was called at "
                                        f"{functions[<size_t> <void *> f]} is called again; use a new instance for each call")
                 functions[<size_t> <void *> f] = line
-                arrays = set() if type(f) is Applied else array_ids(f._arguments(), set())
-                if kind == "op" and event[5] and not arrays <= seen:
+                arrays = NONE if type(f) is Applied or is_exact(f) and not f.general_params else array_ids(f._arguments(), set())
+                if arrays and kind == "op" and event[5] and not arrays <= seen:
                     raise CaptureError(f"{line}: {type(f).__name__} is used here in a derivative of higher order by a rule that "
                                        "depends on "
                                        "values, which a plan would not see; leave this part out of the capture")
-                seen |= arrays
+                if arrays:
+                    seen |= arrays
+                if kind == "effect" and <size_t> <void *> (<tuple> event[2])[0] in constants:
+                    raise CaptureError(f"{line}: an array that the function has made of numbers is written to, and a replay "
+                                       "would begin with what was written; write it as an expression (x = x * 2)")
                 for v in event[2]:
+                    if grown(v) and kind == "op" and event[4] & 1 and <size_t> <void *> v not in trace.born \
+                            and <size_t> <void *> v not in known:
+                        raise CaptureError(f"{line}: {type(f).__name__} is given a Variable from outside that has a graph of its "
+                                           "own, into which backward would go in an eager call and not in a replay; pass "
+                                           "x.detach() or Variable(x.data), or compute it inside")
                     if <size_t> <void *> v in trace.born and <size_t> <void *> v not in known:
                         raise CaptureError(f"{line}: {type(f).__name__} is given what a function of dezero_c has made from "
                                            "values by itself "
@@ -182,14 +253,24 @@ cdef class Plan:
                                            "out of "
                                            "the capture")
                 if kind == "op":
-                    known.update([<size_t> <void *> v for v in alive(event[3]) if v is not None])
+                    for v in alive(event[3]):
+                        if v is not None:
+                            known.add(<size_t> <void *> v)
             elif kind == "const" or kind == "new" or (kind == "data" and event[3]):
                 known.add(<size_t> <void *> event[1])
+                if kind != "data" or <size_t> <void *> event[2] in constants:
+                    constants.add(<size_t> <void *> event[1])
+            elif kind == "set" or kind == "data":
+                if kind == "set" or <size_t> <void *> event[2] in constants:
+                    constants.add(<size_t> <void *> event[1])
+                elif event[1] is not event[2]:
+                    constants.discard(<size_t> <void *> event[1])
             elif kind == "show":
                 known.add(<size_t> <void *> event[2])
             elif kind == "step":
                 f = event[1]
-                stepped.update([<size_t> <void *> v for v in inputs(f)])
+                for v in inputs(f):
+                    stepped.add(<size_t> <void *> v)
             elif kind == "grad read" and isinstance(event[2], Variable) and <size_t> <void *> event[2] not in known:
                 if <size_t> <void *> event[1] not in stepped:
                     raise CaptureError(f"{line}: .grad is asked for before the function has computed it: it comes from an "
@@ -228,7 +309,7 @@ cdef class Plan:
                     f.out0 = <PyObject *> ys[0]
                 for c, y in zip(ys, made):
                     if y is not None and y._creator is f:
-                        y._creator = replayed
+                        y._creator = _replayed
                         c._creator = f
                 if len(ys) == 1 and is_exact(f):
                     self.add(ELEMENTWISE, f, ys[0], None, None, event[4], line)
@@ -350,7 +431,7 @@ cdef class Plan:
         before = swap_mode(0)
         try:
             for v in self.own:
-                if v.gstate != G_NONE:
+                if v.gstate != G_NONE and <size_t> <void *> v not in self.stands:
                     drop_grad(v)
             self.execute()
         finally:
@@ -457,13 +538,20 @@ cdef class Plan:
         h = new_variable(v.era)
         if v.v.p != NULL:
             dz_raw_move(&h.v, &v.v)
+        elif <size_t> <void *> v in self.fixed:     # and nobody fills it again
+            a = v._data.copy() if isinstance(v._data, np.ndarray) else v._data
+            h._data = a
         else:
             a = v._data
             h._data = a
             v._data = None
         h._name = v._name
+        if v.gstate != G_NONE:      # of a result, kept by retain_grad
+            a = grad_variable(v)
+            h._grad = self.leave(<Variable> a) if isinstance(a, Variable) else a
+            h.gstate = G_SHOWN
         if v._creator is not None:
-            h._creator = replayed
+            h._creator = _replayed
             h.gen = v.gen
         self.fresh[<size_t> <void *> v] = h
         return h
@@ -490,6 +578,57 @@ cdef class Plan:
         return out
 
 
+# ---- what two traces are compared by
+
+def told(list events, dict numbers, same, rest):
+    """What each event says, with numbers for Variables: those of `numbers` (by address), and for others that appear later the
+    next ones; same(v) stands for a Variable from outside. rest(event) tells of the events that are rare; it finds and extends
+    numbers too."""
+    cdef list out = []
+    cdef tuple event
+    cdef Function f
+    cdef Variable v
+    cdef object number
+    cdef str kind
+    for event in events:
+        kind = event[0]
+        if kind == "op":
+            f = event[1]
+            if len(<tuple> event[3]) == 1 and f.attrs == NULL and is_exact(f) and not f.general_params:
+                parts = [kind, type(f), None if f.given is None else parameters_key(f.given), event[4], event[5]]
+                for v in <tuple> event[2]:
+                    number = numbers.get(<size_t> <void *> v)
+                    parts.append(same(v) if number is None else number)
+                v = (<tuple> event[3])[0]
+                numbers[<size_t> <void *> v] = len(numbers) + 1
+                out.append(parts)
+                continue
+        elif kind == "step":
+            f = event[1]
+            parts = [kind, type(f), event[2]]
+            for v in inputs(f):
+                number = numbers.get(<size_t> <void *> v)
+                parts.append(same(v) if number is None else number)
+            out.append(parts)
+            continue
+        elif kind == "const":
+            number = event[2]
+            if type(number) is float and number == number and number != 0 or type(number) is int:
+                numbers[<size_t> <void *> event[1]] = len(numbers) + 1
+                out.append([kind, type(number), number])
+                continue
+        elif kind == "grad" and event[2] is None:
+            number = numbers.get(<size_t> <void *> event[1])
+            out.append([kind, same(event[1]) if number is None else number, None])
+            continue
+        out.append(rest(event))
+    return out
+
+
+cdef object parameters_key(object given):
+    return [(type(o), repr(o)) for o in given]
+
+
 # ---- which plan a call is for
 
 cdef object PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
@@ -511,10 +650,15 @@ def call_key(tuple args, dict kwargs, frozenset static, list variables, list arr
     return tuple(key)
 
 
+cdef bint grown(Variable v) noexcept:
+    """Whether v has a graph of its own."""
+    return v._creator is not None and v._creator is not _replayed
+
+
 cdef object key_of(object o, list variables, list arrays, list held):
     if isinstance(o, Variable):
         variables.append(o)
-        return place_among(variables, o), type(o), about(o)
+        return place_among(variables, o), type(o), about(o), grown(<Variable> o)
     if isinstance(o, np.ndarray):
         arrays.append(o)
         return "array", place_among(arrays, o), type(o), o.shape, o.dtype
@@ -533,9 +677,15 @@ cdef Py_ssize_t place_among(list found, object o) except -1:
     return k
 
 
+def plain_key(o):
+    """What a number, a string or None is the same by; None for anything else."""
+    return (type(o), repr(o)) if type(o) in PLAIN or isinstance(o, np.generic) else None     # 0.0 is not -0.0, and nan is nan
+
+
 cdef object fixed_key(object o, list held):
-    if type(o) in PLAIN or isinstance(o, np.generic):
-        return type(o), repr(o)     # 0.0 is not -0.0, and nan is nan
+    cdef object key = plain_key(o)
+    if key is not None:
+        return key
     held.append(o)
     return type(o), id(o)
 
@@ -551,17 +701,40 @@ def cell_of(cell):
         return MISSING
 
 
-def holds(list guards):
+cpdef bint holds(list guards) except -1:
     """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
-    cdef object space, name, value, now
-    for space, name, value in guards:
-        now = (<dict> space).get(name, MISSING) if type(space) is dict else cell_of(space)
-        if now is not value and not (type(now) in COMPARED and type(now) is type(value) and now == value):
+    cdef tuple guard
+    cdef PyObject *space
+    cdef PyObject *now
+    cdef object value, o
+    for guard in guards:
+        space = PyTuple_GET_ITEM(<PyObject *> guard, 0)
+        if isinstance(<object> space, dict):
+            now = PyDict_GetItemWithError(space, PyTuple_GET_ITEM(<PyObject *> guard, 1))
+            if now == NULL:
+                PyErr_Clear()
+        else:
+            now = PyCell_GET(space)
+        if now == PyTuple_GET_ITEM(<PyObject *> guard, 2):
+            continue
+        value, o = guard[2], MISSING if now == NULL else <object> now
+        if o is not value and not (type(o) in PLAIN and plain_key(o) == plain_key(value)
+                                   or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
             return False
     return True
 
 
-cdef object COMPARED = frozenset([bool, int, float, complex, str, bytes, tuple])
+cdef bint alike_tuples(tuple a, tuple b) except -1:
+    """Whether two tuples have the same objects, or equal numbers and strings."""
+    cdef Py_ssize_t k
+    if len(a) != len(b):
+        return False
+    for k in range(len(a)):
+        if a[k] is b[k] or type(a[k]) in PLAIN and plain_key(a[k]) == plain_key(b[k]):
+            continue
+        if not (type(a[k]) is tuple and type(b[k]) is tuple and alike_tuples(a[k], b[k])):
+            return False
+    return True
 
 
 cdef inline PyObject *owned(object o) noexcept:

@@ -28,12 +28,14 @@ cdef class Trace:
     ("call", function)                   function() ran untraced
     ("pinned", v)                        v's array itself was handed to an operation
 
-    born: what was made while tracing, by id. on_read: called with (v, what, where) before a look at a value. refused: why there
-    can be no plan, or None. inside: a rule of the library's runs, whose arrays are made from values.
+    born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
+    on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
+    of the library's runs, whose arrays are made from values.
     """
 
     def __cinit__(self):
-        self.events, self.born = [], {}
+        self.events, self.born, self.places, self.before_set = [], {}, {}, {}
+        self.versions = {}
 
 
 def start_trace(on_read):
@@ -67,12 +69,22 @@ def is_traced():
 
 
 cdef str where():
-    """The user's line: the innermost one that is not the library's."""
-    cdef object frame = sys._getframe(), name
+    """The user's line: the innermost one that is not the library's. While a call is traced it is asked at each event, mostly by
+    the same places: what they are is kept."""
+    cdef dict places = (<Trace> dz_trace).places if dz_trace != NULL else {}
+    cdef object frame = sys._getframe(), code, known
+    cdef tuple place
     while frame is not None:
-        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if name not in LOCATIONS:
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        code = frame.f_code
+        known = places.get(code)
+        if known is None:
+            known = places[code] = str(frame.f_globals.get("__name__", "")).partition(".")[0] in LOCATIONS
+        if not known:
+            place = (code, frame.f_lasti)
+            known = places.get(place)
+            if known is None:
+                known = places[place] = f"{code.co_filename}:{frame.f_lineno}"
+            return known
         frame = frame.f_back
     return "?"
 
@@ -122,6 +134,11 @@ cdef Variable traced_operand(object o, object other):
 cdef object traced_data(Variable v, object value, bint made):
     """What v is to hold: `value`, or the array that stands behind it."""
     cdef object slot = methods["slot_of"](value)
+    cdef Trace t = <Trace> dz_trace
+    if not made and slot is not v:
+        if <size_t> <void *> v not in t.before_set:
+            t.before_set[<size_t> <void *> v] = data_of(v)
+        t.versions[<size_t> <void *> v] = t.versions.get(<size_t> <void *> v, 0) + 1
     if slot is None:
         log_event(("new" if made else "set", v, value))
         return value
@@ -275,6 +292,16 @@ def about(Variable v not None):
 def gradient_of(Variable v not None):
     """v's gradient as somebody has seen it, or None; looks without showing it."""
     return v._grad if v.gstate == G_SHOWN else None
+
+
+def version_of(Variable v not None):
+    """How often v was given other data in this trace."""
+    return (<Trace> dz_trace).versions.get(<size_t> <void *> v, 0) if traced() else 0
+
+
+def has_gradient(Variable v not None):
+    """Whether v has a gradient."""
+    return v.gstate != G_NONE
 
 
 def read_value(Variable v not None, str what):

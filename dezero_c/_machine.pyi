@@ -1,0 +1,69 @@
+from collections.abc import Callable
+from typing import Any, final
+
+from ._core import Trace, Variable
+
+class NotNative(Exception):
+    """The scalar machine cannot run a trace; the message says what stands in the way."""
+
+class Cell:
+    """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape."""
+
+class Outside:
+    """A Variable, or an array that is an argument, from outside of the call: what is read and what is changed."""
+
+class Compiler:
+    """What is known so far of the Variables of a trace, by their addresses."""
+
+@final
+class Machine:
+    """A captured call on the scalar machine. Made by `of`."""
+    lines: list[str]
+    guards: list[tuple[Any, Any, Any]]
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its instructions, their lines, and its numbers."""
+    @staticmethod
+    def of(
+        trace: Trace,
+        args: tuple[Any, ...],
+        static: frozenset[int],
+        bare: list[Variable],
+        own: list[int],
+        holders: dict[int, Variable],
+        copied: set[int],
+        decode: Callable[[Any], tuple[str, tuple[Any, ...]]],
+    ) -> tuple[Machine, Compiler]:
+        """The machine for a trace of f(*args); `finish` is its last step.
+
+        static: positions of arguments that count by what they are; bare: Variables among the arguments that had no gradient
+        when the call began; own: positions of those that must be these very ones; holders: {position: the Variable that stood
+        for the ndarray there}; copied: ids of arrays that a call makes anew each time; decode: what a function of arrays is.
+        Raises NotNative.
+        """
+    def finish(
+        self,
+        compiler: Compiler,
+        found: list[Any],
+        shape: Any,
+        missing: Any,
+        rebuilt: Callable[[Any, list[Any]], Any],
+        guards: list[tuple[Any, Any, Any]],
+    ) -> None:
+        """Lays out what a call reads, makes and changes. found, shape: the result's parts and its tree, `missing` in their
+        places, for `rebuilt`; guards: see `holds`. Raises NotNative.
+        """
+    def listing(self) -> list[tuple[str, int, list[int], str]]:
+        """(name, slot of the result, slots of the operands, file and line) of each instruction."""
+
+class Dispatch:
+    """The base of captured functions: a call goes to a machine that takes it, or else to `_call`."""
+    _machines: list[Machine]
+    _f: Callable[..., Any]
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
+        """n calls with these arguments, one after the other, at least one; gives the last one's result. On the scalar machine
+        they follow each other without Python, until NumPy has something to say (a warning) or Ctrl-C is pressed, after whole
+        calls.
+        """

@@ -1,0 +1,3 @@
+# What a captured call asks before it is replayed.
+
+cpdef bint holds(list guards) except -1
