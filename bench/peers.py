@@ -147,6 +147,11 @@ class CasADiAdapter:
 
     pullback = graph = gradient
 
+    def __getattr__(self, name):
+        if name in ("leaf", "ops", "square", "value"):
+            raise Unsupported("not written for CasADi")
+        raise AttributeError(name)
+
     def program(self, function, point):
         casadi = self.casadi
         xs = [casadi.SX.sym(f"x{k}") for k in range(len(point))]
