@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from ._core import Trace, Variable
+from ._plan import Call
 
 class NotNative(Exception):
     """The scalar machine cannot run a trace; the message says what stands in the way."""
@@ -19,7 +20,6 @@ class Compiler:
 class Machine:
     """A captured call on the scalar machine. Made by `of`."""
     lines: list[str]
-    guards: list[tuple[Any, Any, Any]]
     def __len__(self) -> int: ...
     @property
     def nbytes(self) -> int:
@@ -58,8 +58,9 @@ class Machine:
         """(name, slot of the result, slots of the operands, file and line) of each instruction."""
 
 class Dispatch:
-    """The base of captured functions: a call goes to a machine that takes it, or else to `_call`."""
+    """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""
     _machines: list[Machine]
+    _calls: list[Call]
     _f: Callable[..., Any]
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:

@@ -1,12 +1,7 @@
+from collections.abc import Callable
 from typing import Any
 
-from ._core import Function, Trace, Variable
-
-class CaptureError(RuntimeError):
-    """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
-
-class Replayed(Function):
-    """Stands for the creator of what a captured function gave: its graph stays in the plan."""
+from ._core import Trace, Variable
 
 def drawing(trace: Trace) -> list[Any]:
     """The operations of a call that have drawn random numbers (dropout), in order."""
@@ -16,6 +11,8 @@ def made_by(trace: Trace) -> list[tuple[Any, str]]:
 
 def end_graph(trace: Trace) -> None:
     """Takes what a traced call has computed out of its graph, as a replay's results are."""
+
+EXACT: dict[str, int]
 
 class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
@@ -27,7 +24,7 @@ class Plan:
         """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""
     def check(self, trace: Trace) -> None:
         """Raises CaptureError, having changed nothing, for what a plan cannot do."""
-    def build(self, trace: Trace, copied: set[int]) -> Plan:
+    def build(self, trace: Trace, copied: set[int], decode: Callable[[Any], tuple[str, tuple[Any, ...]]]) -> Plan:
         """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time. Raises
         CaptureError, having changed nothing, for what a plan cannot do.
         """
@@ -52,26 +49,27 @@ class Plan:
     def listing(self) -> list[tuple[str, str, str]]:
         """(kind, operation, file and line) of each instruction."""
 
+class Call:
+    """A plan with what it asks of a call and how it is connected with its arguments and results. Made by `call_of`."""
+    plan: Plan
+
+def call_of(
+    plan: Plan,
+    args: tuple[Any, ...],
+    static: frozenset[int],
+    own: list[int],
+    stands: list[tuple[int, Variable]],
+    holders: list[Variable],
+    found: list[Any],
+    shape: Any,
+    missing: Any,
+    rebuilt: Callable[[Any, list[Any]], Any],
+    guards: list[tuple[Any, Any, Any]],
+) -> Call | None:
+    """x"""
+
 def told(events: list[Any], numbers: dict[int, Any], same: Any, rest: Any) -> list[Any]:
     """What each event says, with numbers for Variables: those of `numbers` (by address), and for others that appear later the
     next ones; same(v) stands for a Variable from outside. rest(event) tells of the events that are rare; it finds and extends
     numbers too.
     """
-
-def call_key(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str], variables: list[Variable], arrays: list[Any],
-             held: list[Any]) -> Any:
-    """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
-    Variables and ndarrays among them, in order, and the objects that are in the key by identity. static: places and names of
-    arguments that count by what they are.
-    """
-
-def cell_of(cell: Any) -> Any:
-    """What a closure's cell holds; an object of our own where it is empty."""
-
-def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
-    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
-
-def plain_key(o: Any) -> Any:
-    """What a number, a string or None is the same by; None for anything else."""
-
-replayed: Replayed

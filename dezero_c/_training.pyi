@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 from ._core import Parameter
@@ -20,17 +19,14 @@ def clear(layer: Any) -> None:
 def with_gradients(target: Any) -> list[Parameter]:
     """Those of target.params() that have a gradient."""
 
-def update(
-    rule: int,
-    params: list[Parameter],
-    coefficients: tuple[float, ...],
-    states: tuple[dict[int, Any], ...],
-    owners: dict[int, Parameter],
-    by_numpy: Callable[..., None],
-) -> None:
-    """Changes the data of each of `params` that has a gradient, in place.
+def register(cls: type[Any], names: tuple[str, ...], adam: bool = False, decays: bool = False) -> None:
+    """x"""
 
-    rule: a value of RULES; coefficients: its numbers, in the order of families/optim.h; states: a dict for each array of state,
-    {id(param): ndarray}; owners: {id(param): param}, which keeps the ids from being used again; by_numpy(data, grad, *state)
-    does the same where no kernel can.
-    """
+def adam_rate(alpha: float, beta1: float, beta2: float, t: float) -> float:
+    """x"""
+
+def stepped(optimizer: Any) -> bool:
+    """x"""
+
+def update(optimizer: Any, params: list[Parameter]) -> None:
+    """x"""

@@ -130,26 +130,21 @@ class _Rule(Optimizer):
     def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], *states: Any) -> None:
         raise NotImplementedError
 
-    def _apply(self, params: list[Parameter]) -> None:
-        numbers = self._coefficients()
-        if not all(isinstance(number, (int, float, np.number)) for number in numbers):
-            raise TypeError(f"{type(self).__name__}: its rate and the other numbers must be numbers, not {numbers}")
-        _training.update(_training.RULES[self._kernel], params, numbers,
-                         tuple([getattr(self, name) for name in self._states]), self._owners, self._by_numpy)
-
     def update(self) -> None:
         """Updates every parameter that has a gradient."""
+        if _training.stepped(self):
+            return
         if _core.is_traced():
             _core.traced_call(self.update)
             return
         if type(self).update_one is not _Rule.update_one:
             super().update()
             return
-        self._apply(self._params_to_update())
+        _training.update(self, self._params_to_update())
 
     def update_one(self, param: Parameter) -> None:
         """Updates one parameter's data in place."""
-        self._apply([param])
+        _training.update(self, [param])
 
     # ---- saving and resuming: ids mean nothing in another process, places in target.params() do
 
@@ -352,8 +347,10 @@ class Adam(_Rule):
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Updates every parameter that has a gradient, and counts."""
+        if not args and not kwargs and _training.stepped(self):
+            return
         if _core.is_traced():
-            _core.traced_call(functools.partial(self.update, *args, **kwargs))
+            _core.traced_call(functools.partial(self.update, *args, **kwargs) if args or kwargs else self.update)
             return
         self.t += 1
         try:
@@ -369,7 +366,7 @@ class Adam(_Rule):
         t = self.t or 1
         fix1 = 1.0 - math.pow(self.beta1, t)
         fix2 = 1.0 - math.pow(self.beta2, t)
-        return self.alpha * math.sqrt(fix2) / fix1
+        return self.alpha * math.sqrt(fix2) / fix1      # as _training.adam_rate
 
     def _coefficients(self) -> tuple[float, ...]:
         if not self.t:
@@ -397,6 +394,13 @@ class AdamW(Adam):
     def _by_numpy(self, p: NDArray[Any], g: NDArray[Any], m: NDArray[Any], v: NDArray[Any]) -> None:
         p -= self.alpha * self.weight_decay * p
         super()._by_numpy(p, g, m, v)
+
+
+for _cls, _names in {SGD: ("lr",), MomentumSGD: ("lr", "momentum"), Nesterov: ("lr", "momentum"), AdaGrad: ("lr", "eps"),
+                     RMSprop: ("lr", "alpha", "eps"), AdaDelta: ("rho", "eps")}.items():
+    _training.register(_cls, _names)
+_training.register(Adam, ("alpha", "beta1", "beta2", "eps"), adam=True)
+_training.register(AdamW, ("alpha", "beta1", "beta2", "eps", "weight_decay"), adam=True, decays=True)
 
 
 # ---- hooks --------------------------------------------------------------------------------------------------------

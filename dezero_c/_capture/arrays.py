@@ -16,7 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import dezero_c._core as _core
 from dezero_c._elementwise import mask_by, mask_of
-from dezero_c._plan import CaptureError
+from dezero_c._calls import CaptureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

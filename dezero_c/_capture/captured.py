@@ -16,8 +16,9 @@ import numpy as np
 import dezero_c._core as _core
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
+from dezero_c._calls import CaptureError, call_key, cell_of, holds
 from dezero_c._machine import Dispatch, Machine, NotNative
-from dezero_c._plan import CaptureError, Plan, call_key, cell_of, drawing, end_graph, holds, made_by
+from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class _Entry:
         self.plan = Plan()
         self.program: Program | None = program                  # for comparison; None where that is done, or too large
         self.machine: Machine | None = None                     # what runs calls, in place of the plan
+        self.call: Call | None = None                           # the plan's short way
         self.reason = ""                                        # why the plan does
         self.stands: list[_core.Variable | None] = []   # for each Variable argument: who stands for it; None: it is itself
         self.fixed: list[_core.Variable | None] = []    # those that stand for themselves
@@ -165,6 +167,7 @@ class Captured(Dispatch):
         """Forgets all programs: the next calls are traced."""
         self._kinds.clear()
         self._machines.clear()
+        self._calls.clear()
         for captured in self._methods.values():
             captured.reset()
 
@@ -322,6 +325,10 @@ class Captured(Dispatch):
         self._on_machine(entry, trace, args, kwargs, bare, holders, copied, shape, found)
         if entry.machine is None:
             self._planned(entry, trace, copied, variables, holders, shape, found)
+            if not kwargs and self._check == "twice":
+                entry.call = call_of(
+                    entry.plan, args, frozenset(k for k in self._static if isinstance(k, int)), [k for k, _ in entry.own],
+                    entry.given, entry.holders, found, shape, _MISSING, _rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program.events) > MANY):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
@@ -330,10 +337,14 @@ class Captured(Dispatch):
             kind.plans[kind.plans.index(same_as)] = entry
             if same_as.machine is not None:
                 self._machines.remove(same_as.machine)
+            if same_as.call is not None:
+                self._calls.remove(same_as.call)
         else:
             kind.plans.append(entry)
         if entry.machine is not None:
             self._machines.append(entry.machine)
+        if entry.call is not None:
+            self._calls.append(entry.call)
         return _plain_result(result)
 
     def _on_machine(self, entry: _Entry, trace: _core.Trace, args: Any, kwargs: Any, bare: list[_core.Variable],
@@ -367,7 +378,7 @@ class Captured(Dispatch):
                 seen[id(v)] = plan.argument(v) if same is None else None
             entry.stands.append(seen[id(v)])
         entry.holders = [plan.argument(holder) for holder in holders]
-        plan.build(trace, copied)
+        plan.build(trace, copied, decoded)
         for leaf, mine in zip(found, plan.finish([leaf.what for leaf in found if leaf.kind == "node"]), strict=False):
             leaf.kind, leaf.what = ("node", mine) if mine is not None else ("outside", leaf.what)
         places = {id(stand): k for k, stand in enumerate(entry.stands) if stand is not None}

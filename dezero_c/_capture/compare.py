@@ -12,7 +12,8 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c._capture.arrays import Template, TracedArray, _Place
-from dezero_c._plan import CaptureError, told
+from dezero_c._calls import CaptureError
+from dezero_c._plan import told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

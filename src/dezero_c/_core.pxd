@@ -180,6 +180,7 @@ cdef class Function:
     cdef bint general_params        # a parameter that kernels cannot take: the general path, always
 
     cdef Variable arg(self, Py_ssize_t k)
+    cdef int compute(self, Variable y) except -1
     cdef int vjp_raw(self, Variable y, bint keep) except -1
     cdef object vjp_graph(self, list gys)
 

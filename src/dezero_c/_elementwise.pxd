@@ -36,4 +36,5 @@ cdef object conj_sign(object x)
 cdef object zeros_like(object x)
 cdef int evaluate_again(Function g, Variable y) except -1
 cdef bint is_exact(Function g)
+cdef Function operation(int op)
 cdef int register(int op, type cls) except -1

@@ -276,6 +276,11 @@ cdef int evaluate_again(Function g, Variable y) except -1:
     return evaluate(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)
 
 
+cdef Function operation(int op):
+    """A new instance of an operation's class."""
+    return new_function(op)
+
+
 cdef bint is_exact(Function g):
     """Whether g is of an exact class of the table."""
     return g.op >= 0 and classes[g.op] is type(g)

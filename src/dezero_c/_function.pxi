@@ -23,6 +23,11 @@ cdef class Function:
             return self.rest[k]
         return self.in0 if k == 0 else self.in1 if k == 1 else self.in2
 
+    cdef int compute(self, Variable y) except -1:
+        """Gives y, which has none, the operation's value from the inputs as they are now, as the public function would and
+        without Python. 1 when done, 0 when `forward` is to do it."""
+        return 0
+
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         """Adds the inputs' gradients from y's, without a graph and without Python; keep: y's gradient stays. 1 when done,
         0 when something (dtype, shape, a rebound array) needs the general way; nothing is changed then."""

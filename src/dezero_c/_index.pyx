@@ -357,6 +357,11 @@ cdef class GetItem(ArrayFunction):
     def forward(self, x):
         return gather(x, self.given)
 
+    cdef int compute(self, Variable y) except -1:
+        cdef object a = data_of(self.in0)
+        set_indexed(y, a, gather(a, self.given))
+        return 1
+
     def backward(self, gy):
         cdef Variable g = argument(gy, "get_item")
         return call_native(GetItemGrad(self.given, self.in0.shape), (g,), scatter(self.given, self.in0.shape, data_of(g)))
@@ -456,10 +461,8 @@ prototype.native = True
 open_function_class(GetItem)
 
 
-cdef Variable record_index(Variable x, object index, object value):
-    """The node of x[index], an index of ours."""
-    cdef Variable y = new_variable(x.era)
-    cdef Function f
+cdef int set_indexed(Variable y, object x, object value) except -1:
+    """Gives y, which has none, the value x[index]."""
     cdef object a
     if isinstance(value, np.ndarray):
         set_data_array(y, value)
@@ -468,9 +471,17 @@ cdef Variable record_index(Variable x, object index, object value):
     elif type(value) is np.float32:
         (<float *> new_value(y, DZ_F32, 0, NULL, 1))[0] = <float> <double> value
     else:
-        a = np.empty((), data_of(x).dtype)
+        a = np.empty((), x.dtype)
         a[()] = value
         set_data_array(y, a)
+    return 0
+
+
+cdef Variable record_index(Variable x, object index, object value):
+    """The node of x[index], an index of ours."""
+    cdef Variable y = new_variable(x.era)
+    cdef Function f
+    set_indexed(y, data_of(x), value)
     if recording():
         f = <Function> clone_function(<PyObject *> prototype)
         f.given = index

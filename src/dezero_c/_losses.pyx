@@ -102,15 +102,14 @@ cdef object reduced(object losses, object reduction, str op, tuple rows=None):
     return mean(losses)
 
 
-cdef Variable squared_error_value(Variable x0, Variable x1):
-    """The loss of two arrays of one shape that kernels take; else None."""
+cdef bint squared_error_value(Variable x0, Variable x1, Variable y) except -1:
+    """Gives y, which has no value, the loss of two arrays of one shape that kernels take; else False."""
     cdef dz_view a, b
     cdef char *squares
     cdef ptrdiff_t n
-    cdef Variable y = new_variable(max(x0.era, x1.era))
     if not view(x0, &a) or not view(x1, &b) or a.dt != b.dt or a.strides != NULL or b.strides != NULL or a.size == 0 \
             or a.size > 65536 or not dz_same_shape(&a, &b):
-        return None
+        return False
     n = a.shape[0] if a.nd > 0 else 1
     squares = <char *> PyMem_Malloc((a.size + 1) * dz_itemsize(a.dt))
     if squares == NULL:
@@ -125,15 +124,15 @@ cdef Variable squared_error_value(Variable x0, Variable x1):
     if dz_fpe_test():
         dz_fpe_clear()
         np.square(np.subtract(data_of(x0), data_of(x1))).sum()     # for NumPy's warnings
-    return y
+    return True
 
 
 cdef class MeanSquaredError(ArrayFunction):
     """MeanSquaredError()\n--\n
     The class behind `mean_squared_error`: `MeanSquaredError()(x0, x1)`."""
 
-    def _again(self, x0, x1):
-        return mean_squared_error(x0, x1)
+    cdef int compute(self, Variable y) except -1:
+        return squared_error_value(self.in0, self.in1, y)
 
     def forward(self, x0, x1):
         cdef int dt = kernel_dtype(x0)
@@ -204,8 +203,8 @@ def mean_squared_error(x0, x1, *, reduction="mean"):
         xs = pair_of(x0, x1, "mean_squared_error")
     if reduction != "mean":
         return reduced((xs[0] - xs[1]) ** 2, reduction, "mean_squared_error")
-    y = squared_error_value(<Variable> xs[0], <Variable> xs[1])
-    if y is not None:
+    y = new_variable(max((<Variable> xs[0]).era, (<Variable> xs[1]).era))
+    if squared_error_value(<Variable> xs[0], <Variable> xs[1], y):
         return recorded(MeanSquaredError.__new__(MeanSquaredError), 2, <Variable> xs[0], <Variable> xs[1], None, y)
     return run(MeanSquaredError(), xs)
 

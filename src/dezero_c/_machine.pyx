@@ -15,20 +15,18 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
-from libc.math cimport signbit
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
 
+from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_flushes,
-    dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_scalar, dz_view, dz_view_object, kernels, modes, new_variable, set_data_array,
-    traced, view)
+    dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_scalar, dz_view, dz_view_object, kernels, new_variable, set_data_array, traced, view)
 from dezero_c._elementwise cimport is_exact
-from dezero_c._plan cimport holds
+from dezero_c._plan cimport NOT_TAKEN, Call
 
 from dezero_c._core import Applied
-from dezero_c._plan import plain_key
-from dezero_c._plan import replayed as _replayed
+from dezero_c._plan import EXACT
 
 cnp.import_array()
 dz_bind(kernels())
@@ -60,25 +58,8 @@ cdef extern from "core/machine.h":
 cdef extern from "core/kernels.h":
     dz_tapes tapes "dz_tape_functions"
 
-cdef extern from "generated/enum.h":
-    enum:
-        DZ_OP_ABS
-        DZ_OP_ADD
-        DZ_OP_DIV
-        DZ_OP_MUL
-        DZ_OP_NEG
-        DZ_OP_RECIPROCAL
-        DZ_OP_SQRT
-        DZ_OP_SQUARE
-        DZ_OP_SUB
-
 cdef enum:
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
-    MOST = 16           # arguments, which are compared with each other in each call
-
-# NumPy's functions whose result every processor rounds alike, which the kernels' is to the bit.
-cdef dict EXACT = {"add": DZ_OP_ADD, "subtract": DZ_OP_SUB, "multiply": DZ_OP_MUL, "divide": DZ_OP_DIV, "negative": DZ_OP_NEG,
-                   "absolute": DZ_OP_ABS, "sqrt": DZ_OP_SQRT, "square": DZ_OP_SQUARE, "reciprocal": DZ_OP_RECIPROCAL}
 
 cdef object DOUBLE = np.dtype(np.float64)
 cdef object MISSING = object()
@@ -371,12 +352,6 @@ cdef extern from "Python.h":
     PyTypeObject *Py_TYPE(PyObject *)
 
 cdef enum:
-    AS_VARIABLE     # an argument is a Variable,
-    AS_ARRAY        # an ndarray,
-    AS_NUMBER       # a number, string or None, equal each time,
-    AS_OBJECT       # or the very same object
-
-cdef enum:
     R_MADE          # a part of the result is a Variable of the call,
     R_ARRAY         # an array of the call,
     R_ARGUMENT      # an argument,
@@ -406,8 +381,7 @@ ctypedef struct Made:       # a Variable or an array that a call makes
     bint created            # it has a creator
     bint scalar
 
-cdef object NOT_TAKEN = object()    # the call is not one for this machine
-cdef object EAGER = object()        # it is, and has to run as it is
+cdef object EAGER = object()        # the call is one for this machine, and has to run as it is
 
 
 @cython.final
@@ -417,28 +391,23 @@ cdef class Machine:
     cdef Access *access
     cdef Made *made             # Variables
     cdef Made *arrays           # and arrays, or NumPy scalars
-    cdef int *kinds             # of the arguments
-    cdef int *variables         # positions of those that are Variables
-    cdef int *same              # for each of these the first that is the same one
-    cdef int naccess, nmade, narrays, mode, nargs, nvariables
+    cdef int naccess, nmade, narrays
     cdef bint writes            # arrays are written to
     cdef bint repeats           # a call can follow the one before without a look at gradients
     cdef bint busy
     cdef bint flat, single      # the result is a tuple of parts, or one part
     cdef bint plain             # or none at all: a number, None or the like
     cdef bint just_made         # it is the only Variable that is made, and no array is
-    cdef list expected          # for each argument: its class, its value, or the object
-    cdef list own               # (position, the very Variable that must be there)
+    cdef Arguments arguments
     cdef list held              # keeps what `access` points to
     cdef list names             # of the Variables made; None where none has one
     cdef list results           # (kind, number or object)
     cdef object shape           # of the result, filled by `rebuilt`
     cdef object rebuilt
-    cdef readonly list guards
     cdef readonly list lines    # the user's, by number
 
     def __cinit__(self, key=None):
-        if key is not NOT_TAKEN:
+        if key is not EAGER:
             raise TypeError("a Machine is made by Machine.of, of a trace")
 
     def __dealloc__(self):
@@ -447,9 +416,6 @@ cdef class Machine:
         free(self.access)
         free(self.made)
         free(self.arrays)
-        free(self.kinds)
-        free(self.variables)
-        free(self.same)
 
     def __len__(self):
         return tapes.length(self.tape)
@@ -469,11 +435,9 @@ cdef class Machine:
         Raises NotNative.
         """
         cdef Compiler compiler = Compiler()
-        cdef Machine m = Machine.__new__(Machine, NOT_TAKEN)
+        cdef Machine m = Machine.__new__(Machine, EAGER)
         if dz_np.python:
             raise NotNative("NumPy's loops are called through its functions here")
-        if len(args) > MOST:
-            raise NotNative(f"more than {MOST} arguments")
         m.tape = compiler.tape = tapes.make()
         if m.tape == NULL:
             raise MemoryError()
@@ -483,48 +447,26 @@ cdef class Machine:
         m.take_arguments(compiler, args, own, holders, static)
         for event in trace.events:
             compiler.follow(event)
-        m.mode = modes()
         m.lines = list(compiler.lines)
         return m, compiler
 
     cdef int take_arguments(self, Compiler compiler, tuple args, list own, dict holders, frozenset static) except -1:
         cdef Outside o
-        cdef int k, i, n = <int> len(args)
-        self.nargs = n
-        self.kinds = <int *> calloc(n + 1, sizeof(int))
-        self.variables = <int *> calloc(n + 1, sizeof(int))
-        self.same = <int *> calloc(n + 1, sizeof(int))
-        if self.kinds == NULL or self.variables == NULL or self.same == NULL:
-            raise MemoryError()
-        self.expected, self.own, self.held = [], [(k, args[k]) for k in own] if own else None, []
-        for k in range(n):
-            a = args[k]
-            if k not in static and isinstance(a, Variable):
-                self.kinds[k] = AS_VARIABLE
-                self.expected.append(type(a))
-                i = 0
-                while i < self.nvariables and args[self.variables[i]] is not a:
-                    i += 1
-                if i == self.nvariables:
-                    o = compiler.outside[compiler.number_of(a, ("an argument",))]
+        cdef int k
+        self.held, self.arguments = [], arguments_of(args, static, own)
+        if self.arguments is None:
+            raise NotNative("arguments in a list, tuple or dict, or very many")
+        for k in range(self.arguments.n):
+            if self.arguments.kinds[k] == AS_VARIABLE:
+                if self.arguments.same[k] == k:
+                    o = compiler.outside[compiler.number_of(args[k], ("an argument",))]
                     o.position = k
-                self.variables[self.nvariables] = k
-                self.same[self.nvariables] = i
-                self.nvariables += 1
-            elif k not in static and isinstance(a, np.ndarray):
-                for i in range(k):
-                    if args[i] is a:
-                        raise NotNative("an array that is passed twice")
-                self.kinds[k] = AS_ARRAY
-                self.expected.append(None)
+            elif self.arguments.kinds[k] == AS_ARRAY:
+                if self.arguments.same[k] != k:
+                    raise NotNative("an array that is passed twice")
                 o = compiler.outside[compiler.number_of(holders[k], ("an argument",))]
                 o.position = k
                 o.array = True
-            elif k not in static and isinstance(a, (tuple, list, dict)):
-                raise NotNative("arguments in a list, tuple or dict")
-            else:
-                self.kinds[k] = AS_OBJECT if plain_key(a) is None else AS_NUMBER
-                self.expected.append(a)
         return 0
 
     def finish(self, Compiler compiler not None, list found, shape, missing, rebuilt, list guards):
@@ -549,7 +491,7 @@ cdef class Machine:
                 arrays.append(c)
             return array_number[c]
 
-        self.guards, self.rebuilt, self.results = guards, rebuilt, []
+        self.arguments.guards, self.rebuilt, self.results = guards, rebuilt, []
         self.shape, self.single = shape, shape is missing
         self.plain = not found and isinstance(shape, (int, float, complex, str, bytes, type(None)))
         self.flat = type(shape) is tuple and all(part is missing for part in shape)
@@ -698,34 +640,8 @@ cdef class Machine:
         cdef Variable v
         cdef dz_view w
         cdef PyObject *given = <PyObject *> args
-        cdef PyObject *a
-        cdef PyObject *expected
         cdef int i, k
-        if len(args) != self.nargs or modes() != self.mode or dz_flushes():
-            return False
-        for k in range(self.nargs):
-            a = PyTuple_GET_ITEM(given, k)
-            expected = PyList_GET_ITEM(<PyObject *> self.expected, k)
-            if self.kinds[k] == AS_VARIABLE:
-                if <PyObject *> Py_TYPE(a) != expected:
-                    return False
-            elif self.kinds[k] == AS_ARRAY:
-                if type(<object> a) is not np.ndarray:
-                    return False
-            elif a != expected and (self.kinds[k] == AS_OBJECT or not alike(<object> a, <object> expected)):
-                return False
-        for i in range(self.nvariables):
-            a = PyTuple_GET_ITEM(given, self.variables[i])
-            k = 0
-            while PyTuple_GET_ITEM(given, self.variables[k]) != a:
-                k += 1
-            if k != self.same[i]:
-                return False
-        if self.own is not None:
-            for position, v in self.own:
-                if args[position] is not v:
-                    return False
-        if self.guards and not holds(self.guards):
+        if dz_flushes() or not self.arguments.take(args):
             return False
         for k in range(self.naccess):
             at = &self.access[k]
@@ -737,7 +653,7 @@ cdef class Machine:
                 at.p = cnp.PyArray_BYTES(o)
                 continue
             v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(given, at.position))
-            if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> _replayed:
+            if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> replayed_function:
                 return False
             if at.slot < 0:
                 continue
@@ -843,7 +759,7 @@ cdef class Machine:
             a = self.names[k]
             v._name = a
         if m.created:
-            v._creator = <Function> _replayed
+            v._creator = <Function> replayed_function
             v.gen = m.generation
         return v
 
@@ -986,33 +902,28 @@ cdef inline object number_object(double x, bint scalar):
     return a
 
 
-cdef bint alike(object o, object expected) except -1:
-    """Whether o is of the class of `expected`, and equal to the bit."""
-    cdef double x, y
-    if type(o) is not type(expected):
-        return False
-    if type(o) is float:
-        x, y = o, expected
-        return x == y and signbit(x) == signbit(y) or (x != x and y != y)
-    return plain_key(o) == plain_key(expected)
-
-
 cdef class Dispatch:
-    """The base of captured functions: a call goes to a machine that takes it, or else to `_call`."""
+    """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""
     cdef public list _machines
+    cdef public list _calls
     cdef public object _f
 
     def __cinit__(self):
-        self._machines = []
+        self._machines, self._calls = [], []
 
     def __call__(self, *args, **kwargs):
         cdef Machine m
+        cdef Call c
         cdef object found
         if not kwargs and not traced():
             for m in self._machines:
                 found = m.replay(args)
                 if found is EAGER:
                     return self._f(*args)
+                if found is not NOT_TAKEN:
+                    return found
+            for c in self._calls:
+                found = c.replay(args)
                 if found is not NOT_TAKEN:
                     return found
         return self._call(args, kwargs)

@@ -160,9 +160,9 @@ cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const c
     return 0
 
 
-cdef Variable small_product(Variable x, Variable W, Variable b):
-    """x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector (or a matrix like the product), and all of it is small;
-    else None."""
+cdef bint small_product(Variable x, Variable W, Variable b, Variable y) except -1:
+    """Gives y, which has no value, x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector (or a matrix like the
+    product), and all of it is small; else False."""
     cdef dz_view xv, wv, bv
     cdef cnp.npy_intp shape[DZ_MAXDIM]
     cdef ptrdiff_t m, k, n, x0, x1, w0, w1
@@ -170,19 +170,17 @@ cdef Variable small_product(Variable x, Variable W, Variable b):
     cdef int i
     bv.p = NULL
     bv.nd = 0
-    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
-    cdef Variable y = new_variable(max(x.era, W.era) if b is None else max(x.era, W.era, b.era))
     if not view(x, &xv) or not view(W, &wv) or xv.nd < 2 or wv.nd != 2 or xv.dt != wv.dt:
-        return None
+        return False
     k = wv.shape[0]
     n = wv.shape[1]
     if xv.shape[xv.nd - 1] != k or xv.size == 0 or n == 0 or xv.size * n > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT \
             or (xv.nd > 2 and xv.strides != NULL) or not blas_steps(&xv, &x0, &x1) or not blas_steps(&wv, &w0, &w1):
-        return None
+        return False
     m = xv.size // k
     if b is not None and (not view(b, &bv) or bv.dt != wv.dt or bv.strides != NULL or not (
             (bv.nd == 1 and bv.shape[0] == n) or (bv.nd == 2 and xv.nd == 2 and bv.shape[0] == m and bv.shape[1] == n))):
-        return None
+        return False
     if xv.nd > 2:       # contiguous: the leading axes are rows
         x1 = dz_itemsize(xv.dt)
         x0 = k * x1
@@ -197,7 +195,7 @@ cdef Variable small_product(Variable x, Variable W, Variable b):
         dz_sum_rows(xv.dt, bv.p, 1, m * n, p, True)
     if dz_fpe_test():       # BLAS leaves flags that mean nothing
         dz_fpe_clear()
-    return y
+    return True
 
 
 cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) except -1:
@@ -291,8 +289,8 @@ cdef class MatMul(ArrayFunction):
     def forward(self, x, W):
         return product(x, W, "matmul")
 
-    def _again(self, x, W):
-        return multiply(x, W, "matmul")
+    cdef int compute(self, Variable y) except -1:
+        return small_product(self.in0, self.in1, None, y)
 
     def backward(self, gy):
         return graph_gradients(self.in0, self.in1, gy)
@@ -305,9 +303,10 @@ cdef class MatMul(ArrayFunction):
 
 
 cdef object multiply(Variable a, Variable b, str op):
-    cdef Variable y = small_product(a, b, None)
+    # y first: making a node may start a garbage collection, and what that runs may rebind the data that a view shows
+    cdef Variable y = new_variable(max(a.era, b.era))
     cdef object xa, wa
-    if y is not None:
+    if small_product(a, b, None, y):
         return recorded(MatMul.__new__(MatMul), 2, a, b, None, y)
     xa, wa = data_of(a), data_of(b)
     if xa is None or wa is None:
@@ -380,8 +379,8 @@ cdef class Linear(ArrayFunction):
     def forward(self, x, W, b=None):
         return affine(x, W, b)
 
-    def _again(self, x, W, b=None):
-        return linear(x, W, b)
+    cdef int compute(self, Variable y) except -1:
+        return small_product(self.in0, self.in1, self.in2 if self.nin > 2 else None, y)
 
     def backward(self, gy):
         cdef Variable xv = argument(self.in0, "linear"), wv = argument(self.in1, "linear")
@@ -429,8 +428,8 @@ def linear(x, W, b=None):
     cdef Variable xv = argument(x, "linear"), wv = argument(W, "linear"), bv = None, y
     if b is not None and not (isinstance(b, Variable) and (<Variable> b).v.p == NULL and (<Variable> b)._data is None):
         bv = argument(b, "linear")
-    y = small_product(xv, wv, bv)
-    if y is not None:
+    y = new_variable(max(xv.era, wv.era) if bv is None else max(xv.era, wv.era, bv.era))     # first, as in `multiply`
+    if small_product(xv, wv, bv, y):
         return recorded(Linear.__new__(Linear), 2 if bv is None else 3, xv, wv, bv, y)
     if bv is None:
         return call_native(Linear.__new__(Linear), (xv, wv), affine(data_of(xv), data_of(wv), None))

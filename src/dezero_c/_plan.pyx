@@ -17,14 +17,19 @@ import numpy as np
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.string cimport memcpy
 
+from dezero_c._calls cimport Arguments, arguments_of, grown, replayed_function
 from dezero_c._core cimport (
-    G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_raw_move, dz_typenum, dz_view, grad_variable, kernels, new_variable, output_reference, recording, seed, set_data_array,
-    set_inputs, show_into, swap_mode, view)
-from dezero_c._elementwise cimport evaluate_again, is_exact
+    ERA_CORE, G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
+    dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_typenum, dz_view, dz_view_object, grad_variable, kernels, modes,
+    new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
+from dezero_c._elementwise cimport evaluate_again, is_exact, operation
+from dezero_c._training cimport is_rule, step
 
-from dezero_c._core import Applied, Config, about, as_array, using_config
+from dezero_c._calls import CaptureError
+from dezero_c._core import Applied, Config, as_array, using_config
+from dezero_c._core import same as as_it_is
 
 cnp.import_array()
 dz_bind(kernels())
@@ -34,56 +39,40 @@ cdef extern from "Python.h":
     void PyMem_Free(void *)
     object PyWeakref_NewRef(object, PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
-    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
-    PyObject *PyCell_GET(PyObject *)
-    void PyErr_Clear()
+
+cdef extern from "generated/enum.h":
+    enum:
+        DZ_OP_ABS
+        DZ_OP_ADD
+        DZ_OP_DIV
+        DZ_OP_MUL
+        DZ_OP_NEG
+        DZ_OP_RECIPROCAL
+        DZ_OP_SQRT
+        DZ_OP_SQUARE
+        DZ_OP_SUB
+
+cdef enum:
+    INTO_MOST = 4096    # elements up to which a copy of the result takes less than NumPy's call
 
 cdef enum:
     ELEMENTWISE     # y: the value of f, an exact class of the table
     FORWARD         # extra: f's outputs; flag: the modes, as in the trace
-    AGAIN           # the same by the public function's own way
     EFFECT          # f.forward for what it does to its first input
     STEP            # f's step backwards; flag: gradients of its outputs are kept
     SEED            # y gets the gradient that a walk starts from
     SHOW            # y's gradient becomes the Variable z
     GRAD            # y's gradient is z, or none
-    DATA            # y gets z's data
+    DATA            # y gets z's data; flag: as an array
     CONSTANT        # y gets the array `extra`; flag: a copy of it
     CALL            # extra()
+    INTO            # f's value is written to y's array, or extra.forward does it; z is room for it
+    UPDATE          # the optimizer `extra` updates its parameters
 
-cdef tuple NAMES = ("elementwise", "forward", "again", "effect", "step", "seed", "show", "grad", "data", "constant", "call")
-
-ctypedef struct Instruction:
-    int kind
-    int flag
-    PyObject *f
-    PyObject *y
-    PyObject *z
-    PyObject *extra
+cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "into", "update")
 
 
 cdef set NONE = set()        # never changed
-
-
-class CaptureError(RuntimeError):
-    """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
-
-
-cdef class Replayed(Function):
-    """Stands for the creator of what a captured function gave: its graph stays in the plan."""
-
-    cdef object vjp_graph(self, list gys):
-        raise CaptureError("backward: this Variable was computed in a captured function, and its graph ended with the call; call "
-                           "backward inside of the function")
-
-    def forward(self, *xs):
-        raise CaptureError("this stands for a captured function, which cannot be called by its results")
-
-
-cdef Replayed _replayed = Replayed.__new__(Replayed)
-set_inputs(_replayed, ())
-_replayed.outs = []
-replayed = _replayed
 
 
 def drawing(Trace trace):
@@ -131,27 +120,11 @@ def end_graph(Trace trace):
             f.out0, f.outs = NULL, None
             for y in alive(event[3]):
                 if y is not None and y._creator is f:
-                    y._creator = _replayed
+                    y._creator = replayed_function
 
 
 cdef class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
-    cdef Instruction *code
-    cdef Py_ssize_t n, room
-    cdef readonly list lines        # the user's line of each instruction
-    cdef list own                   # the plan's Variables
-    cdef set addresses              # theirs
-    cdef set stands                 # those of arguments
-    cdef set fixed                  # those whose value stays from call to call
-    cdef list outside               # (Variable from outside, shape, dtype; None, None where it has no data)
-    cdef list pins                  # (Variable from outside, the array that it must have)
-    cdef list states                # (Variable from outside, whether it must have a gradient)
-    cdef list shown                 # Variables from outside whose gradient may be one of the plan's
-    cdef dict of                    # the plan's Variable for one of the trace, by id, while the plan is made
-    cdef readonly dict fresh        # what has left the plan in this run, by id of the plan's Variable
-    cdef readonly bint busy
-    cdef object __weakref__
-
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
         self.of, self.fresh, self.addresses, self.stands, self.fixed = {}, {}, set(), set(), set()
@@ -204,6 +177,13 @@ cdef class Plan:
             self.of[<size_t> <void *> v] = c
             self.own.append(c)
             self.addresses.add(<size_t> <void *> c)
+        return c
+
+    cdef Variable room_for(self, Variable v):
+        """A Variable of the plan's for values like v's."""
+        cdef Variable c = new_variable(v.era)
+        self.own.append(c)
+        self.addresses.add(<size_t> <void *> c)
         return c
 
     cdef object known(self, object v):
@@ -278,9 +258,9 @@ cdef class Plan:
                                        "Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
                 known.add(<size_t> <void *> event[2])
 
-    def build(self, Trace trace not None, set copied):
-        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time. Raises
-        CaptureError, having changed nothing, for what a plan cannot do."""
+    def build(self, Trace trace not None, set copied, decode):
+        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time; decode: tells what
+        a function of arrays is. Raises CaptureError, having changed nothing, for what a plan cannot do."""
         cdef Variable v, y, c
         cdef Function f
         cdef set changed = {<size_t> <void *> event[1].inputs[0] for event in trace.events if event[0] == "effect"}
@@ -300,7 +280,11 @@ cdef class Plan:
                     xs.append(c)
                 set_inputs(f, tuple(xs))
                 if kind == "effect":
-                    self.add(EFFECT, f, None, None, None, False, line)
+                    g = operation_of(f, xs, event[2], data_of(event[2][0]), decode)
+                    if g is None:
+                        self.add(EFFECT, f, None, None, None, False, line)
+                    else:
+                        self.add(INTO, g, xs[0], self.room_for(event[2][0]), f, False, line)
                     continue
                 made = alive(event[3])
                 ys = [None if y is None else self.mine(y, False) for y in made]
@@ -309,14 +293,20 @@ cdef class Plan:
                     f.out0 = <PyObject *> ys[0]
                 for c, y in zip(ys, made):
                     if y is not None and y._creator is f:
-                        y._creator = _replayed
+                        y._creator = replayed_function
                         c._creator = f
                 if len(ys) == 1 and is_exact(f):
                     self.add(ELEMENTWISE, f, ys[0], None, None, event[4], line)
                 else:
                     if hasattr(f, "_redraw") and not event[5]:       # random numbers: as many, in the same order
                         self.add(CALL, None, None, None, f._redraw, False, line)
-                    self.add(AGAIN if f.native and hasattr(f, "_again") else FORWARD, f, None, None, tuple(ys), event[4], line)
+                    g = operation_of(f, xs, event[2], data_of(made[0]), decode) if len(ys) == 1 and made[0] is not None else None
+                    if g is not None:
+                        self.add(ELEMENTWISE, g, ys[0], None, None, event[4], line)
+                    elif type(f) is Applied and (f.given is as_it_is or f.given is np.asarray) and len(ys) == 1:
+                        self.add(DATA, None, ys[0], xs[0], None, True, line)
+                    else:
+                        self.add(FORWARD, f, None, None, tuple(ys), event[4], line)
                     if len(ys) > 1:
                         f.outs = [r if c is None else several(c, r) for c, r in zip(ys, event[3])]
             elif kind == "const":
@@ -368,7 +358,11 @@ cdef class Plan:
                         self.shown.append(v)
                     self.add(SHOW, None, y, self.mine(g, False), None, False, line)
             elif kind == "call":
-                self.add(CALL, None, None, None, event[1], False, line)
+                target = getattr(event[1], "__self__", None)
+                if target is not None and is_rule(target) and event[1].__name__ == "update":
+                    self.add(UPDATE, None, None, None, target, False, line)
+                else:
+                    self.add(CALL, None, None, None, event[1], False, line)
             elif kind == "pinned":
                 self.pins.append((event[1], data_of(event[1])))
                 outside[<size_t> <void *> event[1]] = event[1]
@@ -382,11 +376,12 @@ cdef class Plan:
         """The plan's Variables for `results`, None for one from outside. The last step of making: the trace's are forgotten."""
         found = [self.of.get(<size_t> <void *> v) for v in results]
         self.of = None
+        self.inner = [v for v in self.own if <size_t> <void *> v not in self.stands]
         return found
 
     # ---- running
 
-    def fits(self):
+    cpdef bint fits(self) except -1:
         """Whether what the plan uses from outside is as it was: shapes, dtypes, pinned arrays, gradients that are there or
         not."""
         cdef Variable v
@@ -423,15 +418,15 @@ cdef class Plan:
         self.fresh = {}
         self.busy = False
 
-    def run(self):
+    cpdef run(self):
         """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
         cdef signed char before
         cdef Variable v
         self.fresh = {}
         before = swap_mode(0)
         try:
-            for v in self.own:
-                if v.gstate != G_NONE and <size_t> <void *> v not in self.stands:
+            for v in self.inner:
+                if v.gstate != G_NONE:
                     drop_grad(v)
             self.execute()
         finally:
@@ -446,7 +441,7 @@ cdef class Plan:
         cdef Function f
         cdef Variable y, z
         cdef object r
-        cdef int training = Config.train
+        cdef int training = modes() >> 1
         for i in range(self.n):
             at = &self.code[i]
             if at.kind == ELEMENTWISE:
@@ -455,13 +450,20 @@ cdef class Plan:
                 evaluate_again(<Function> at.f, y)
             elif at.kind == STEP:
                 backward_step(<Function> at.f, at.flag, False)
-            elif at.kind == FORWARD or at.kind == AGAIN:
+            elif at.kind == FORWARD:
                 f = <Function> at.f
                 if (at.flag >> 1) != training:
                     with using_config("train", not training):
-                        self.forward(f, <tuple> at.extra, at.kind, at.flag & 1)
+                        self.forward(f, <tuple> at.extra, at.flag & 1)
                 else:
-                    self.forward(f, <tuple> at.extra, at.kind, at.flag & 1)
+                    self.forward(f, <tuple> at.extra, at.flag & 1)
+            elif at.kind == INTO:
+                if not write_into(<Function> at.f, <Variable> at.y, <Variable> at.z):
+                    f = <Function> at.extra
+                    f.forward(*[data_of(v) for v in inputs(f)])
+            elif at.kind == UPDATE:
+                if not step(<object> at.extra):
+                    (<object> at.extra).update()
             elif at.kind == EFFECT:
                 f = <Function> at.f
                 f.forward(*[data_of(v) for v in inputs(f)])
@@ -487,7 +489,8 @@ cdef class Plan:
                     y._grad = <Variable> at.z
                     y.gstate = G_SHOWN
             elif at.kind == DATA:
-                set_data_array(<Variable> at.y, data_of(<Variable> at.z))
+                r = data_of(<Variable> at.z)
+                set_data_array(<Variable> at.y, np.asarray(r) if at.flag and not isinstance(r, np.ndarray) else r)
             elif at.kind == CONSTANT:
                 r = None if at.extra == NULL else <object> at.extra
                 set_data_array(<Variable> at.y, r.copy() if at.flag else r)
@@ -497,18 +500,14 @@ cdef class Plan:
                 swap_mode(0)
         return 0
 
-    cdef int forward(self, Function f, tuple ys, int how, int graph) except -1:
+    cdef int forward(self, Function f, tuple ys, int graph) except -1:
         cdef object r
-        cdef Variable y, z
-        if how == AGAIN:
-            z = f._again(*inputs(f))
+        cdef Variable y
+        if f.native and len(ys) == 1:
             y = <Variable> ys[0]
             set_data_array(y, None)
-            if z.v.p != NULL:
-                dz_raw_move(&y.v, &z.v)
-            else:
-                y._data = z._data
-            return 0
+            if f.compute(y):
+                return 0
         swap_mode(graph)
         r = f.forward(*[data_of(v) for v in inputs(f)])
         swap_mode(0)
@@ -551,7 +550,7 @@ cdef class Plan:
             h._grad = self.leave(<Variable> a) if isinstance(a, Variable) else a
             h.gstate = G_SHOWN
         if v._creator is not None:
-            h._creator = _replayed
+            h._creator = replayed_function
             h.gen = v.gen
         self.fresh[<size_t> <void *> v] = h
         return h
@@ -564,9 +563,7 @@ cdef class Plan:
 
     def take_back(self, Variable stand not None, Variable v not None):
         """Moves them back."""
-        exchange(v, stand)
-        if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
-            v._grad = self.leave(v._grad)
+        taken_back(self, stand, v)
 
     def listing(self):
         """(kind, operation, file and line) of each instruction."""
@@ -576,6 +573,101 @@ cdef class Plan:
             name = "" if self.code[i].f == NULL else type(<object> self.code[i].f).__name__
             out.append((NAMES[self.code[i].kind], name, self.lines[i]))
         return out
+
+
+# ---- a call that is replayed by a plan
+
+cdef enum:
+    R_NODE          # a part of the result is a Variable of the plan,
+    R_NODE_DATA     # the array of one,
+    R_ARGUMENT      # an argument,
+    R_DATA          # the array of one,
+    R_OUTSIDE       # a Variable from outside,
+    R_OUTSIDE_DATA  # or the array of one
+
+cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not one for a program
+
+
+cdef class Call:
+    """A plan with what it asks of a call and how it is connected with its arguments and results. Made by `call_of`."""
+    cdef object replay(self, tuple args):
+        """What the call gives, or NOT_TAKEN, having changed nothing."""
+        cdef Plan plan = self.plan
+        cdef Variable stand
+        cdef int given = 0, position, kind
+        cdef list values
+        if plan.busy or not self.arguments.take(args) or not self.arguments.shaped(args) or not plan.fits():
+            return NOT_TAKEN
+        plan.busy = True
+        try:
+            try:
+                for position, stand in self.stands:
+                    exchange(stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                    given += 1
+                for position, stand in self.holders:
+                    set_data_array(stand, <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                plan.run()
+                values = []
+                for kind, what in self.results:
+                    if kind == R_NODE:
+                        if self.single:
+                            return plan.leave(<Variable> what)
+                        values.append(plan.leave(<Variable> what))
+                    elif kind == R_NODE_DATA:
+                        values.append(data_of(plan.leave(<Variable> what)))
+                    else:
+                        values.append(None)
+            finally:
+                for position, stand in self.stands[:given] if given < len(self.stands) else self.stands:
+                    taken_back(plan, stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                for position, stand in self.holders:
+                    set_data_array(stand, None)
+            for position, (kind, what) in enumerate(self.results):
+                if kind == R_ARGUMENT:
+                    values[position] = args[what]
+                elif kind == R_DATA:
+                    values[position] = data_of(<Variable> args[what])
+                elif kind == R_OUTSIDE:
+                    values[position] = what
+                elif kind == R_OUTSIDE_DATA:
+                    values[position] = data_of(<Variable> what)
+        finally:
+            plan.fresh = {}
+            plan.busy = False
+        if self.single:
+            return values[0]
+        return tuple(values) if self.flat else self.rebuilt(self.shape, values)
+
+
+def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list holders, list found, shape, missing, rebuilt,
+            list guards):
+    """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
+
+    args: those that it was traced with; static: positions that count by what they are; own: indices, among the Variables in args,
+    of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
+    each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
+    see `holds`."""
+    cdef Call call = Call.__new__(Call)
+    cdef list variables = [k for k in range(len(args)) if k not in static and isinstance(args[k], Variable)]
+    cdef list arrays = [k for k in range(len(args)) if k not in static and isinstance(args[k], np.ndarray)]
+    call.arguments = arguments_of(args, static, [variables[k] for k in own])
+    if call.arguments is None:
+        return None
+    call.arguments.guards = guards
+    call.plan, call.rebuilt, call.shape = plan, rebuilt, shape
+    call.stands = [(variables[k], stand) for k, stand in stands]
+    call.holders = list(zip(arrays, holders, strict=True))
+    call.single = shape is missing
+    call.flat = type(shape) is tuple and all([part is missing for part in shape])
+    call.results = []
+    for leaf in found:
+        if leaf.kind == "argument":
+            call.results.append((R_DATA if leaf.array else R_ARGUMENT, variables[leaf.what]))
+        elif leaf.kind == "node":
+            call.results.append((R_NODE_DATA if leaf.array else R_NODE, leaf.what))
+        else:
+            call.results.append((R_OUTSIDE_DATA if leaf.array else R_OUTSIDE, leaf.what))
+    return call
 
 
 # ---- what two traces are compared by
@@ -629,111 +721,57 @@ cdef object parameters_key(object given):
     return [(type(o), repr(o)) for o in given]
 
 
-# ---- which plan a call is for
-
-cdef object PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
-
-
-def call_key(tuple args, dict kwargs, frozenset static, list variables, list arrays, list held):
-    """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
-    Variables and ndarrays among them, in order, and the objects that are in the key by identity. static: places and names of
-    arguments that count by what they are."""
-    cdef list key = [recording(), Config.train]
-    cdef Py_ssize_t k
-    cdef object o
-    for k in range(len(args)):
-        o = args[k]
-        key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held))
-    if kwargs:
-        for name in sorted(kwargs):
-            key.append((name, fixed_key(kwargs[name], held) if name in static else key_of(kwargs[name], variables, arrays, held)))
-    return tuple(key)
+# NumPy's functions whose result every processor rounds alike, which the kernels' is to the bit.
+EXACT = {"add": DZ_OP_ADD, "subtract": DZ_OP_SUB, "multiply": DZ_OP_MUL, "divide": DZ_OP_DIV, "negative": DZ_OP_NEG,
+         "absolute": DZ_OP_ABS, "sqrt": DZ_OP_SQRT, "square": DZ_OP_SQUARE, "reciprocal": DZ_OP_RECIPROCAL}
 
 
-cdef bint grown(Variable v) noexcept:
-    """Whether v has a graph of its own."""
-    return v._creator is not None and v._creator is not _replayed
-
-
-cdef object key_of(object o, list variables, list arrays, list held):
-    if isinstance(o, Variable):
-        variables.append(o)
-        return place_among(variables, o), type(o), about(o), grown(<Variable> o)
-    if isinstance(o, np.ndarray):
-        arrays.append(o)
-        return "array", place_among(arrays, o), type(o), o.shape, o.dtype
-    if isinstance(o, (tuple, list)):
-        return type(o), tuple([key_of(x, variables, arrays, held) for x in o])
-    if isinstance(o, dict):
-        return dict, tuple([(k_, key_of(x, variables, arrays, held)) for k_, x in o.items()])
-    return fixed_key(o, held)
-
-
-cdef Py_ssize_t place_among(list found, object o) except -1:
-    """The place of o in a list that it is in."""
-    cdef Py_ssize_t k = 0
-    while found[k] is not o:
-        k += 1
-    return k
-
-
-def plain_key(o):
-    """What a number, a string or None is the same by; None for anything else."""
-    return (type(o), repr(o)) if type(o) in PLAIN or isinstance(o, np.generic) else None     # 0.0 is not -0.0, and nan is nan
-
-
-cdef object fixed_key(object o, list held):
-    cdef object key = plain_key(o)
-    if key is not None:
-        return key
-    held.append(o)
-    return type(o), id(o)
-
-
-cdef object MISSING = object()
-
-
-def cell_of(cell):
-    """What a closure's cell holds; an object of our own where it is empty."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return MISSING
-
-
-cpdef bint holds(list guards) except -1:
-    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
-    cdef tuple guard
-    cdef PyObject *space
-    cdef PyObject *now
-    cdef object value, o
-    for guard in guards:
-        space = PyTuple_GET_ITEM(<PyObject *> guard, 0)
-        if isinstance(<object> space, dict):
-            now = PyDict_GetItemWithError(space, PyTuple_GET_ITEM(<PyObject *> guard, 1))
-            if now == NULL:
-                PyErr_Clear()
+cdef Function operation_of(Function f, list xs, tuple before, object value, decode):
+    """NumPy's function of arrays f as an operation on the Variables xs, where its kernel gives the same bits: of whole arrays of
+    one dtype, and Python's numbers beside them. before: the Variables of the trace; value: what it gave, or is written to."""
+    cdef Function g
+    cdef dz_view w
+    cdef list operands
+    cdef object o, a
+    cdef int op
+    if type(f) is not Applied or not isinstance(value, np.ndarray) or not dz_view_object(<PyObject *> value, &w) or w.nd == 0:
+        return None
+    what, told_operands = decode(f.given)
+    if what not in EXACT or not told_operands:
+        return None
+    operands = []
+    for o in told_operands:
+        if isinstance(o, tuple):
+            a = data_of(before[o[0]])
+            if not isinstance(a, np.ndarray) or a.dtype != value.dtype:
+                return None
+            operands.append(xs[o[0]])
         else:
-            now = PyCell_GET(space)
-        if now == PyTuple_GET_ITEM(<PyObject *> guard, 2):
-            continue
-        value, o = guard[2], MISSING if now == NULL else <object> now
-        if o is not value and not (type(o) in PLAIN and plain_key(o) == plain_key(value)
-                                   or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
-            return False
-    return True
+            operands.append(wrap(o, w.dt, ERA_CORE))
+    op = EXACT[what]
+    g = operation(op)
+    if g.op != op or len(operands) != dz_ops[op].nin:
+        return None
+    set_inputs(g, tuple(operands))
+    return g
 
 
-cdef bint alike_tuples(tuple a, tuple b) except -1:
-    """Whether two tuples have the same objects, or equal numbers and strings."""
-    cdef Py_ssize_t k
-    if len(a) != len(b):
+cdef bint write_into(Function g, Variable target, Variable room) except -1:
+    """Writes g's value, computed in `room`, to the target's array. False, having changed nothing, where NumPy is to do it: what
+    is large, lies otherwise, or cannot be written to."""
+    cdef dz_view w, v
+    if not view(target, &w) or w.strides != NULL or w.size > INTO_MOST \
+            or target.v.p == NULL and not (type(target._data) is np.ndarray and cnp.PyArray_ISWRITEABLE(target._data)):
         return False
-    for k in range(len(a)):
-        if a[k] is b[k] or type(a[k]) in PLAIN and plain_key(a[k]) == plain_key(b[k]):
-            continue
-        if not (type(a[k]) is tuple and type(b[k]) is tuple and alike_tuples(a[k], b[k])):
-            return False
+    set_data_array(room, None)
+    try:
+        evaluate_again(g, room)
+    except (FloatingPointError, Warning):       # NumPy writes before it says so
+        return False
+    if not view(target, &w) or not view(room, &v) or v.strides != NULL or w.strides != NULL or v.dt != w.dt \
+            or not dz_same_shape(&v, &w):
+        return False
+    memcpy(<char *> w.p, v.p, <size_t> (w.size * dz_itemsize(w.dt)))
     return True
 
 
@@ -770,6 +808,13 @@ cdef set array_ids(object o, set found):
         for each in o:
             array_ids(each, found)
     return found
+
+
+cdef int taken_back(Plan plan, Variable stand, Variable v) except -1:
+    exchange(v, stand)
+    if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
+        v._grad = plan.leave(v._grad)
+    return 0
 
 
 cdef int exchange(Variable to, Variable source) except -1:

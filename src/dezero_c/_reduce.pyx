@@ -189,8 +189,8 @@ cdef class Sum(Reduction):
     def forward(self, x):
         return array_sum(x, self.axis, self.keepdims)
 
-    def _again(self, x):
-        return sum(x, self.axis, self.keepdims)
+    cdef int compute(self, Variable y) except -1:
+        return total(self.in0, self.axis, self.keepdims, False, y)
 
     def backward(self, gy):
         return self.stretched(gy)
@@ -250,17 +250,16 @@ cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *
     return True
 
 
-cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
-    """The sum, or the mean; None where lies_along says no. In NumPy's order, as far as dz_sum_rows has it, the mean as in
+cdef bint total(Variable v, object axis, bint keepdims, bint divided, Variable y) except -1:
+    """Gives y, which has no value, the sum, or the mean; False where lies_along says no. In NumPy's order, as far as dz_sum_rows has it, the mean as in
     mean_array."""
     cdef dz_view w
     cdef Along a
     cdef Py_ssize_t k, step, item
     cdef double share
     cdef char *p
-    cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
     if not lies_along(v, &w, axis, keepdims, &a):
-        return None
+        return False
     item = dz_itemsize(w.dt)
     p = new_value(y, w.dt, a.nd, a.shape, a.rest)
     if a.last:
@@ -276,17 +275,22 @@ cdef Variable total(Variable v, object axis, bint keepdims, bint divided):
                 (<double *> p)[k] *= share
             else:
                 (<float *> p)[k] *= <float> share
-    return y
+    if dz_fpe_test():
+        dz_fpe_clear()
+        if divided:
+            mean_array(data_of(v), axis, keepdims)      # for NumPy's warnings
+        else:
+            data_of(v).sum(axis=axis)
+    return True
 
 
-cdef Variable extreme(Variable v, object axis, bint keepdims, bint largest):
-    """The largest or smallest value; None where lies_along says no, and where NumPy's loop is faster."""
+cdef bint extreme(Variable v, object axis, bint keepdims, bint largest, Variable y) except -1:
+    """Gives y, which has no value, the largest or smallest one; False where lies_along says no, and where NumPy's loop is faster."""
     cdef dz_view w
     cdef Along a
     cdef char *p
-    cdef Variable y = new_variable(v.era)   # before the view, as above
     if not lies_along(v, &w, axis, keepdims, &a) or a.outer > 1 or (a.last and w.size >= LARGE):
-        return None
+        return False
     p = new_value(y, w.dt, a.nd, a.shape, a.rest)
     if a.last:
         (dz_max_cols if largest else dz_min_cols)(w.dt, a.rest, a.n, w.p, p)
@@ -294,7 +298,7 @@ cdef Variable extreme(Variable v, object axis, bint keepdims, bint largest):
         (dz_max_rows if largest else dz_min_rows)(w.dt, a.n, a.rest, w.p, p)
     if dz_fpe_test():       # comparing with nan, of which NumPy says nothing
         dz_fpe_clear()
-    return y
+    return True
 
 
 def sum(x, axis=None, keepdims=False):
@@ -304,11 +308,8 @@ def sum(x, axis=None, keepdims=False):
     float32 is at least as exact as NumPy's
     pairwise sum along every axis, float64 rounded as NumPy's. Raises ValueError (AxisError) for an axis that x does not have.
     """
-    cdef Variable v = argument(x, "sum"), y = total(v, axis, keepdims, False)
-    if y is not None:
-        if dz_fpe_test():
-            dz_fpe_clear()
-            data_of(v).sum(axis=axis)
+    cdef Variable v = argument(x, "sum"), y = new_variable(v.era)     # before a view of v: it may start a garbage collection
+    if total(v, axis, keepdims, False, y):
         return call_native(Sum(axis, keepdims), (v,), y)
     if isinstance(axis, list):
         axis = tuple(axis)
@@ -322,8 +323,8 @@ cdef class Mean(Reduction):
     def forward(self, x):
         return mean_array(x, self.axis, self.keepdims)
 
-    def _again(self, x):
-        return mean(x, self.axis, self.keepdims)
+    cdef int compute(self, Variable y) except -1:
+        return total(self.in0, self.axis, self.keepdims, True, y)
 
     cdef double share(self):
         cdef tuple shape = self.in0.shape
@@ -363,11 +364,8 @@ def mean(x, axis=None, keepdims=False):
     """
     cdef Variable v = argument(x, "mean")
     cdef Mean f = Mean(axis, keepdims)
-    cdef Variable y = total(v, axis, keepdims, True)
-    if y is not None:
-        if dz_fpe_test():
-            dz_fpe_clear()
-            mean_array(data_of(v), axis, keepdims)
+    cdef Variable y = new_variable(v.era)   # first, as above
+    if total(v, axis, keepdims, True, y):
         return call_native(f, (v,), y)
     normal_axes(axis, v.shape, "mean")
     return run(f, (v,))
@@ -396,8 +394,8 @@ cdef class Max(Reduction):
     def forward(self, x):
         return x.max(axis=self.axis, keepdims=self.keepdims)
 
-    def _again(self, x):
-        return max(x, self.axis, self.keepdims, ties=self.ties)
+    cdef int compute(self, Variable y) except -1:
+        return extreme(self.in0, self.axis, self.keepdims, True, y)
 
     cdef object again(self):
         return max(self.in0, self.axis, self.keepdims, ties=self.ties)
@@ -421,8 +419,8 @@ cdef class Min(Max):
     def forward(self, x):
         return x.min(axis=self.axis, keepdims=self.keepdims)
 
-    def _again(self, x):
-        return min(x, self.axis, self.keepdims, ties=self.ties)
+    cdef int compute(self, Variable y) except -1:
+        return extreme(self.in0, self.axis, self.keepdims, False, y)
 
     cdef object again(self):
         return min(self.in0, self.axis, self.keepdims, ties=self.ties)
@@ -437,9 +435,11 @@ def max(x, axis=None, keepdims=False, *, ties="whole"):
     for an axis that x does not have, TypeError for complex numbers.
     """
     cdef Variable v = argument(x, "max")
-    cdef Variable y = extreme(v, axis, keepdims, True)
+    cdef Variable y = new_variable(v.era)   # first, as above
     cdef Max f = Max(axis, keepdims, ties)
-    return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max") if y is None else y)
+    if extreme(v, axis, keepdims, True, y):
+        return call_native(f, (v,), y)
+    return call_native(f, (v,), reduced(data_of(v).max, v, f.axis, keepdims, "max"))
 
 
 def min(x, axis=None, keepdims=False, *, ties="whole"):
@@ -450,9 +450,11 @@ def min(x, axis=None, keepdims=False, *, ties="whole"):
     nothing to choose from and for another `ties`, AxisError for an axis that x does not have, TypeError for complex numbers.
     """
     cdef Variable v = argument(x, "min")
-    cdef Variable y = extreme(v, axis, keepdims, False)
+    cdef Variable y = new_variable(v.era)   # first, as above
     cdef Min f = Min(axis, keepdims, ties)
-    return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min") if y is None else y)
+    if extreme(v, axis, keepdims, False, y):
+        return call_native(f, (v,), y)
+    return call_native(f, (v,), reduced(data_of(v).min, v, f.axis, keepdims, "min"))
 
 
 cdef class Prod(Reduction):

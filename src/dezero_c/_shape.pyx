@@ -19,7 +19,7 @@ from dezero_c._arrays cimport argument
 from dezero_c._core cimport (
     DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, call_native, data_of, drop_grad, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
     dz_itemsize, dz_map, dz_map_sum, dz_ops, dz_same_shape, dz_stretch, dz_typenum, dz_view, dz_view_object, grad_target,
-    grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, share_grad, view)
+    grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, set_data_array, share_grad, view)
 from dezero_c._elementwise cimport summed_axes
 
 from dezero_c import _core
@@ -103,6 +103,13 @@ cdef class Reshape(Function):
     def forward(self, x):
         return x.reshape(self.shape)
 
+    cdef int compute(self, Variable y) except -1:
+        cdef object a = data_of(self.in0)
+        if not isinstance(a, np.ndarray):
+            return 0
+        set_data_array(y, (<cnp.ndarray> a).reshape(self.shape))
+        return 1
+
     def backward(self, gy):
         return reshape(gy, self.in0.shape)
 
@@ -167,6 +174,13 @@ cdef class Transpose(Function):
             for i, axis in enumerate(self.axes):
                 back[axis % nd] = i
         return back
+
+    cdef int compute(self, Variable y) except -1:
+        cdef object a = data_of(self.in0)
+        if not isinstance(a, np.ndarray):
+            return 0
+        set_data_array(y, (<cnp.ndarray> a).transpose(self.axes))
+        return 1
 
     def backward(self, gy):
         return transpose(gy, tuple(self.inverse(self.in0.ndim)))
@@ -286,8 +300,8 @@ cdef class SumTo(Function):
     def forward(self, x):
         return sum_to_array(x, self.shape)
 
-    def _again(self, x):
-        return unbroadcast(x, self.shape)
+    cdef int compute(self, Variable y) except -1:
+        return sums(self.in0, self.shape, y)
 
     def backward(self, gy):
         return broadcast_to(gy, self.in0.shape)
@@ -334,8 +348,8 @@ def unbroadcast(x, shape):
     cdef Variable v = argument(x, "sum_to"), y
     if v.shape == shape:
         return v
-    y = sums(v, shape)
-    return call_native(SumTo(shape), (v,), sum_to_array(data_of(v), shape) if y is None else y)
+    y = new_variable(v.era)     # before a view of v: making a node may start a garbage collection
+    return call_native(SumTo(shape), (v,), y if sums(v, shape, y) else sum_to_array(data_of(v), shape))
 
 
 def sum_to(x, shape):
@@ -347,30 +361,29 @@ def sum_to(x, shape):
     return unbroadcast(v, shape) if fits_to(v.shape, shape) else leading_sums(v, shape)
 
 
-cdef Variable sums(Variable v, tuple shape):
-    """The sum in the node; None where no kernel takes it."""
+cdef bint sums(Variable v, tuple shape, Variable y) except -1:
+    """Gives y, which has no value, the sum; False where no kernel takes it: y's value is to be set then."""
     cdef dz_view w, t
     cdef cnp.npy_intp st[DZ_MAXDIM]
     cdef cnp.npy_intp lengths[DZ_MAXDIM]
     cdef int k
-    cdef Variable y = new_variable(v.era)       # before the view: making a node may start a garbage collection
     t.nd = lengths_of(shape, lengths)
     if t.nd < 0 or not view(v, &w) or w.size == 0 or t.nd > w.nd:
-        return None
+        return False
     t.dt = w.dt
     t.shape = lengths
     t.strides = NULL
     t.size = 1
     if not dz_stretch(&t, w.nd, w.shape, st):   # before their product, which is w.size at most then
-        return None
+        return False
     for k in range(t.nd):
         t.size *= lengths[k]
     if not add_sums(&w, &t, new_value(y, t.dt, t.nd, t.shape, t.size), False):
-        return None
+        return False
     if dz_fpe_test():
         dz_fpe_clear()
         sum_to_array(data_of(v), shape)
-    return y
+    return True
 
 
 _core.register_methods(reshape=reshape, transpose=transpose, broadcast_to=broadcast_to, sum_to=unbroadcast)

@@ -99,15 +99,14 @@ cdef class AlongAxis(ArrayFunction):
         kernel(dt, outer, n, inner, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(y))
         return np.ascontiguousarray(np.moveaxis(y, -1, self.axis)) if moved else y
 
-    cdef Variable in_node(self, Variable v, forward_kernel kernel):
-        """What the kernel gives where v's value lies; None where along_axis has more to do."""
+    cdef bint in_node(self, Variable v, forward_kernel kernel, Variable y) except -1:
+        """Gives y, which has none, the value that the kernel gives where v's lies; False where along_axis has more to do."""
         cdef dz_view w
         cdef Py_ssize_t outer, n, inner
-        cdef Variable y = new_variable(v.era)   # before the view: making a node may start a garbage collection
         if not view(v, &w) or w.strides != NULL or w.size == 0 or self.extents(w.nd, w.shape, &outer, &n, &inner):
-            return None
+            return False
         kernel(w.dt, outer, n, inner, w.p, new_value(y, w.dt, w.nd, w.shape, w.size))
-        return y
+        return True
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef dz_view xv, yv, gv
@@ -158,8 +157,8 @@ cdef class Softmax(AlongAxis):
     """Softmax(axis=1)\n--\n
     The class behind `softmax`: `Softmax(axis)(x)`."""
 
-    def _again(self, x):
-        return softmax(x, self.axis)
+    cdef int compute(self, Variable y) except -1:
+        return self.in_node(self.in0, dz_softmax, y)
 
     def forward(self, x):
         if x.dtype.kind in "iub":
@@ -189,8 +188,8 @@ def softmax(x, axis=1):
     """
     cdef Variable v = along(x, axis, "softmax")
     cdef Softmax f = Softmax(axis)
-    cdef Variable y = f.in_node(v, dz_softmax)
-    return run(f, (v,)) if y is None else recorded(f, 1, v, None, None, y)
+    cdef Variable y = new_variable(v.era)   # before a view of v: making a node may start a garbage collection
+    return recorded(f, 1, v, None, None, y) if f.in_node(v, dz_softmax, y) else run(f, (v,))
 
 
 def softmax_simple(x, axis=1):
@@ -203,8 +202,8 @@ cdef class LogSoftmax(AlongAxis):
     """LogSoftmax(axis=1)\n--\n
     The class behind `log_softmax`: `LogSoftmax(axis)(x)`."""
 
-    def _again(self, x):
-        return log_softmax(x, self.axis)
+    cdef int compute(self, Variable y) except -1:
+        return self.in_node(self.in0, dz_log_softmax, y)
 
     def forward(self, x):
         if x.dtype.kind in "iub":
@@ -232,8 +231,8 @@ def log_softmax(x, axis=1):
     """
     cdef Variable v = along(x, axis, "log_softmax")
     cdef LogSoftmax f = LogSoftmax(axis)
-    cdef Variable y = f.in_node(v, dz_log_softmax)
-    return run(f, (v,)) if y is None else recorded(f, 1, v, None, None, y)
+    cdef Variable y = new_variable(v.era)   # first, as above
+    return recorded(f, 1, v, None, None, y) if f.in_node(v, dz_log_softmax, y) else run(f, (v,))
 
 
 cdef object labels(object t, object x, str op, bint some=True):
@@ -285,19 +284,18 @@ cdef const ptrdiff_t *plain_labels(Variable t, const dz_view *x) noexcept:
     return p
 
 
-cdef Variable cross_entropy_value(Variable x, Variable t):
-    """The loss, where x is a matrix that kernels take and the labels are plain; else None."""
+cdef bint cross_entropy_value(Variable x, Variable t, Variable y) except -1:
+    """Gives y, which has no value, the loss, where x is a matrix that kernels take and the labels are plain; else False."""
     cdef dz_view xv
     cdef const ptrdiff_t *labels
     cdef char *room
     cdef char *picked
     cdef ptrdiff_t item
-    cdef Variable y = new_variable(max(x.era, t.era))
     if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0:
-        return None
+        return False
     labels = plain_labels(t, &xv)
     if labels == NULL:
-        return None
+        return False
     item = dz_itemsize(xv.dt)
     room = <char *> PyMem_Malloc((dz_softmax_room(xv.shape[1]) + xv.shape[0]) * item)
     if room == NULL:
@@ -313,15 +311,15 @@ cdef Variable cross_entropy_value(Variable x, Variable t):
     if dz_fpe_test():
         dz_fpe_clear()
         np.exp(data_of(x))      # nan and inf among the scores: warnings as NumPy gives them
-    return y
+    return True
 
 
 cdef class SoftmaxCrossEntropy(ArrayFunction):
     """SoftmaxCrossEntropy()\n--\n
     The class behind `softmax_cross_entropy`: `SoftmaxCrossEntropy()(x, t)`."""
 
-    def _again(self, x, t):
-        return softmax_cross_entropy(x, t)
+    cdef int compute(self, Variable y) except -1:
+        return cross_entropy_value(self.in0, self.in1, y)
 
     def forward(self, x, t):
         cdef object index = labels(t, x, "softmax_cross_entropy"), rows, room, picked
@@ -485,8 +483,8 @@ def softmax_cross_entropy(x, t, *, weight=None, ignore_label=None, label_smoothi
             or <double> label_smoothing != 0:
         real_valued(xv, "softmax_cross_entropy")
         return chosen_cross_entropy(xv, tv, weight, ignore_label, label_smoothing, reduction)
-    y = cross_entropy_value(xv, tv)
-    if y is not None:
+    y = new_variable(max(xv.era, tv.era))
+    if cross_entropy_value(xv, tv, y):
         return recorded(SoftmaxCrossEntropy.__new__(SoftmaxCrossEntropy), 2, xv, tv, None, y)
     return run(SoftmaxCrossEntropy(), (floating(real_valued(xv, "softmax_cross_entropy")), tv))
 

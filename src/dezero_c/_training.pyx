@@ -7,8 +7,11 @@ not take (other dtypes, a gradient that broadcasts, memory that is not contiguou
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
+from libc.math cimport pow, sqrt
+from libc.stdlib cimport calloc, free
 
 from dezero_c._core cimport (
     Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, has_grad, kernels,
@@ -33,13 +36,70 @@ cdef extern from "families/optim.h":
         DZ_ADAM
     void dz_update(int, int, ptrdiff_t, char *, const char *, char *, char *, const double *) noexcept nogil
 
+cdef enum:
+    COEFFICIENTS = 5
+
 RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagrad": DZ_ADAGRAD, "rmsprop": DZ_RMSPROP,
          "adadelta": DZ_ADADELTA, "adam": DZ_ADAM}
 
 
 # ---- a layer's parameters ---------------------------------------------------------------------------------------------
 
-cdef int gather(object layer, list found, set seen) except -1:
+@cython.final
+cdef class Seen:
+    """Objects by their addresses: a user's layer may define == and hash."""
+    cdef size_t *table
+    cdef Py_ssize_t n, mask
+    cdef size_t few[64]
+
+    def __cinit__(self):
+        self.table = self.few
+        self.mask = 63
+
+    def __dealloc__(self):
+        if self.table != self.few:
+            free(self.table)
+
+    cdef bint has(self, PyObject *o) noexcept:
+        cdef size_t key = <size_t> o
+        cdef Py_ssize_t k = <Py_ssize_t> (key >> 4) & self.mask
+        while self.table[k] != 0:
+            if self.table[k] == key:
+                return True
+            k = (k + 1) & self.mask
+        return False
+
+    cdef bint add(self, PyObject *o) except -1:
+        """False where it is there already."""
+        cdef size_t key = <size_t> o
+        cdef size_t *old = self.table
+        cdef Py_ssize_t k, i, room = self.mask + 1
+        if self.has(o):
+            return False
+        if 2 * (self.n + 1) > room:
+            self.table = <size_t *> calloc(2 * room, sizeof(size_t))
+            if self.table == NULL:
+                self.table = old
+                raise MemoryError()
+            self.mask = 2 * room - 1
+            self.n = 0
+            for i in range(room):
+                if old[i] != 0:
+                    self.put(old[i])
+            if old != self.few:
+                free(old)
+        self.put(key)
+        return True
+
+    cdef void put(self, size_t key) noexcept:
+        cdef Py_ssize_t k = <Py_ssize_t> (key >> 4) & self.mask
+        while self.table[k] != 0:
+            k = (k + 1) & self.mask
+        self.table[k] = key
+        self.n += 1
+
+
+cdef int gather(object layer, list found, Seen seen) except -1:
     """Appends the layer's parameters, in order, each once; layers that hold each other are visited once, too."""
     cdef dict attributes = layer.__dict__
     cdef object names = attributes.get("_params"), containers = attributes.get("_containers"), value, item
@@ -50,18 +110,16 @@ cdef int gather(object layer, list found, set seen) except -1:
             value = attributes.get(name)
             if type(value) is list:     # what a list holds is mostly there by names of its own
                 for item in <list> value:
-                    if <size_t> <void *> item not in seen:
+                    if not seen.has(<PyObject *> item):
                         gather_items(item, found, seen)
             else:
                 gather_items(value, found, seen)
     return 0
 
 
-cdef inline int gather_value(object value, list found, set seen) except -1:
+cdef inline int gather_value(object value, list found, Seen seen) except -1:
     """The same of a Parameter or a Layer."""
-    cdef Py_ssize_t before = len(seen)
-    seen.add(<size_t> <void *> value)       # a user's layer may define == and hash
-    if len(seen) == before:
+    if not seen.add(<PyObject *> value):
         return 0
     if isinstance(value, Variable):
         found.append(value)
@@ -69,17 +127,15 @@ cdef inline int gather_value(object value, list found, set seen) except -1:
         gather(value, found, seen)
     else:       # a layer that says itself what its parameters are
         for param in value.params():
-            if <size_t> <void *> param not in seen:
-                seen.add(<size_t> <void *> param)
+            if seen.add(<PyObject *> param):
                 found.append(param)
     return 0
 
 
-cdef int gather_items(object value, list found, set seen) except -1:
+cdef int gather_items(object value, list found, Seen seen) except -1:
     """The same of what a list, a tuple or a dict holds, which may be anything."""
     if isinstance(value, (list, tuple, dict)):
-        if <size_t> <void *> value not in seen:
-            seen.add(<size_t> <void *> value)
+        if seen.add(<PyObject *> value):
             for item in value.values() if isinstance(value, dict) else value:
                 gather_items(item, found, seen)
     elif isinstance(value, Parameter) or (layer_class is not None and isinstance(value, layer_class)):
@@ -90,7 +146,9 @@ cdef int gather_items(object value, list found, set seen) except -1:
 def parameters(layer):
     """The Parameters of a Layer and of the layers in it."""
     cdef list found = []
-    gather(layer, found, {<size_t> <void *> layer})
+    cdef Seen seen = Seen.__new__(Seen)
+    seen.add(<PyObject *> layer)
+    gather(layer, found, seen)
     return found
 
 
@@ -180,23 +238,123 @@ cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, con
     return True
 
 
-def update(int rule, list params, tuple coefficients, tuple states, dict owners, by_numpy):
-    """Changes the data of each of `params` that has a gradient, in place.
+@cython.final
+cdef class Rule:
+    """What `step` knows of an optimizer's class."""
+    cdef tuple names        # the attributes that are its kernel's numbers, in the order of families/optim.h
+    cdef int kernel
+    cdef bint adam, decays  # the first number is Adam's rate; the last one takes it times another
+    cdef tuple states
 
-    rule: a value of RULES; coefficients: its numbers, in the order of families/optim.h; states: a dict for each array of state,
-    {id(param): ndarray}; owners: {id(param): param}, which keeps the ids from being used again; by_numpy(data, grad, *state)
-    does the same where no kernel can.
+
+cdef dict rules = {}
+
+
+def register(cls, tuple names, bint adam=False, bint decays=False):
+    """Has `step` do what update() of `cls` itself does. names: the attributes that are its kernel's numbers; adam: the first of
+    them makes the rate, by adam_rate; decays: the last is weight_decay."""
+    cdef Rule rule = Rule.__new__(Rule)
+    rule.names, rule.kernel, rule.adam, rule.decays, rule.states = names, RULES[cls._kernel], adam, decays, cls._states
+    rules[cls] = rule
+
+
+cpdef double adam_rate(double alpha, double beta1, double beta2, double t):
+    """alpha sqrt(1 - beta2^t) / (1 - beta1^t)."""
+    return alpha * sqrt(1.0 - pow(beta2, t)) / (1.0 - pow(beta1, t))
+
+
+cdef bint is_rule(object optimizer):
+    """Whether `step` may do an optimizer's update."""
+    return type(optimizer) in rules
+
+
+cdef bint plain_numbers(object optimizer, Rule rule, double *c) except -1:
+    """numbers_of where all of them are Python's and mean what they should; else False."""
+    cdef int i, n = <int> len(rule.names)
+    cdef object number
+    for i in range(n):
+        number = getattr(optimizer, <str> rule.names[i])
+        if type(number) is not float and type(number) is not int:
+            return False
+        c[i] = number
+    if rule.adam:       # alpha, beta1, beta2, eps, and weight_decay
+        number = optimizer.t
+        if type(number) is not int or number < 1 or not (0 <= c[1] < 1 and 0 <= c[2] < 1):
+            return False
+        c[4] = c[0] * c[4] if rule.decays else 0.0
+        c[0] = adam_rate(c[0], c[1], c[2], number)
+    return True
+
+
+cdef bint step(object optimizer) except -1:
+    """The update of an optimizer of an exact class of the library; False, having done nothing, where update() has more to do."""
+    cdef Rule rule = rules.get(type(optimizer))
+    cdef double c[COEFFICIENTS]
+    cdef object target, before
+    if rule is None or traced():
+        return False
+    target = optimizer.target
+    if target is None or optimizer.hooks:
+        return False
+    if rule.adam:
+        before = optimizer.t
+        optimizer.t = before + 1
+        try:
+            if not plain_numbers(optimizer, rule, c):
+                numbers_of(optimizer, c)
+            change(optimizer, rule.kernel, rule.states, c, params_of(target))
+        except BaseException:
+            optimizer.t = before
+            raise
+        return True
+    if not plain_numbers(optimizer, rule, c):
+        numbers_of(optimizer, c)
+    change(optimizer, rule.kernel, rule.states, c, params_of(target))
+    return True
+
+
+def stepped(optimizer):
+    """Whether `step` has done the optimizer's update."""
+    return step(optimizer)
+
+
+cdef int numbers_of(object optimizer, double *c) except -1:
+    """The optimizer's numbers for its kernel."""
+    cdef tuple numbers = optimizer._coefficients()
+    cdef int i, n = <int> len(numbers)
+    if n > COEFFICIENTS:
+        raise ValueError(f"update: more than {COEFFICIENTS} coefficients")
+    for i in range(n):
+        number = numbers[i]
+        if not isinstance(number, (float, int, np.number)):
+            raise TypeError(f"{type(optimizer).__name__}: its rate and the other numbers must be numbers, not {numbers}")
+        c[i] = number
+    return 0
+
+
+def update(optimizer, list params):
+    """Changes the data of each of `params` that has a gradient, in place, as the optimizer's rule has it.
+
+    What it asks of the optimizer: _kernel, a key of RULES; _coefficients(), its numbers in the order of families/optim.h; _states,
+    the names of its attributes for state, each a dict {id(param): ndarray}; _owners, {id(param): param}, which keeps the ids from
+    being used again; _by_numpy(data, grad, *state), the same where no kernel can.
     """
-    cdef double c[5]
+    cdef double c[COEFFICIENTS]
+    numbers_of(optimizer, c)
+    change(optimizer, RULES[optimizer._kernel], optimizer._states, c, params)
+
+
+cdef int change(object optimizer, int rule, tuple names, const double *c, list params) except -1:
+    """The same with the numbers."""
     cdef Variable x
     cdef object param, data, s0, s1, key, old
-    cdef int i, n = <int> len(coefficients), nstate = <int> len(states)
-    if n > 5:
-        raise ValueError("update: more than 5 coefficients")
-    for i in range(n):
-        c[i] = coefficients[i]
+    cdef list states = [getattr(optimizer, <str> name) for name in names]
+    cdef dict owners = optimizer._owners
+    cdef int nstate = <int> len(states)
     for param in params:
         if not isinstance(param, Variable):
+            if param.grad is None:
+                continue
             raise TypeError(f"update: {type(param).__name__} is no Parameter")
         x = <Variable> param
         if not has_grad(x):
@@ -218,8 +376,9 @@ def update(int rule, list params, tuple coefficients, tuple states, dict owners,
             old = grad_variable(x)
             grad = data_of(<Variable> old) if isinstance(old, Variable) else old
             try:
-                by_numpy(data, grad, *([] if s0 is None else [s0] if s1 is None else [s0, s1]))
+                optimizer._by_numpy(data, grad, *([] if s0 is None else [s0] if s1 is None else [s0, s1]))
             except (TypeError, ValueError) as error:
                 kind = TypeError if isinstance(error, TypeError) else ValueError
                 raise kind(f"update: parameter {param.name!r} of shape {data.shape}, {data.dtype}, and its gradient of "
                            f"shape {np.shape(grad)}, {np.asarray(grad).dtype}: {error}") from error
+    return 0

@@ -1,0 +1,42 @@
+# What a captured call asks before it is replayed.
+
+cimport numpy as cnp
+
+from dezero_c._core cimport Function, Variable
+
+cdef enum:
+    MOST = 16       # arguments, which are compared with each other in each call
+    LENGTHS = 8     # axes of an argument
+
+cdef enum:
+    AS_VARIABLE     # an argument is a Variable,
+    AS_ARRAY        # an ndarray,
+    AS_NUMBER       # a number, string or None, equal each time,
+    AS_OBJECT       # or the very same object
+
+ctypedef struct Shape:
+    int dt, nd                      # of a Variable, dt -1 where kernels do not take it
+    bint grown                      # it has a graph of its own
+    cnp.npy_intp lengths[LENGTHS]
+
+cdef class Arguments:
+    cdef int n, mode
+    cdef int *kinds
+    cdef int *same                  # for each the first that is the same object
+    cdef Shape *shapes
+    cdef list expected              # the class, the value, or the object
+    cdef list abouts                # shape and dtype of a Variable, the dtype of an array
+    cdef list own                   # (position, the very Variable that must be there)
+    cdef list guards
+
+    cdef bint take(self, tuple args) except -1
+    cdef bint shaped(self, tuple args) except -1
+
+cdef class Replayed(Function):
+    pass
+
+cdef Replayed replayed_function
+cdef Arguments arguments_of(tuple args, frozenset static, list own)
+cdef bint alike(object o, object expected) except -1
+cdef bint grown(Variable v) noexcept
+cpdef bint holds(list guards) except -1

@@ -1,0 +1,293 @@
+# cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
+"""What the calls have in common that one program, of a plan or a machine, can serve: modes, arguments, and what the code names.
+
+Two ways to the same answer: `call_key`, which any arguments have, and `Arguments`, which looks at positional ones that are
+Variables, arrays, numbers or objects, without making anything.
+"""
+
+import numpy as np
+
+cimport numpy as cnp
+from cpython.object cimport PyObject, PyTypeObject
+from libc.math cimport signbit
+from libc.stdlib cimport calloc, free
+
+from dezero_c._core cimport (
+    DZ_F32, DZ_F64, Function, Variable, data_of, dz_bind, dz_typenum, dz_view, kernels, modes, recording, set_inputs, view)
+
+from dezero_c._core import Config, about
+
+cnp.import_array()
+dz_bind(kernels())
+
+cdef extern from "Python.h":
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
+    PyObject *PyCell_GET(PyObject *)
+    PyTypeObject *Py_TYPE(PyObject *)
+    void PyErr_Clear()
+
+
+class CaptureError(RuntimeError):
+    """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
+
+
+cdef class Replayed(Function):
+    """Stands for the creator of what a captured function gave: its graph stays in the plan."""
+
+    cdef object vjp_graph(self, list gys):
+        raise CaptureError("backward: this Variable was computed in a captured function, and its graph ended with the call; call "
+                           "backward inside of the function")
+
+    def forward(self, *xs):
+        raise CaptureError("this stands for a captured function, which cannot be called by its results")
+
+
+cdef Replayed replayed_function = Replayed.__new__(Replayed)
+set_inputs(replayed_function, ())
+replayed_function.outs = []
+
+
+# ---- which plan a call is for
+
+cdef object PLAIN = frozenset([bool, int, float, complex, str, bytes, type(None)])
+
+
+def call_key(tuple args, dict kwargs, frozenset static, list variables, list arrays, list held):
+    """What calls that a plan can serve have in common: modes, and what the arguments are, by place and name. Appends the
+    Variables and ndarrays among them, in order, and the objects that are in the key by identity. static: places and names of
+    arguments that count by what they are."""
+    cdef list key = [recording(), Config.train]
+    cdef Py_ssize_t k
+    cdef object o
+    for k in range(len(args)):
+        o = args[k]
+        key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held))
+    if kwargs:
+        for name in sorted(kwargs):
+            key.append((name, fixed_key(kwargs[name], held) if name in static else key_of(kwargs[name], variables, arrays, held)))
+    return tuple(key)
+
+
+cdef bint grown(Variable v) noexcept:
+    """Whether v has a graph of its own."""
+    return v._creator is not None and v._creator is not <Function> replayed_function
+
+
+cdef object key_of(object o, list variables, list arrays, list held):
+    if isinstance(o, Variable):
+        variables.append(o)
+        return place_among(variables, o), type(o), about(o), grown(<Variable> o)
+    if isinstance(o, np.ndarray):
+        arrays.append(o)
+        return "array", place_among(arrays, o), type(o), o.shape, o.dtype
+    if isinstance(o, (tuple, list)):
+        return type(o), tuple([key_of(x, variables, arrays, held) for x in o])
+    if isinstance(o, dict):
+        return dict, tuple([(k_, key_of(x, variables, arrays, held)) for k_, x in o.items()])
+    return fixed_key(o, held)
+
+
+cdef Py_ssize_t place_among(list found, object o) except -1:
+    """The place of o in a list that it is in."""
+    cdef Py_ssize_t k = 0
+    while found[k] is not o:
+        k += 1
+    return k
+
+
+def plain_key(o):
+    """What a number, a string or None is the same by; None for anything else."""
+    return (type(o), repr(o)) if type(o) in PLAIN or isinstance(o, np.generic) else None     # 0.0 is not -0.0, and nan is nan
+
+
+cdef object fixed_key(object o, list held):
+    cdef object key = plain_key(o)
+    if key is not None:
+        return key
+    held.append(o)
+    return type(o), id(o)
+
+
+cdef object MISSING = object()
+
+
+def cell_of(cell):
+    """What a closure's cell holds; an object of our own where it is empty."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+cpdef bint holds(list guards) except -1:
+    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
+    cdef tuple guard
+    cdef PyObject *space
+    cdef PyObject *now
+    cdef object value, o
+    for guard in guards:
+        space = PyTuple_GET_ITEM(<PyObject *> guard, 0)
+        if isinstance(<object> space, dict):
+            now = PyDict_GetItemWithError(space, PyTuple_GET_ITEM(<PyObject *> guard, 1))
+            if now == NULL:
+                PyErr_Clear()
+        else:
+            now = PyCell_GET(space)
+        if now == PyTuple_GET_ITEM(<PyObject *> guard, 2):
+            continue
+        value, o = guard[2], MISSING if now == NULL else <object> now
+        if o is not value and not (type(o) in PLAIN and plain_key(o) == plain_key(value)
+                                   or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
+            return False
+    return True
+
+
+cdef bint alike_tuples(tuple a, tuple b) except -1:
+    """Whether two tuples have the same objects, or equal numbers and strings."""
+    cdef Py_ssize_t k
+    if len(a) != len(b):
+        return False
+    for k in range(len(a)):
+        if a[k] is b[k] or type(a[k]) in PLAIN and plain_key(a[k]) == plain_key(b[k]):
+            continue
+        if not (type(a[k]) is tuple and type(b[k]) is tuple and alike_tuples(a[k], b[k])):
+            return False
+    return True
+
+
+# ---- the same without a key
+
+cdef class Arguments:
+    """The arguments that a call has by position. Made by `arguments_of`."""
+
+    def __dealloc__(self):
+        free(self.kinds)
+        free(self.same)
+        free(self.shapes)
+
+    cdef bint take(self, tuple args) except -1:
+        """Whether a call with these is one for the program. The shapes of Variables and arrays are looked at by `shaped`."""
+        cdef PyObject *given = <PyObject *> args
+        cdef PyObject *a
+        cdef PyObject *expected
+        cdef int k, i
+        if len(args) != self.n or modes() != self.mode:
+            return False
+        for k in range(self.n):
+            a = PyTuple_GET_ITEM(given, k)
+            expected = PyList_GET_ITEM(<PyObject *> self.expected, k)
+            if self.kinds[k] <= AS_ARRAY:
+                if <PyObject *> Py_TYPE(a) != expected:
+                    return False
+                i = 0
+                while PyTuple_GET_ITEM(given, i) != a:
+                    i += 1
+                if i != self.same[k]:
+                    return False
+            elif a != expected and (self.kinds[k] == AS_OBJECT or not alike(<object> a, <object> expected)):
+                return False
+        if self.own is not None:
+            for position, v in self.own:
+                if args[position] is not v:
+                    return False
+        return not self.guards or holds(self.guards)
+
+    cdef bint shaped(self, tuple args) except -1:
+        """Whether Variables and arrays have the shapes and dtypes, and Variables a graph of their own, as in the call before."""
+        cdef Shape *s
+        cdef dz_view w
+        cdef Variable v
+        cdef int k, i
+        cdef object a, dtype
+        for k in range(self.n):
+            if self.kinds[k] > AS_ARRAY or self.same[k] != k:
+                continue
+            s = &self.shapes[k]
+            a = <object> PyTuple_GET_ITEM(<PyObject *> args, k)
+            if self.kinds[k] == AS_VARIABLE:
+                v = <Variable> a
+                if grown(v) != s.grown:
+                    return False
+                if s.dt >= 0:
+                    if not view(v, &w) or w.dt != s.dt or w.nd != s.nd:
+                        return False
+                    for i in range(w.nd):
+                        if w.shape[i] != s.lengths[i]:
+                            return False
+                    continue
+                if about(v) != self.abouts[k]:
+                    return False
+                continue
+            if cnp.PyArray_NDIM(a) != s.nd:
+                return False
+            for i in range(s.nd):
+                if cnp.PyArray_DIM(a, i) != s.lengths[i]:
+                    return False
+            dtype = a.dtype
+            if dtype is not self.abouts[k] and dtype != self.abouts[k]:
+                return False
+        return True
+
+
+cdef Arguments arguments_of(tuple args, frozenset static, list own):
+    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. static:
+    positions that count by what they are; own: positions of Variables that must be these very ones."""
+    cdef Arguments found = Arguments.__new__(Arguments)
+    cdef Shape *s
+    cdef dz_view w
+    cdef int k, i, n = <int> len(args)
+    if n > MOST:
+        return None
+    found.n, found.mode = n, modes()
+    found.kinds = <int *> calloc(n + 1, sizeof(int))
+    found.same = <int *> calloc(n + 1, sizeof(int))
+    found.shapes = <Shape *> calloc(n + 1, sizeof(Shape))
+    if found.kinds == NULL or found.same == NULL or found.shapes == NULL:
+        raise MemoryError()
+    found.expected, found.abouts, found.own = [], [], [(k, args[k]) for k in own] if own else None
+    for k in range(n):
+        a = args[k]
+        s = &found.shapes[k]
+        found.abouts.append(None)
+        if k not in static and isinstance(a, Variable):
+            found.kinds[k] = AS_VARIABLE
+            found.expected.append(type(a))
+            found.abouts[k] = about(a)
+            s.grown = grown(a)
+            s.dt = -1
+            if view(<Variable> a, &w) and w.nd <= LENGTHS:
+                s.dt, s.nd = w.dt, w.nd
+                for i in range(w.nd):
+                    s.lengths[i] = w.shape[i]
+        elif k not in static and isinstance(a, np.ndarray):
+            if type(a) is not np.ndarray or a.ndim > LENGTHS:
+                return None
+            found.kinds[k] = AS_ARRAY
+            found.expected.append(np.ndarray)
+            found.abouts[k] = a.dtype
+            s.nd = a.ndim
+            for i in range(s.nd):
+                s.lengths[i] = cnp.PyArray_DIM(a, i)
+        elif k not in static and isinstance(a, (tuple, list, dict)):
+            return None
+        else:
+            found.kinds[k] = AS_OBJECT if plain_key(a) is None else AS_NUMBER
+            found.expected.append(a)
+        i = 0
+        while args[i] is not a:
+            i += 1
+        found.same[k] = i
+    return found
+
+
+cdef bint alike(object o, object expected) except -1:
+    """Whether o is of the class of `expected`, and equal to the bit."""
+    cdef double x, y
+    if type(o) is not type(expected):
+        return False
+    if type(o) is float:
+        x, y = o, expected
+        return x == y and signbit(x) == signbit(y) or (x != x and y != y)
+    return plain_key(o) == plain_key(expected)
