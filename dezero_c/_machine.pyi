@@ -57,6 +57,9 @@ class Machine:
     def listing(self) -> list[tuple[str, int, list[int], str]]:
         """(name, slot of the result, slots of the operands, file and line) of each instruction."""
 
+def call_at_once(cls: type[Any]) -> type[Any]:
+    """x"""
+
 class Dispatch:
     """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""
     _machines: list[Machine]

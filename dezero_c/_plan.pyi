@@ -17,7 +17,6 @@ EXACT: dict[str, int]
 class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     lines: list[str]
-    fresh: dict[int, Variable]
     busy: bool
     def __len__(self) -> int: ...
     def argument(self, v: Variable) -> Variable:

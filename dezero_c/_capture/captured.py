@@ -17,7 +17,7 @@ import dezero_c._core as _core
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._calls import CaptureError, call_key, cell_of, holds
-from dezero_c._machine import Dispatch, Machine, NotNative
+from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
 from dezero_c.layers import Layer
 
@@ -417,6 +417,9 @@ class Captured(Dispatch):
             return _Later(v) if leaf.array else v
         v = plan.leave(leaf.what) if leaf.kind == "node" else leaf.what
         return _core.value_of(v) if leaf.array else v
+
+
+call_at_once(Captured)
 
 
 def _plain_array(a: Any) -> Any:

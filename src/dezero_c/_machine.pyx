@@ -912,6 +912,9 @@ cdef class Dispatch:
         self._machines, self._calls = [], []
 
     def __call__(self, *args, **kwargs):
+        return dispatched(self, args, <PyObject *> kwargs)
+
+    cdef object called(self, tuple args, dict kwargs):
         cdef Machine m
         cdef Call c
         cdef object found
@@ -926,7 +929,7 @@ cdef class Dispatch:
                 found = c.replay(args)
                 if found is not NOT_TAKEN:
                     return found
-        return self._call(args, kwargs)
+        return self._call(args, {} if kwargs is None else kwargs)
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):
         """n calls with these arguments, one after the other, at least one; gives the last one's result. On the scalar machine
@@ -954,3 +957,24 @@ cdef class Dispatch:
             if n == 0:
                 return found[0]
             found.clear()
+
+
+cdef object dispatched(object f, object args, PyObject *kwargs):
+    return (<Dispatch> f).called(<tuple> args, None if kwargs == NULL else <dict> <object> kwargs)
+
+
+ctypedef object (*ternary)(object, object, PyObject *)
+
+cdef extern from *:
+    """
+    typedef PyObject *(*dz_ternary)(PyObject *, PyObject *, PyObject *);
+    static void dz_set_call(PyObject *type, dz_ternary call) { ((PyTypeObject *)type)->tp_call = call; }
+    """
+    void dz_set_call(object, ternary)
+
+
+def call_at_once(cls):
+    """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for
+    each call that has none. A subclass does not inherit it."""
+    dz_set_call(cls, dispatched)
+    return cls

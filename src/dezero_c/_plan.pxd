@@ -2,8 +2,9 @@
 
 from cpython.object cimport PyObject
 
-from dezero_c._calls cimport Arguments
+from dezero_c._calls cimport Arguments, Shape
 from dezero_c._core cimport Function, Trace, Variable
+from dezero_c._training cimport Seen
 
 ctypedef struct Instruction:
     int kind
@@ -19,15 +20,18 @@ cdef class Plan:
     cdef readonly list lines        # the user's line of each instruction
     cdef list own                   # the plan's Variables
     cdef list inner                 # of them those that stand for no argument
-    cdef set addresses              # theirs
+    cdef Seen addresses             # theirs
     cdef set stands                 # those of arguments
-    cdef set fixed                  # those whose value stays from call to call
+    cdef Seen fixed                 # those whose value stays from call to call
     cdef list outside               # (Variable from outside, shape, dtype; None, None where it has no data)
+    cdef Shape *shapes              # theirs
     cdef list pins                  # (Variable from outside, the array that it must have)
     cdef list states                # (Variable from outside, whether it must have a gradient)
     cdef list shown                 # Variables from outside whose gradient may be one of the plan's
     cdef dict of                    # the plan's Variable for one of the trace, by id, while the plan is made
-    cdef readonly dict fresh        # what has left the plan in this run, by id of the plan's Variable
+    cdef PyObject **left_from       # the plan's Variables that have left it in this run,
+    cdef PyObject **left            # and what they have left as, owned
+    cdef Py_ssize_t nleft, left_room
     cdef readonly bint busy
     cdef object __weakref__
 
@@ -37,6 +41,8 @@ cdef class Plan:
     cdef Variable room_for(self, Variable v)
     cpdef bint fits(self) except -1
     cpdef run(self)
+    cdef int forget(self) except -1
+    cdef int more_room(self) except -1
     cdef int execute(self) except -1
     cdef int forward(self, Function f, tuple ys, int graph) except -1
     cpdef Variable leave(self, Variable v)
@@ -49,6 +55,7 @@ cdef class Call:
     cdef list results       # (kind, Variable or position)
     cdef object shape       # of the result, filled by `rebuilt`
     cdef object rebuilt
+    cdef Variable only      # the Variable of the plan that is the whole result
     cdef bint single, flat  # the result is one part, or a tuple of parts
 
     cdef object replay(self, tuple args)

@@ -17,15 +17,16 @@ import numpy as np
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
-from dezero_c._calls cimport Arguments, arguments_of, grown, replayed_function
+from dezero_c._calls cimport LENGTHS, Arguments, Shape, arguments_of, grown, replayed_function
 from dezero_c._core cimport (
     ERA_CORE, G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
     dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_typenum, dz_view, dz_view_object, grad_variable, kernels, modes,
     new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
 from dezero_c._elementwise cimport evaluate_again, is_exact, operation
-from dezero_c._training cimport is_rule, step
+from dezero_c._training cimport Seen, is_rule, step
 
 from dezero_c._calls import CaptureError
 from dezero_c._core import Applied, Config, as_array, using_config
@@ -39,6 +40,7 @@ cdef extern from "Python.h":
     void PyMem_Free(void *)
     object PyWeakref_NewRef(object, PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
 
 cdef extern from "generated/enum.h":
     enum:
@@ -127,7 +129,8 @@ cdef class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
-        self.of, self.fresh, self.addresses, self.stands, self.fixed = {}, {}, set(), set(), set()
+        self.of, self.stands = {}, set()
+        self.addresses, self.fixed = Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -137,6 +140,12 @@ cdef class Plan:
             Py_XDECREF(self.code[i].z)
             Py_XDECREF(self.code[i].extra)
         PyMem_Free(self.code)
+        free(self.shapes)
+        while self.nleft > 0:
+            self.nleft -= 1
+            Py_XDECREF(self.left[self.nleft])
+        free(self.left)
+        free(self.left_from)
 
     def __len__(self):
         return self.n
@@ -173,17 +182,17 @@ cdef class Plan:
             if value:
                 a = data_of(v)
                 c._data = a
-                self.fixed.add(<size_t> <void *> c)
+                self.fixed.add(<PyObject *> c)
             self.of[<size_t> <void *> v] = c
             self.own.append(c)
-            self.addresses.add(<size_t> <void *> c)
+            self.addresses.add(<PyObject *> c)
         return c
 
     cdef Variable room_for(self, Variable v):
         """A Variable of the plan's for values like v's."""
         cdef Variable c = new_variable(v.era)
         self.own.append(c)
-        self.addresses.add(<size_t> <void *> c)
+        self.addresses.add(<PyObject *> c)
         return c
 
     cdef object known(self, object v):
@@ -266,6 +275,9 @@ cdef class Plan:
         cdef set changed = {<size_t> <void *> event[1].inputs[0] for event in trace.events if event[0] == "effect"}
         cdef set cleared = set()
         cdef object line, outside = {}
+        cdef dz_view w
+        cdef int k
+        cdef Py_ssize_t i
         self.check(trace)
         changed |= {<size_t> <void *> event[1] for event in trace.events if event[0] in ("data", "set")}
         for event in trace.events:
@@ -370,6 +382,15 @@ cdef class Plan:
             value = data_of(v)
             self.outside.append((v, None if value is None else value.shape, None if value is None else value.dtype))
         self.states = [(v, v.gstate != G_NONE) for v in self.states]
+        self.shapes = <Shape *> calloc(len(self.outside) + 1, sizeof(Shape))
+        if self.shapes == NULL:
+            raise MemoryError()
+        for i, (v, shape, dtype) in enumerate(self.outside):
+            self.shapes[i].dt = -1
+            if view(v, &w) and w.nd <= LENGTHS:
+                self.shapes[i].dt, self.shapes[i].nd = w.dt, w.nd
+                for k in range(w.nd):
+                    self.shapes[i].lengths[k] = w.shape[k]
         return self
 
     def finish(self, results):
@@ -387,14 +408,20 @@ cdef class Plan:
         cdef Variable v
         cdef dz_view w
         cdef Py_ssize_t i
-        for v, shape, dtype in self.outside:
-            if view(v, &w):
-                if shape is None or w.nd != len(<tuple> shape) or dtype.num != dz_typenum(w.dt):
+        cdef Shape *s
+        cdef PyObject *outer
+        cdef Py_ssize_t k
+        for k in range(len(self.outside)):
+            s = &self.shapes[k]
+            outer = PyList_GET_ITEM(<PyObject *> self.outside, k)
+            if s.dt >= 0:
+                if not view(<Variable> PyTuple_GET_ITEM(outer, 0), &w) or w.dt != s.dt or w.nd != s.nd:
                     return False
                 for i in range(w.nd):
-                    if w.shape[i] != <Py_ssize_t> (<tuple> shape)[i]:
+                    if w.shape[i] != s.lengths[i]:
                         return False
             else:
+                v, shape, dtype = <tuple> outer
                 value = data_of(v)
                 if (value is None) != (shape is None) or (value is not None and (value.shape != shape or value.dtype != dtype)):
                     return False
@@ -415,14 +442,23 @@ cdef class Plan:
 
     def release(self):
         """The opposite of acquire."""
-        self.fresh = {}
+        self.forget()
         self.busy = False
+
+    cdef int forget(self) except -1:
+        """Lets go of what has left the plan."""
+        cdef PyObject *o
+        while self.nleft > 0:
+            self.nleft -= 1
+            o = self.left[self.nleft]
+            Py_XDECREF(o)
+        return 0
 
     cpdef run(self):
         """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
         cdef signed char before
         cdef Variable v
-        self.fresh = {}
+        self.forget()
         before = swap_mode(0)
         try:
             for v in self.inner:
@@ -526,18 +562,35 @@ cdef class Plan:
 
     # ---- what leaves
 
+    cdef int more_room(self) except -1:
+        cdef Py_ssize_t room = 2 * self.left_room + 4
+        cdef PyObject **longer = <PyObject **> realloc(self.left, <size_t> room * sizeof(PyObject *))
+        if longer == NULL:
+            raise MemoryError()
+        self.left = longer
+        longer = <PyObject **> realloc(self.left_from, <size_t> room * sizeof(PyObject *))
+        if longer == NULL:
+            raise MemoryError()
+        self.left_from = longer
+        self.left_room = room
+        return 0
+
     cpdef Variable leave(self, Variable v):
         """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
-        cdef Variable h = self.fresh.get(<size_t> <void *> v)
+        cdef Variable h
+        cdef Py_ssize_t k
         cdef object a
-        if h is not None:
-            return h
-        if <size_t> <void *> v not in self.addresses:
+        if not self.addresses.has(<PyObject *> v):
             return v
+        for k in range(self.nleft):
+            if self.left_from[k] == <PyObject *> v:
+                return <Variable> self.left[k]
+        if self.nleft == self.left_room:
+            self.more_room()
         h = new_variable(v.era)
         if v.v.p != NULL:
             dz_raw_move(&h.v, &v.v)
-        elif <size_t> <void *> v in self.fixed:     # and nobody fills it again
+        elif self.fixed.has(<PyObject *> v):        # and nobody fills it again
             a = v._data.copy() if isinstance(v._data, np.ndarray) else v._data
             h._data = a
         else:
@@ -552,7 +605,9 @@ cdef class Plan:
         if v._creator is not None:
             h._creator = replayed_function
             h.gen = v.gen
-        self.fresh[<size_t> <void *> v] = h
+        Py_INCREF(h)
+        self.left_from[self.nleft], self.left[self.nleft] = <PyObject *> v, <PyObject *> h
+        self.nleft += 1
         return h
 
     # ---- arguments
@@ -607,11 +662,11 @@ cdef class Call:
                 for position, stand in self.holders:
                     set_data_array(stand, <object> PyTuple_GET_ITEM(<PyObject *> args, position))
                 plan.run()
+                if self.only is not None:
+                    return plan.leave(self.only)
                 values = []
                 for kind, what in self.results:
                     if kind == R_NODE:
-                        if self.single:
-                            return plan.leave(<Variable> what)
                         values.append(plan.leave(<Variable> what))
                     elif kind == R_NODE_DATA:
                         values.append(data_of(plan.leave(<Variable> what)))
@@ -632,7 +687,7 @@ cdef class Call:
                 elif kind == R_OUTSIDE_DATA:
                     values[position] = data_of(<Variable> what)
         finally:
-            plan.fresh = {}
+            plan.forget()
             plan.busy = False
         if self.single:
             return values[0]
@@ -667,6 +722,8 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
             call.results.append((R_NODE_DATA if leaf.array else R_NODE, leaf.what))
         else:
             call.results.append((R_OUTSIDE_DATA if leaf.array else R_OUTSIDE, leaf.what))
+    if call.single and call.results[0][0] == R_NODE:
+        call.only = call.results[0][1]
     return call
 
 

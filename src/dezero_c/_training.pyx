@@ -45,13 +45,8 @@ RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagr
 
 # ---- a layer's parameters ---------------------------------------------------------------------------------------------
 
-@cython.final
 cdef class Seen:
     """Objects by their addresses: a user's layer may define == and hash."""
-    cdef size_t *table
-    cdef Py_ssize_t n, mask
-    cdef size_t few[64]
-
     def __cinit__(self):
         self.table = self.few
         self.mask = 63
@@ -268,17 +263,17 @@ cdef bint is_rule(object optimizer):
     return type(optimizer) in rules
 
 
-cdef bint plain_numbers(object optimizer, Rule rule, double *c) except -1:
+cdef bint plain_numbers(dict attributes, Rule rule, double *c) except -1:
     """numbers_of where all of them are Python's and mean what they should; else False."""
     cdef int i, n = <int> len(rule.names)
     cdef object number
     for i in range(n):
-        number = getattr(optimizer, <str> rule.names[i])
+        number = attributes.get(rule.names[i])
         if type(number) is not float and type(number) is not int:
             return False
         c[i] = number
     if rule.adam:       # alpha, beta1, beta2, eps, and weight_decay
-        number = optimizer.t
+        number = attributes.get("t")
         if type(number) is not int or number < 1 or not (0 <= c[1] < 1 and 0 <= c[2] < 1):
             return False
         c[4] = c[0] * c[4] if rule.decays else 0.0
@@ -291,25 +286,27 @@ cdef bint step(object optimizer) except -1:
     cdef Rule rule = rules.get(type(optimizer))
     cdef double c[COEFFICIENTS]
     cdef object target, before
+    cdef dict attributes        # read at once: looking through the classes for each takes longer than all the rest
     if rule is None or traced():
         return False
-    target = optimizer.target
-    if target is None or optimizer.hooks:
+    attributes = optimizer.__dict__
+    target = attributes.get("target")
+    if target is None or attributes.get("hooks", True):
         return False
     if rule.adam:
         before = optimizer.t
         optimizer.t = before + 1
         try:
-            if not plain_numbers(optimizer, rule, c):
+            if not plain_numbers(attributes, rule, c):
                 numbers_of(optimizer, c)
-            change(optimizer, rule.kernel, rule.states, c, params_of(target))
+            change(optimizer, attributes, rule.kernel, rule.states, c, params_of(target))
         except BaseException:
             optimizer.t = before
             raise
         return True
-    if not plain_numbers(optimizer, rule, c):
+    if not plain_numbers(attributes, rule, c):
         numbers_of(optimizer, c)
-    change(optimizer, rule.kernel, rule.states, c, params_of(target))
+    change(optimizer, attributes, rule.kernel, rule.states, c, params_of(target))
     return True
 
 
@@ -341,15 +338,15 @@ def update(optimizer, list params):
     """
     cdef double c[COEFFICIENTS]
     numbers_of(optimizer, c)
-    change(optimizer, RULES[optimizer._kernel], optimizer._states, c, params)
+    change(optimizer, optimizer.__dict__, RULES[optimizer._kernel], optimizer._states, c, params)
 
 
-cdef int change(object optimizer, int rule, tuple names, const double *c, list params) except -1:
+cdef int change(object optimizer, dict attributes, int rule, tuple names, const double *c, list params) except -1:
     """The same with the numbers."""
     cdef Variable x
     cdef object param, data, s0, s1, key, old
-    cdef list states = [getattr(optimizer, <str> name) for name in names]
-    cdef dict owners = optimizer._owners
+    cdef list states = [attributes[name] for name in names]
+    cdef dict owners = attributes["_owners"]
     cdef int nstate = <int> len(states)
     for param in params:
         if not isinstance(param, Variable):

@@ -7,6 +7,8 @@
 
 #define DZ_MM_SMALL 4096 /* the most multiplications, and the most values of W */
 
+#define DZ_MM_FEW 4 /* rows below which W is not rearranged */
+
 #define DZ_MM_DIRECT 2097152 /* the most multiplications that are done with the interpreter's lock held */
 
 #define DZ_BODY "families/matmul_body.h"

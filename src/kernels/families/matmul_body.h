@@ -27,11 +27,20 @@ static void DZ_NAME(dz_mm_gx)(const char *gy_, const char *w_, char *gx_, ptrdif
     const T *gy = (const T *)gy_, *w = (const T *)w_;
     T *gx = (T *)gx_, wt[DZ_MM_SMALL];
     ptrdiff_t i, j, l;
+    if (!acc)
+        memset(gx, 0, sizeof(T) * (size_t)(m * k));
+    if (m < DZ_MM_FEW) {
+        for (i = 0; i < m; i++, gx += k, gy += n)
+            for (j = 0; j < n; j++) {
+                const T g = gy[j], *const column = w + j;
+                for (l = 0; l < k; l++)
+                    gx[l] += g * column[l * n];
+            }
+        return;
+    }
     for (l = 0; l < k; l++)
         for (j = 0; j < n; j++)
             wt[j * k + l] = w[l * n + j];
-    if (!acc)
-        memset(gx, 0, sizeof(T) * (size_t)(m * k));
     for (i = 0; i < m; i++)
         DZ_NAME(dz_mm_terms)(gy + i * n, 1, wt, k, n, gx + i * k, k);
 }
@@ -45,6 +54,13 @@ static void DZ_NAME(dz_mm_gw)(const char *x_, const char *gy_, char *gw_, ptrdif
         memset(gw, 0, sizeof(T) * (size_t)(k * n));
     if (n == 1) {
         DZ_NAME(dz_mm_terms)(gy, 1, x, k, m, gw, k);
+    } else if (m < DZ_MM_FEW && n < 8) {
+        for (; m > 0; m--, x += k, gy += n)
+            for (j = 0; j < n; j++) {
+                const T g = gy[j];
+                for (l = 0; l < k; l++)
+                    gw[l * n + j] += x[l] * g;
+            }
     } else if (n >= 8 || n >= k) {
         for (l = 0; l < k; l++)
             DZ_NAME(dz_mm_terms)(x + l, k, gy, n, m, gw + l * n, n);
