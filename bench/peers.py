@@ -153,17 +153,25 @@ class CasADiAdapter:
         raise AttributeError(name)
 
     def program(self, function, point):
+        """Value and gradient of a function of numbers."""
+        return self.compiled(function, [np.array(each, float) for each in point])
+
+    def array_program(self, function, point):
+        """The same of a function of one vector."""
+        return self.compiled(function, [np.array(point, float)])
+
+    def compiled(self, function, given):
         casadi = self.casadi
-        xs = [casadi.SX.sym(f"x{k}") for k in range(len(point))]
+        xs = [casadi.SX.sym(f"x{k}", a.size) for k, a in enumerate(given)]
         y = function(*xs)
         compiled = casadi.Function("f", xs, [y, *(casadi.gradient(y, x) for x in xs)])
         buffer, run = compiled.buffer()
-        given, found = [np.array([each], float) for each in point], [np.zeros(1) for _ in range(len(point) + 1)]
+        found = [np.zeros(()), *map(np.zeros_like, given)]
         for k, a in enumerate(given):
             buffer.set_arg(k, memoryview(a))
         for k, a in enumerate(found):
             buffer.set_res(k, memoryview(a))
-        results = found[0].reshape(()), tuple(a.reshape(()) for a in found[1:])
+        results = found[0], tuple(found[1:])
 
         def once():
             run()

@@ -131,12 +131,13 @@ def gradient_of(function, *point):
 
 
 def by_family(**builders):
-    """A builder for work that each family of peers spells in its own way; families left out do not take part."""
+    """A builder for work that each family of peers spells in its own way; families left out do not take part. `options` are for
+    the family's builder."""
 
-    def build(adapter, n):
+    def build(adapter, n, **options):
         if adapter.family not in builders:
             raise Unsupported(f"not written for {adapter.family}")
-        return builders[adapter.family](adapter, n)
+        return builders[adapter.family](adapter, n, **options)
 
     return build
 

@@ -157,6 +157,33 @@ def test_gradients_add_up(size):
         np.testing.assert_array_equal(g.data, once)
 
 
+def in_order(a, b, old):
+    """a @ b, each element's terms added to `old` one after the other."""
+    out = old.copy()
+    for k in range(a.shape[1]):
+        out += a[:, k:k + 1] * b[k:k + 1]
+    return out
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (1, 4, 40), (1, 40, 2), (3, 9, 7), (4, 33, 2), (8, 2, 33), (9, 31, 8), (17, 3, 3),
+                                           (16, 16, 16), (31, 8, 9), (32, 4, 32), (33, 40, 1)])
+def test_gradients_of_small_products_are_sums_in_order(m, k, n, dtype):
+    """To the bit, whatever way the loops go and however many terms they take at a time."""
+    rng = np.random.default_rng(m * k * n)
+    x, W, gy, old_x, old_W = (rng.standard_normal(s).astype(dtype) for s in [(m, k), (k, n), (m, n), (m, k), (k, n)])
+    for olds in ((np.zeros_like(x), np.zeros_like(W)), (old_x, old_W)):
+        vx, vW = Variable(x), Variable(W)
+        y = F.matmul(vx, vW)
+        if olds[0] is old_x:
+            for v, old in ((vx, old_x), (vW, old_W)):
+                v.grad = Variable(old.copy())
+        y.grad = Variable(gy)
+        y.backward()
+        assert vx.grad.data.tobytes() == in_order(gy, W.T, olds[0]).tobytes()
+        assert vW.grad.data.tobytes() == in_order(x.T, gy, olds[1]).tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize("lies", [np.ascontiguousarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2],
                                   lambda a: np.repeat(a, 2, 0)[::2], lambda a: np.hstack([a, a])[:, :a.shape[1]]])

@@ -104,6 +104,49 @@ def test_kernels_and_numpy_give_the_same_bits(name):
     assert np.array_equal(*results)
 
 
+NUMBERS = [{}, {"lr": 1, "alpha": 1}, {"lr": np.float32(0.1), "alpha": np.float32(0.1)}, {"lr": np.float64(0.1), "beta1": 0},
+           {"eps": 0, "rho": 0, "beta2": np.float64(0.9)}]
+
+
+@pytest.mark.parametrize("numbers", NUMBERS, ids=range(len(NUMBERS)))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
+@pytest.mark.parametrize("name", RULES)
+def test_the_short_way_and_a_subclass_agree(name, dtype, numbers):
+    """An exact class's update is one call into C; a subclass's asks its methods, which give the same bits."""
+    cls = getattr(optimizers, name)
+    results = []
+    for each in (cls, type("Sub", (cls,), {})):
+        p, q = (Parameter(np.linspace(-1, 1, n).astype(dtype)) for n in (7, 1))
+        optimizer = each(**RULES[name])
+        for key, value in numbers.items():
+            if hasattr(optimizer, key) and key in vars(optimizer):
+                setattr(optimizer, key, value)
+        optimizer.setup(Holder(p, q))
+        for seed in range(4):
+            p.grad = Variable(np.random.default_rng(seed).standard_normal(7).astype(dtype))
+            q.grad = Variable(np.ones(1, dtype)) if seed % 2 else None
+            optimizer.update()
+        results.append([p.data.tobytes(), q.data.tobytes(), getattr(optimizer, "t", None)])
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("beta1", [1, 1.0, -0.5, 1.5])
+def test_rates_that_cannot_be_as_python_says(beta1):
+    """The short way leaves odd betas to Python, and its errors; no update is counted then."""
+    outcomes = []
+    for cls in (optimizers.Adam, type("Sub", (optimizers.Adam,), {})):
+        p = Parameter(np.ones(2))
+        p.grad = Variable(np.ones(2))
+        optimizer = cls(beta1=beta1).setup(Holder(p))
+        try:
+            optimizer.update()
+            outcomes.append(p.data.tobytes())
+        except ArithmeticError as error:
+            outcomes.append(str(error))
+            assert optimizer.t == 0
+    assert outcomes[0] == outcomes[1]
+
+
 def train(optimizer, steps=5, hooks=(), dtype=np.float32):
     np.random.seed(0)
     model = MLP((8, 3))

@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from ..peers import Unsupported
-from ..records import Goal, Workload
+from ..records import SINGLE, Goal, Tolerance, Workload
+from . import training
 
 
 def capture_of(adapter):
@@ -111,6 +112,29 @@ def repeated(function, *point, times=1000):
         return run
 
     return build
+
+
+def training_step(build):
+    """A builder of a training step of training.py: captured by dezero_c, and for the others as it is there."""
+
+    def built(adapter, n):
+        if adapter.family == "dezero":
+            run = build(AsDeZero(adapter), n, capture=capture_of(adapter))
+            for _ in range(4):
+                run()
+            return run
+        return build(AsDeZero(adapter) if adapter.family == "eager" else adapter, n)
+
+    return built
+
+
+class AsDeZero:
+    """An adapter of the family of DeZero's API."""
+
+    family = "dezero"
+
+    def __init__(self, adapter):
+        self.package = adapter.package
 
 
 # ---- the programs
@@ -268,8 +292,56 @@ def newton_reference(n):
     return x, ()
 
 
+MANY = 100
+
+
+def rosenbrock_of_many(total, x):
+    return total(100 * (x[1:] - x[:-1] ** 2) ** 2 + (x[:-1] - 1) ** 2)
+
+
+def many(adapter, n):
+    """A builder: value and gradient at one point of MANY numbers."""
+    point = np.linspace(-1, 1, MANY)
+    if adapter.family in ("dezero", "eager"):
+        x, out, total = adapter.leaf(point), [None], adapter.package.functions.sum
+
+        def f(x):
+            y = rosenbrock_of_many(total, x)
+            x.cleargrad()
+            y.backward()
+            return y
+
+        if adapter.family == "dezero":
+            f = capture_of(adapter)(f)
+            for _ in range(4):
+                f(x)
+        results = Later(lambda: out[0].data), (Later(lambda: x.grad.data),)
+
+        def run():
+            out[0] = f(x)
+            return results
+
+        return run
+    if adapter.family == "casadi":
+        return adapter.array_program(lambda x: rosenbrock_of_many(adapter.casadi.sum1, x), point)
+    if adapter.family == "jax":
+        return adapter.gradient(lambda x: rosenbrock_of_many(adapter.jnp.sum, x), point)
+    raise Unsupported(f"not written for {adapter.family}")
+
+
+def many_reference(n):
+    x = np.linspace(-1, 1, MANY)
+    gradient = np.zeros(MANY)
+    d = x[1:] - x[:-1] ** 2
+    gradient[1:] += 200 * d
+    gradient[:-1] += -400 * x[:-1] * d + 2 * (x[:-1] - 1)
+    return (100 * d**2 + (x[:-1] - 1) ** 2).sum(), (gradient,)
+
+
+MLP_SGD, MLP_ADAM = (training.classifier((4, 32, 32, 2), 32, optimizer) for optimizer in ("SGD", "Adam"))
 ROSENBROCK, TINY = (0.3, 2.0), (0.3, 0.7)
 GROUP = {"group": "captured", "unit": "call"}
+STEP = {"group": "captured", "unit": "step", "units": lambda n: 1}
 WORKLOADS = (
     Workload(
         name="captured-rosenbrock", title="Rosenbrock of two numbers, value and gradient, called from Python",
@@ -301,5 +373,27 @@ WORKLOADS = (
     Workload(
         name="captured-newton-repeat", title="the same, one iteration captured and `repeat`ed 10 times",
         build=newton(one_captured), reference=newton_reference, goals=(Goal("faster", 30, "jax"),), **GROUP,
+    ),
+    Workload(
+        name="captured-rosenbrock-100", title="Rosenbrock of 100 numbers, written on arrays, value and gradient",
+        build=many, reference=many_reference, goals=(Goal("faster", 12, "jax"), Goal("faster", 2, "casadi")), **GROUP,
+    ),
+    Workload(
+        name="captured-mlp-sgd", title="MLP 4-32-32-2, batch 32, a step of SGD", build=training_step(MLP_SGD[0]),
+        reference=MLP_SGD[1], tolerance=SINGLE, goals=(Goal("faster", 7, "jax"), Goal("faster", 2.7, "eager")), **STEP,
+    ),
+    Workload(
+        name="captured-mlp-adam", title="MLP 4-32-32-2, batch 32, a step of Adam", build=training_step(MLP_ADAM[0]),
+        reference=MLP_ADAM[1], tolerance=SINGLE, goals=(Goal("faster", 9, "jax"), Goal("faster", 2.7, "eager")), **STEP,
+    ),
+    Workload(
+        name="captured-policy", title="a policy 4-128-2 at one observation, a step of Adam",
+        build=training_step(training.POLICY_STEP[0]), reference=training.POLICY_STEP[1], tolerance=SINGLE,
+        goals=(Goal("faster", 20, "jax"), Goal("faster", 6, "eager")), **STEP,
+    ),
+    Workload(
+        name="captured-lstm", title="LSTM of 100, 30 steps, batch 30, a step of SGD",
+        build=training_step(training.LSTM_STEP[0]), reference=training.LSTM_STEP[1], tolerance=Tolerance(2e-4, 2e-4),
+        goals=(Goal("faster", 1.3, "eager"),), **STEP,
     ),
 )  # fmt: skip

@@ -150,25 +150,31 @@ def products(arrays, n):
     return run
 
 
+def as_it_is(function):
+    """In place of `capture` where nothing is captured."""
+    return function
+
+
 def classifier(sizes, n, optimizer):
     """Builders of one step of a network with softmax_cross_entropy."""
     arrays = weights(sizes)
     x, t = batch(sizes, n)
 
-    def dezero(adapter, _):
+    def dezero(adapter, _, capture=as_it_is):
         model, gradients = mlp_dezero(adapter, arrays)
         make = getattr(adapter.package.optimizers, optimizer)
         updates = (make(lr=RATE) if optimizer == "SGD" else make(alpha=RATE)).setup(model)
         loss_of = adapter.package.functions.softmax_cross_entropy
 
-        def run():
+        @capture
+        def step(x, t):
             loss = loss_of(model(x), t)
             model.cleargrads()
             loss.backward()
             updates.update()
-            return loss.data, gradients
+            return loss
 
-        return run
+        return lambda: (step(x, t).data, gradients)
 
     def torch_(adapter, _):
         torch = adapter.torch
@@ -205,20 +211,21 @@ POLICY = weights((4, 128, 2), seed=20)
 (OBSERVATION,) = draw((1, 4), dtype=np.float32, seed=98)
 
 
-def policy_dezero(adapter, _):
+def policy_dezero(adapter, _, capture=as_it_is):
     F = adapter.package.functions
     model, gradients = mlp_dezero(adapter, POLICY)
     optimizer = adapter.package.optimizers.Adam(alpha=RATE).setup(model)
 
-    def run():
-        p = F.softmax(model(OBSERVATION))
+    @capture
+    def step(x):
+        p = F.softmax(model(x))
         loss = -F.log(p[0, ACTION]) * RETURN
         model.cleargrads()
         loss.backward()
         optimizer.update()
-        return loss.data, gradients
+        return loss
 
-    return run
+    return lambda: (step(OBSERVATION).data, gradients)
 
 
 def policy_torch(adapter, _):
@@ -262,7 +269,7 @@ OUT = weights((HIDDEN, 1), seed=40)
 SERIES, TARGETS = draw((STEPS, BATCH, 1), (STEPS, BATCH, 1), dtype=np.float32, seed=50)
 
 
-def lstm_dezero(adapter, _):
+def lstm_dezero(adapter, _, capture=as_it_is):
     package = adapter.package
     layers, F = package.layers, package.functions
 
@@ -285,17 +292,18 @@ def lstm_dezero(adapter, _):
     gradients = [Gradient(p) for p in [*params, net.fc.W, net.fc.b]]
     optimizer = package.optimizers.SGD(lr=RATE).setup(net)
 
-    def run():
-        net.rnn.reset_state()
+    @capture
+    def step(series, targets):
         loss = 0
-        for x, t in zip(SERIES, TARGETS, strict=True):
-            loss += F.mean_squared_error(net(x), t)
+        for k in range(STEPS):
+            loss += F.mean_squared_error(net(series[k]), targets[k])
         net.cleargrads()
         loss.backward()
         optimizer.update()
-        return loss.data, gradients
+        net.rnn.reset_state()
+        return loss
 
-    return run
+    return lambda: (step(SERIES, TARGETS).data, gradients)
 
 
 def lstm_torch(adapter, _):
@@ -381,7 +389,7 @@ def lstm_reference(_):
     return loss, [each for k in range(4) for each in (gWx[k], gb[k], gWh[k])] + [gW, gb_out]
 
 
-def step(name, title, build, reference, dezero, torch, jax=0, **fields):
+def workload(name, title, build, reference, dezero, torch, jax=0, **fields):
     labels = {"limit": "its matrix products alone"}
     return Workload(name=name, title=title, unit="step", units=lambda n: 1, build=build, reference=reference, group="training",
                     goals=(Goal("faster", dezero, "dezero"), Goal("faster", torch, "torch"),
@@ -389,15 +397,14 @@ def step(name, title, build, reference, dezero, torch, jax=0, **fields):
                     **({"tolerance": SINGLE} | fields))
 
 
+POLICY_STEP = (by_family(dezero=policy_dezero, torch=policy_torch, jax=policy_jax, limit=lambda adapter, _: products(POLICY, 1)),
+               policy_reference)
+LSTM_STEP = by_family(dezero=lstm_dezero, torch=lstm_torch, limit=lstm_products), lstm_reference
 WORKLOADS = (
-    step("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10, jax=1),
-    step("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20, jax=1),
-    step("mlp-middle", "MLP 64-100-10, batch 100, a step of SGD", *classifier((64, 100, 10), 100, "SGD"), 3, 3.5),
-    step("mlp-large", "MLP 784-1000-10, batch 100, a step of SGD", *classifier((784, 1000, 10), 100, "SGD"), 2, 1.1),
-    step("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD",
-         by_family(dezero=lstm_dezero, torch=lstm_torch, limit=lstm_products), lstm_reference, 6, 3,
-         tolerance=Tolerance(2e-4, 2e-4)),
-    step("policy", "a policy 4-128-2 at one observation, a step of Adam",
-         by_family(dezero=policy_dezero, torch=policy_torch, jax=policy_jax, limit=lambda adapter, _: products(POLICY, 1)),
-         policy_reference, 10, 6, jax=1),
+    workload("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10, jax=1),
+    workload("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20, jax=1),
+    workload("mlp-middle", "MLP 64-100-10, batch 100, a step of SGD", *classifier((64, 100, 10), 100, "SGD"), 3, 3.5),
+    workload("mlp-large", "MLP 784-1000-10, batch 100, a step of SGD", *classifier((784, 1000, 10), 100, "SGD"), 2, 1.1),
+    workload("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD", *LSTM_STEP, 6, 3, tolerance=Tolerance(2e-4, 2e-4)),
+    workload("policy", "a policy 4-128-2 at one observation, a step of Adam", *POLICY_STEP, 10, 6, jax=1),
 )

@@ -39,7 +39,7 @@ _IN_PLACE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_a
 class TracedArray(NDArrayOperatorsMixin):
     """The array of the Variable `slot`, in a call that is being traced."""
 
-    __slots__ = ("_slot", "_version", "_view")
+    __slots__ = ("__weakref__", "_slot", "_version", "_view")     # a layer keeps what it was called with by weak references
 
     def __init__(self, slot: _core.Variable, view: bool = False) -> None:
         self._slot, self._view = slot, view
@@ -88,8 +88,12 @@ class TracedArray(NDArrayOperatorsMixin):
     # ---- computations
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        if any(isinstance(x, _core.Variable) for x in inputs):
-            return NotImplemented       # the Variable's turn
+        if any(isinstance(x, _core.Variable) for x in inputs):      # the Variable's turn
+            if out is not None:     # `array += variable` makes a Variable
+                if not any(o is x for o in out for x in inputs):
+                    raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; assign "
+                                    "the result")
+            return getattr(ufunc, method)(*[x if (v := _untraced(x)) is None else v for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
             _refused(f"np.{ufunc.__name__}.at")

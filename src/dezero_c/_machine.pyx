@@ -51,7 +51,7 @@ cdef extern from "core/machine.h":
         void (*run)(dz_tape *) noexcept nogil
         ptrdiff_t (*length)(const dz_tape *) noexcept nogil
         ptrdiff_t (*bytes)(const dz_tape *) noexcept nogil
-        const char *(*listing)(const dz_tape *, ptrdiff_t, uint32_t *) noexcept nogil
+        const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t *) noexcept nogil
         uint32_t (*mark)(dz_tape *, uint32_t) noexcept nogil
         uint32_t (*line)(const dz_tape *, ptrdiff_t) noexcept nogil
 

@@ -27,6 +27,7 @@ cdef class Plan:
     cdef Shape *shapes              # theirs
     cdef list pins                  # (Variable from outside, the array that it must have)
     cdef list states                # (Variable from outside, whether it must have a gradient)
+    cdef list borrowed              # Variables of the plan that have an argument's array
     cdef list shown                 # Variables from outside whose gradient may be one of the plan's
     cdef dict of                    # the plan's Variable for one of the trace, by id, while the plan is made
     cdef PyObject **left_from       # the plan's Variables that have left it in this run,

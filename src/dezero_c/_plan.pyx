@@ -68,10 +68,11 @@ cdef enum:
     DATA            # y gets z's data; flag: as an array
     CONSTANT        # y gets the array `extra`; flag: a copy of it
     CALL            # extra()
+    NUMPY           # y: the value of f, a kernel's operation, where its operands are in C order; else of extra, NumPy's function
     INTO            # f's value is written to y's array, or extra.forward does it; z is room for it
     UPDATE          # the optimizer `extra` updates its parameters
 
-cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "into", "update")
+cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "numpy", "into", "update")
 
 
 cdef set NONE = set()        # never changed
@@ -129,7 +130,7 @@ cdef class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
-        self.of, self.stands = {}, set()
+        self.of, self.stands, self.borrowed = {}, set(), []
         self.addresses, self.fixed = Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
@@ -314,9 +315,11 @@ cdef class Plan:
                         self.add(CALL, None, None, None, f._redraw, False, line)
                     g = operation_of(f, xs, event[2], data_of(made[0]), decode) if len(ys) == 1 and made[0] is not None else None
                     if g is not None:
-                        self.add(ELEMENTWISE, g, ys[0], None, None, event[4], line)
+                        self.add(NUMPY, g, ys[0], None, (f, tuple(ys)), event[4], line)
                     elif type(f) is Applied and (f.given is as_it_is or f.given is np.asarray) and len(ys) == 1:
                         self.add(DATA, None, ys[0], xs[0], None, True, line)
+                        if <size_t> <void *> xs[0] in self.stands:
+                            self.borrowed.append(ys[0])
                     else:
                         self.add(FORWARD, f, None, None, tuple(ys), event[4], line)
                     if len(ys) > 1:
@@ -446,8 +449,11 @@ cdef class Plan:
         self.busy = False
 
     cdef int forget(self) except -1:
-        """Lets go of what has left the plan."""
+        """Lets go of what has left the plan, and of the arguments."""
         cdef PyObject *o
+        cdef Variable v
+        for v in self.borrowed:
+            set_data_array(v, None)
         while self.nleft > 0:
             self.nleft -= 1
             o = self.left[self.nleft]
@@ -493,6 +499,13 @@ cdef class Plan:
                         self.forward(f, <tuple> at.extra, at.flag & 1)
                 else:
                     self.forward(f, <tuple> at.extra, at.flag & 1)
+            elif at.kind == NUMPY:
+                y = <Variable> at.y
+                set_data_array(y, None)
+                if in_c_order(<Function> at.f):     # in which NumPy's result lies, too
+                    evaluate_again(<Function> at.f, y)
+                else:
+                    self.forward(<Function> (<tuple> at.extra)[0], <tuple> (<tuple> at.extra)[1], at.flag & 1)
             elif at.kind == INTO:
                 if not write_into(<Function> at.f, <Variable> at.y, <Variable> at.z):
                     f = <Function> at.extra
@@ -811,6 +824,11 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
         return None
     set_inputs(g, tuple(operands))
     return g
+
+
+cdef bint in_c_order(Function g) except -1:
+    cdef dz_view w
+    return view(g.in0, &w) and w.strides == NULL and (g.nin < 2 or view(g.in1, &w) and w.strides == NULL)
 
 
 cdef bint write_into(Function g, Variable target, Variable room) except -1:

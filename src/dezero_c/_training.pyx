@@ -206,9 +206,9 @@ def remember(dict attributes, tuple inputs, outputs):
 
 # ---- updates ----------------------------------------------------------------------------------------------------------
 
-cdef object state_of(dict states, object key, object data):
-    """The parameter's array in `states`; zeros the first time, and when its data has got another shape or dtype."""
-    cdef object a = states.get(key)
+cdef object state_of(dict states, object key, object a, object data):
+    """The parameter's array in `states`, which has `a` for it; zeros the first time, and when its data has got another shape or
+    dtype."""
     if a is None or not cnp.PyArray_Check(a) or not cnp.PyArray_SAMESHAPE(a, data) \
             or (cnp.PyArray_DESCR(a) is not cnp.PyArray_DESCR(data) and a.dtype != data.dtype):
         a = states[key] = np.zeros_like(data, order="C", subok=False)
@@ -294,14 +294,14 @@ cdef bint step(object optimizer) except -1:
     if target is None or attributes.get("hooks", True):
         return False
     if rule.adam:
-        before = optimizer.t
-        optimizer.t = before + 1
+        before = attributes["t"]
+        attributes["t"] = before + 1
         try:
             if not plain_numbers(attributes, rule, c):
                 numbers_of(optimizer, c)
             change(optimizer, attributes, rule.kernel, rule.states, c, params_of(target))
         except BaseException:
-            optimizer.t = before
+            attributes["t"] = before
             raise
         return True
     if not plain_numbers(attributes, rule, c):
@@ -365,10 +365,12 @@ cdef int change(object optimizer, dict attributes, int rule, tuple names, const 
         s0 = s1 = None
         if nstate:
             key = id(param)
-            owners[key] = param
-            s0 = state_of(states[0], key, data)
+            s0 = (<dict> states[0]).get(key)
+            if s0 is None:      # state means its owner for as long as it is there
+                owners[key] = param
+            s0 = state_of(states[0], key, s0, data)
             if nstate > 1:
-                s1 = state_of(states[1], key, data)
+                s1 = state_of(states[1], key, (<dict> states[1]).get(key), data)
         if not by_kernel(rule, x, data, s0, s1, c):
             old = grad_variable(x)
             grad = data_of(<Variable> old) if isinstance(old, Variable) else old

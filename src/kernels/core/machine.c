@@ -24,6 +24,8 @@ struct dz_tape {
     double *slots;
     ptrdiff_t ncode, nslots;
     uint32_t first; /* the slot of the first result */
+    ptrdiff_t listed; /* the instruction that was listed last, and the slot of its result */
+    uint32_t listed_slot;
 };
 
 enum { MAX_PLACES = 1 << 30, DEPTH = 64 }; /* DEPTH: operands that a formula has waiting at most */
@@ -374,17 +376,17 @@ static ptrdiff_t size_in_bytes(const dz_tape *t)
            t->nslots * (ptrdiff_t)sizeof(double);
 }
 
-static const char *listing(const dz_tape *t, ptrdiff_t i, uint32_t told[4])
+static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[4])
 {
     const dz_instr *at = t->code + i;
-    uint32_t slot = t->first;
-    ptrdiff_t k;
-    for (k = 0; k < i; k++)
-        slot += 1 + (t->code[k].op == DZ_M_SINCOS);
+    if (t->listed == 0 || i < t->listed) /* instructions are mostly asked for in turn: slots are counted on */
+        t->listed = 0, t->listed_slot = t->first;
+    for (; t->listed < i; t->listed++)
+        t->listed_slot += 1 + (t->code[t->listed].op == DZ_M_SINCOS);
     told[0] = at->a;
     told[1] = operands[at->op] > 1 ? at->b : UINT32_MAX;
     told[2] = operands[at->op] > 2 ? at->c : UINT32_MAX;
-    told[3] = slot;
+    told[3] = t->listed_slot;
     return names[at->op];
 }
 

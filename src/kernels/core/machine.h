@@ -44,7 +44,7 @@ typedef struct {
     void (*run)(dz_tape *);
     ptrdiff_t (*length)(const dz_tape *);     /* instructions */
     ptrdiff_t (*bytes)(const dz_tape *);
-    const char *(*listing)(const dz_tape *, ptrdiff_t, uint32_t operands[4]); /* name; slots of the operands, and of the result */
+    const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t operands[4]); /* name; slots of the operands, and of the result */
     uint32_t (*mark)(dz_tape *, uint32_t);    /* what follows on the tape comes from this line; the one before */
     uint32_t (*line)(const dz_tape *, ptrdiff_t);             /* of an instruction */
 } dz_tapes;
