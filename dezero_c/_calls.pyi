@@ -23,3 +23,6 @@ def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
 
 def plain_key(o: Any) -> Any:
     """What a number, a string or None is the same by; None for anything else."""
+
+class Arguments:
+    """The arguments that a call has by position. Made by `arguments_of`."""

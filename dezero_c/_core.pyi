@@ -380,8 +380,8 @@ def value_of(v: Variable) -> Any:
 def pinned(v: Variable) -> Any:
     """v's array for an operation that takes it beside its operands; a plan holds while v has this very array."""
 
-def about(v: Variable) -> tuple[tuple[int, ...], Any] | None:
-    """(shape, dtype) of v's value, None without one; the value stays where it is."""
+def about(v: Variable) -> tuple[tuple[int, ...], Any, type[Any]] | None:
+    """(shape, dtype, class) of v's value, None without one; the value stays where it is."""
 
 def gradient_of(v: Variable) -> Any:
     """v's gradient as somebody has seen it, or None; looks without showing it."""

@@ -58,7 +58,9 @@ class Machine:
         """(name, slot of the result, slots of the operands, file and line) of each instruction."""
 
 def call_at_once(cls: type[Any]) -> type[Any]:
-    """x"""
+    """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for
+    each call that has none. A subclass does not inherit it.
+    """
 
 class Dispatch:
     """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""

@@ -23,15 +23,21 @@ class Plan:
         """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""
     def check(self, trace: Trace) -> None:
         """Raises CaptureError, having changed nothing, for what a plan cannot do."""
-    def build(self, trace: Trace, copied: set[int], decode: Callable[[Any], tuple[str, tuple[Any, ...]]]) -> Plan:
-        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time. Raises
-        CaptureError, having changed nothing, for what a plan cannot do.
+    def build(self, trace: Trace, copied: set[int], decode: Callable[[Any], tuple[str, tuple[Any, ...]]],
+              bare: list[Variable]) -> Plan:
+        """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time; decode: tells what
+        a function of arrays is; bare: arguments that had no gradient when the call began. Raises CaptureError, having changed
+        nothing, for what a plan cannot do.
         """
     def finish(self, results: Any) -> list[Variable | None]:
         """The plan's Variables for `results`, None for one from outside. The last step of making: the trace's are forgotten."""
     def fits(self) -> bool:
         """Whether what the plan uses from outside is as it was: shapes, dtypes, pinned arrays, gradients that are there or
         not.
+        """
+    def suits(self, pairs: list[tuple[Variable, Variable]]) -> bool:
+        """Whether the Variables of a call can stand in for those of `pairs`, (the plan's, the call's): none that the plan also
+        knows from outside, none with or without a gradient where the other way decided what was done.
         """
     def acquire(self) -> bool:
         """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
@@ -65,7 +71,13 @@ def call_of(
     rebuilt: Callable[[Any, list[Any]], Any],
     guards: list[tuple[Any, Any, Any]],
 ) -> Call | None:
-    """x"""
+    """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
+
+    args: those that it was traced with; static: positions that count by what they are; own: indices, among the Variables in args,
+    of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
+    each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
+    see `holds`.
+    """
 
 def told(events: list[Any], numbers: dict[int, Any], same: Any, rest: Any) -> list[Any]:
     """What each event says, with numbers for Variables: those of `numbers` (by address), and for others that appear later the

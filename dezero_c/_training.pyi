@@ -1,8 +1,15 @@
-from typing import Any
+from typing import Any, final
 
 from ._core import Parameter
 
 RULES: dict[str, int]
+
+class Seen:
+    """Objects by their addresses: a user's layer may define == and hash."""
+
+@final
+class Rule:
+    """What `step` knows of an optimizer's class."""
 
 def parameters(layer: Any) -> list[Parameter]:
     """The Parameters of a Layer and of the layers in it."""
@@ -20,13 +27,20 @@ def with_gradients(target: Any) -> list[Parameter]:
     """Those of target.params() that have a gradient."""
 
 def register(cls: type[Any], names: tuple[str, ...], adam: bool = False, decays: bool = False) -> None:
-    """x"""
+    """Has `step` do what update() of `cls` itself does. names: the attributes that are its kernel's numbers; adam: the first of
+    them makes the rate, by adam_rate; decays: the last is weight_decay.
+    """
 
 def adam_rate(alpha: float, beta1: float, beta2: float, t: float) -> float:
-    """x"""
+    """alpha sqrt(1 - beta2^t) / (1 - beta1^t)."""
 
 def stepped(optimizer: Any) -> bool:
-    """x"""
+    """Whether `step` has done the optimizer's update."""
 
 def update(optimizer: Any, params: list[Parameter]) -> None:
-    """x"""
+    """Changes the data of each of `params` that has a gradient, in place, as the optimizer's rule has it.
+
+    What it asks of the optimizer: _kernel, a key of RULES; _coefficients(), its numbers in the order of families/optim.h;
+    _states, the names of its attributes for state, each a dict {id(param): ndarray}; _owners, {id(param): param}, which keeps the
+    ids from being used again; _by_numpy(data, grad, *state), the same where no kernel can.
+    """

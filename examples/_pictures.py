@@ -20,11 +20,13 @@ GREY = "#707070"
 INCH = 100      # pixels of a picture for each unit of a panel's width and height
 
 
-def options(doc):
-    """What the command line says: `quick`, and `out`, a folder that exists."""
+def options(doc, capture=False):
+    """What the command line says: `quick`, `out`, a folder that exists, and for an example that has it `capture`."""
     parser = argparse.ArgumentParser(description=doc.strip().split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works")
     parser.add_argument("--out", default="pictures", metavar="FOLDER", help="where pictures go (default: pictures)")
+    if capture:
+        parser.add_argument("--capture", action="store_true", help="replay the training step without Python: the same numbers")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     return args

@@ -4,7 +4,7 @@ The data, 1,797 images of 8x8 of the UCI repository, come with dezero_c; every f
 examples suffice, each is moved by up to one pixel, anew whenever it is used. Two pictures: what the network reads, the
 test's first digits and the most doubtful ones, and the curves of loss and accuracy.
 
-    python examples/digits.py [--quick] [--out FOLDER]
+    python examples/digits.py [--quick] [--capture] [--out FOLDER]
 """
 
 import time
@@ -29,7 +29,7 @@ def moved(x):
     return images[np.arange(N)[:, None, None], rows[:, :, None], columns[:, None, :]].reshape(N, 64)
 
 
-def main(quick, out):
+def main(quick, out, capture):
     np.random.seed(0)
     max_epoch, batch_size = (8 if quick else 100), 100
 
@@ -40,17 +40,24 @@ def main(quick, out):
     optimizer = optimizers.Adam(alpha=0.005).setup(model)
     schedule = optimizers.CosineDecay(optimizer, max_epoch)
 
+    def step(x, t):
+        y = model(x)
+        loss = F.softmax_cross_entropy(y, t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss, y
+
+    if capture:
+        step = dezero_c.capture(step)
+
     history = History()
     start = time.perf_counter()
     bar = progress(range(max_epoch), desc="digits")
     for _ in bar:
         sum_loss = sum_right = 0.0
         for x, t in train_loader:
-            y = model(moved(x))
-            loss = F.softmax_cross_entropy(y, t)
-            model.cleargrads()
-            loss.backward()
-            optimizer.update()
+            loss, y = step(moved(x), t)
             sum_loss += float(loss.data) * len(t)
             sum_right += float(F.accuracy(y, t).data) * len(t)
         schedule.step()
@@ -81,5 +88,5 @@ def main(quick, out):
 
 
 if __name__ == "__main__":
-    args = options(__doc__)
-    main(args.quick, args.out)
+    args = options(__doc__, capture=True)
+    main(args.quick, args.out, args.capture)

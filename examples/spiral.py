@@ -3,7 +3,7 @@
 The book's step 48, with the data loader of step 50. The picture shows which class the network gives to each point of
 the plane, and the training points on top.
 
-    python examples/spiral.py [--quick] [--out FOLDER]
+    python examples/spiral.py [--quick] [--capture] [--out FOLDER]
 """
 
 import time
@@ -24,7 +24,7 @@ COLOURS = (ORANGE, GREEN, VIOLET)
 SIDE = 320      # of the picture's map, in pixels
 
 
-def main(quick, out):
+def main(quick, out, capture):
     np.random.seed(0)
     max_epoch, batch_size, lr = (150 if quick else 500), 30, 1.0
 
@@ -34,16 +34,23 @@ def main(quick, out):
     optimizer = optimizers.SGD(lr).setup(model)
     schedule = optimizers.CosineDecay(optimizer, max_epoch)
 
+    def step(x, t):
+        y = model(x)
+        loss = F.softmax_cross_entropy(y, t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss, y
+
+    if capture:
+        step = dezero_c.capture(step)
+
     history = History()
     start = time.perf_counter()
     for epoch in range(1, max_epoch + 1):
         sum_loss = sum_right = 0.0
         for x, t in train_loader:
-            y = model(x)
-            loss = F.softmax_cross_entropy(y, t)
-            model.cleargrads()
-            loss.backward()
-            optimizer.update()
+            loss, y = step(x, t)
             sum_loss += float(loss.data) * len(t)
             sum_right += float(F.accuracy(y, t).data) * len(t)
         schedule.step()
@@ -77,5 +84,5 @@ def main(quick, out):
 
 
 if __name__ == "__main__":
-    args = options(__doc__)
-    main(args.quick, args.out)
+    args = options(__doc__, capture=True)
+    main(args.quick, args.out, args.capture)

@@ -1074,8 +1074,8 @@ def test_functions_of_data(function, shape):
     runs(named, make)
 
 
-@pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (3,)), ((2, 3), (2, 1)), ((2, 3), ()), ((1, 3), (1, 1)), ((80, 80), (80,))],
-                         ids=str)
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (3,)), ((2, 3), (2, 1)), ((2, 3), ()), ((1, 3), (1, 1)),
+                                    ((80, 80), (80,))], ids=str)
 def test_data_written_to_in_place(shapes):
     def f(a, b):
         kept = a.data
@@ -1254,13 +1254,39 @@ def test_calls_leave_nothing_behind():
 
     for _ in range(5):
         step(x, t)
+    gc.collect()
     before = sys.getrefcount(x), sys.getrefcount(t), sys.getrefcount(step), len(gc.get_objects())
     for _ in range(200):
         step(x, t)
     gc.collect()
     after = sys.getrefcount(x), sys.getrefcount(t), sys.getrefcount(step), len(gc.get_objects())
     assert before[:3] == after[:3]
-    assert abs(after[3] - before[3]) < 20
+    assert abs(after[3] - before[3]) < 100
+
+
+@capture
+def decorated(x):
+    return F.sin(x) * 2
+
+
+def test_pickles_and_copies_have_no_programs():
+    import copy
+
+    x = Variable(np.array([0.5, 1.0]))
+    g = capture(rosenbrock, check="sample", max_plans=3)
+    args = Variable(np.array([0.1])), Variable(np.array([0.2]))
+    for _ in range(4):
+        g(*args)
+    for other in (pickle.loads(pickle.dumps(g)), copy.copy(g)):
+        assert (other.plans, other._check, other._max_plans) == (0, "sample", 3)
+        for _ in range(4):
+            assert bits(other(*args)) == bits(rosenbrock(*args))
+        assert other.plans == 1
+    for _ in range(4):
+        decorated(x)
+    assert pickle.loads(pickle.dumps(decorated)) is decorated is copy.deepcopy(decorated)
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        pickle.dumps(capture(lambda x: x))
 
 
 def test_a_model_called_on_parts_of_an_argument():
@@ -1277,6 +1303,193 @@ def test_a_model_called_on_parts_of_an_argument():
         return y
 
     runs(f, lambda k: [np.random.default_rng(k).standard_normal((3, 2, 3)).astype("f")])
+
+
+def test_many_results_some_with_shown_gradients():
+    def f(x, y):
+        a = x * y
+        b = a * 2.0
+        x.cleargrad()
+        y.cleargrad()
+        F.sum(b * b).backward(retain_grad=True)
+        e = a.grad * 1.5
+        return x + 1.0, x + 2.0, x + 3.0, a, e, [b] * 3, a.grad
+
+    runs(f, variables((4,), (4,)), calls=60)
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_a_gradient_that_was_not_there_is_not_ignored(shape):
+    """What was traced without a gradient is no program for an argument that has one."""
+    def f(y):
+        z = F.sum(y * y) if y.grad is None else F.sum(y * y.grad)
+        y.cleargrad()
+        z.backward()
+        return z
+
+    g = capture(f)
+    for k in range(4):
+        y, w = (Variable(np.full(shape, k + 1.0)) for _ in range(2))
+        assert bits(g(y)) == bits(f(w))
+        assert bits(y.grad) == bits(w.grad)
+    with pytest.raises(CaptureError, match="comes from an earlier call"):
+        g(y)
+    y = Variable(np.full(shape, 3.0))
+    assert bits(g(y)) == bits(f(Variable(np.full(shape, 3.0))))
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_gradients_that_add_up_in_graphs_of_their_own(shape):
+    """With create_graph an old gradient is an operand: equal results, or a refusal."""
+    def f(y):
+        z = F.sum(y * y * 0.5)
+        z.backward(create_graph=True)
+        return z
+
+    g = capture(f)
+    for k in range(4):
+        g(Variable(np.full(shape, k + 1.0)))
+    y, w = Variable(np.full(shape, 2.0)), Variable(np.full(shape, 2.0))
+
+    def calls():
+        for _ in range(5):
+            f(w)
+            g(y)
+            assert bits(y.grad) == bits(w.grad)
+
+    with pytest.raises(CaptureError, match="another program"):
+        calls()
+
+
+def test_hooks_and_their_modes_in_a_replay():
+    def train(capture):
+        model, told = MLP((3, 2)), []
+        model(np.ones((2, 3), "f"))
+        for p in model.params():
+            p.data = np.linspace(-1, 1, p.size, dtype="f").reshape(p.shape)
+        optimizer = optimizers.SGD(0.1).setup(model)
+
+        def hook(params):
+            q = Variable(np.array([1.0, 2.0]))
+            F.sum(q ** 2).backward()
+            told.append((q.grad.data.tolist(), dezero_c.Config.enable_backprop, x.data.tolist()))
+
+        @capture
+        def step(x):
+            loss = F.sum(model(x))
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+            return loss
+
+        for k in range(6):
+            if k == 4:
+                optimizer.add_hook(hook)
+            x = Variable(np.full((2, 3), k + 1.0, "f"))
+            told.append(bits(step(x)))
+        return told, [p.data.tobytes() for p in model.params()]
+
+    assert train(capture) == train(lambda f: f)
+
+
+def test_an_argument_that_is_also_named():
+    W = Variable(np.array([1.0, 2.0]))
+
+    def f(x):
+        return F.sum(x * W)
+
+    g = capture(f)
+    for k in range(4):
+        g(Variable(np.array([k, 1.0])))
+    for _ in range(4):
+        assert bits(g(W)) == bits(f(W))
+    assert bits(g(Variable(np.array([7.0, 1.0])))) == bits(Variable(np.array(9.0)))
+
+
+def test_parameters_that_are_passed_to_a_step():
+    def make():
+        layer = L.Linear(2, in_size=2, nobias=True)
+        other = L.Linear(2, in_size=2, nobias=True)
+        layer.other = other
+        for p in layer.params():
+            p.data = np.arange(4.0).reshape(2, 2)
+        optimizer = optimizers.SGD(0.1).setup(layer)
+
+        def f(W, x):
+            loss = F.sum(F.matmul(x, W))
+            W.cleargrad()
+            loss.backward()
+            optimizer.update()
+            return loss
+
+        return f, [layer.W, other.W]
+
+    f, wanted = make()
+    g, found = make()
+    g = capture(g)
+
+    def calls():
+        for k in range(7):
+            x = np.full((2, 2), k + 1.0)
+            assert bits(g(found[k % 2], x)) == bits(f(wanted[k % 2], x))
+
+    with pytest.warns(RuntimeWarning, match="Parameters are passed"):
+        calls()
+    assert [bits(p.data) for p in found] == [bits(p.data) for p in wanted]
+
+
+def test_what_numpy_says_of_data_is_said():
+    def times(x, a):
+        x.data *= a.data
+        return x * 1
+
+    def large(x, a):
+        x.data *= 1e39
+        return x * 1
+
+    def reciprocal(x, a):
+        x.data = np.reciprocal(x.data)
+        return x * 1
+
+    for f, dtype, value, how in ((times, "d", 1e-200, {"under": "raise"}), (large, "f", 1.0, {"over": "raise"}),
+                                 (reciprocal, "d", 0.0, {"divide": "raise"})):
+        g = capture(f)
+        for _ in range(4):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                g(Variable(np.ones(3, dtype)), Variable(np.ones(3, dtype)))
+        said = []
+        for call in (f, g):
+            x = Variable(np.full(3, value, dtype))
+            with np.errstate(**how), pytest.raises(FloatingPointError) as caught:
+                call(x, Variable(np.full(3, value, dtype)))
+            said.append((str(caught.value), bits(x.data)))
+        assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("first", ["array", "scalar"])
+def test_an_array_without_axes_is_no_numpy_scalar(dtype, first):
+    def f(x, a):
+        x.data -= a
+        return x * 2
+
+    def make(kind, number):
+        x = Variable(np.array(number, dtype))
+        if kind == "scalar":
+            x.data = np.dtype(dtype).type(number)
+        return x, np.ones((), dtype)
+
+    g = capture(f)
+    for k in range(4):
+        g(*make(first, k))
+    for kind in ("array", "scalar", "array"):
+        for _ in range(4):
+            (x, a), (y, b) = make(kind, 5), make(kind, 5)
+            before = x.data, y.data
+            assert bits(g(x, a)) == bits(f(y, b))
+            assert type(x.data) is type(y.data)
+            assert (x.data is before[0]) == (y.data is before[1])
 
 
 # ---- random programs

@@ -159,6 +159,16 @@ def test_the_same_numbers_each_time(quick, tmp_path):
     assert numbers(pattern, quick("spiral")[0]) == numbers(pattern, example(tmp_path, "spiral", "--quick"))
 
 
+@pytest.mark.parametrize("name", ["spiral", "digits"])
+def test_a_captured_step_learns_the_same(name, tmp_path):
+    def told(text):
+        return [line for line in text.splitlines() if " s" not in line]      # no times
+
+    captured = example(tmp_path, name, "--quick", "--capture")
+    assert told(captured) == told(quick(name)[0])
+    assert len(told(captured)) > 3
+
+
 def test_saved_weights_are_read_again(quick):
     printed, _ = quick("convnet")
     tested = numbers(r"(?m)^ +2 .* ([\d.]+)$", printed)[0]

@@ -166,8 +166,8 @@ def in_order(a, b, old):
 
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
-@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (1, 4, 40), (1, 40, 2), (3, 9, 7), (4, 33, 2), (8, 2, 33), (9, 31, 8), (17, 3, 3),
-                                           (16, 16, 16), (31, 8, 9), (32, 4, 32), (33, 40, 1)])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (1, 4, 40), (1, 40, 2), (3, 9, 7), (4, 33, 2), (8, 2, 33), (9, 31, 8),
+                                           (17, 3, 3), (16, 16, 16), (31, 8, 9), (32, 4, 32), (33, 40, 1)])
 def test_gradients_of_small_products_are_sums_in_order(m, k, n, dtype):
     """To the bit, whatever way the loops go and however many terms they take at a time."""
     rng = np.random.default_rng(m * k * n)

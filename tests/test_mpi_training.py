@@ -600,3 +600,39 @@ def test_bfloat16_rounds_to_nearest_even():
     assert np.isnan(back[6])
     assert np.signbit(back[8])
     assert not np.signbit(back[7])
+
+
+# ---- captured steps
+
+CAPTURED = """
+comm = mpi.create_communicator()
+
+def train(capture):
+    np.random.seed(0)
+    model = MLP((16, 3), activation=F.relu)
+    optimizer = mpi.create_multi_node_optimizer(optimizers.Adam(), comm).setup(model)
+
+    @capture
+    def step(x, t):
+        loss = F.softmax_cross_entropy(model(x), t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update(examples=len(x))
+        return loss
+
+    rng = np.random.default_rng(comm.rank)
+    losses = [float(step(rng.standard_normal((n, 5)).astype("f"), rng.integers(0, 3, n)).data)
+              for n in (12, 12, 12, 12, 7, 7, 7, 12)]
+    return losses, [p.data.tobytes() for p in model.params()], step
+
+eager, captured = train(lambda f: f), train(dezero_c.capture)
+assert eager[:2] == captured[:2]
+assert captured[2].plans == 2
+weights = comm.allgather_obj(captured[1])
+assert all(each == weights[0] for each in weights)
+"""
+
+
+def test_a_captured_step_on_several_ranks(tmp_path):
+    """The update is a call of the plan's: collectives run in each replay, in the same order on every rank."""
+    passed(2, CAPTURED, folder=tmp_path)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import dezero_c._core as _core
-from dezero_c._elementwise import mask_by, mask_of
 from dezero_c._calls import CaptureError
+from dezero_c._elementwise import mask_by, mask_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,10 +89,9 @@ class TracedArray(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
         if any(isinstance(x, _core.Variable) for x in inputs):      # the Variable's turn
-            if out is not None:     # `array += variable` makes a Variable
-                if not any(o is x for o in out for x in inputs):
-                    raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; assign "
-                                    "the result")
+            if out is not None and not any(o is x for o in out for x in inputs):    # `array += variable` makes a Variable
+                raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; assign the "
+                                "result")
             return getattr(ufunc, method)(*[x if (v := _untraced(x)) is None else v for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
@@ -291,7 +290,7 @@ def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
         if isinstance(call, functools.partial) and call.func is _into:
             call, args = call.args[0], args[1:]
         if isinstance(call, np.ufunc) and not function.kwargs and all(isinstance(a, _OPERANDS) for a in args):
-            return call.__name__, tuple((a.k,) if isinstance(a, _Place) else float(a) for a in args)
+            return call.__name__, tuple((a.k,) if isinstance(a, _Place) else a for a in args)
         if call is _call_method and args[:1] == ("copy",) and len(args) == 2 and not function.kwargs:
             return "copy", ()
         return f"np.{getattr(call, '__name__', call)}", ()

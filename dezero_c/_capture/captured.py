@@ -6,6 +6,7 @@ import functools
 import gc
 import inspect
 import os
+import sys
 import types
 import warnings
 import weakref
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
+from dezero_c._calls import CaptureError, call_key, cell_of, holds
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
-from dezero_c._calls import CaptureError, call_key, cell_of, holds
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
 from dezero_c.layers import Layer
@@ -158,6 +159,15 @@ class Captured(Dispatch):
 
     _guarded_by: Any = None
 
+    def __reduce__(self) -> Any:
+        """Pickles and copies have the function and the options; programs name Variables of this process, and are traced anew."""
+        found: Any = sys.modules.get(getattr(self._f, "__module__", ""))
+        for name in self._name().split("."):
+            found = getattr(found, name, None)
+        if found is self:       # as a decorator: by its name, as functions are
+            return self._name()
+        return Captured, (self._f, self._static, self._on_read, self._check, self._max_plans)
+
     @property
     def plans(self) -> int:
         """The number of programs that calls are replayed from."""
@@ -223,6 +233,8 @@ class Captured(Dispatch):
                     break
             else:
                 if entry.machine is not None:       # which has another state of gradients in mind
+                    continue
+                if not plan.suits([(stand, variables[k]) for k, stand in entry.given]):
                     continue
                 if not plan.acquire():
                     continue
@@ -324,7 +336,14 @@ class Captured(Dispatch):
         shape = _made_anew(shape, copied)
         self._on_machine(entry, trace, args, kwargs, bare, holders, copied, shape, found)
         if entry.machine is None:
-            self._planned(entry, trace, copied, variables, holders, shape, found)
+            if any(event[0] == "call" for event in trace.events) and any(
+                    isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):
+                kind.eager = True
+                warnings.warn(f"capture: {self._name()} is not captured: Parameters are passed to it, others in each call, while "
+                              "an optimizer or another function runs in it that may look at them; name them in the function",
+                              RuntimeWarning, stacklevel=4)
+                return _plain_result(result)
+            self._planned(entry, trace, copied, variables, holders, shape, found, bare)
             if not kwargs and self._check == "twice":
                 entry.call = call_of(
                     entry.plan, args, frozenset(k for k in self._static if isinstance(k, int)), [k for k, _ in entry.own],
@@ -369,7 +388,7 @@ class Captured(Dispatch):
             end_graph(trace)
 
     def _planned(self, entry: _Entry, trace: _core.Trace, copied: set[int], variables: list[_core.Variable],
-                 holders: list[_core.Variable], shape: Any, found: list[_Leaf]) -> None:
+                 holders: list[_core.Variable], shape: Any, found: list[_Leaf], bare: list[_core.Variable]) -> None:
         """Makes the entry's plan."""
         plan = entry.plan
         seen: dict[int, _core.Variable | None] = {}
@@ -378,7 +397,7 @@ class Captured(Dispatch):
                 seen[id(v)] = plan.argument(v) if same is None else None
             entry.stands.append(seen[id(v)])
         entry.holders = [plan.argument(holder) for holder in holders]
-        plan.build(trace, copied, decoded)
+        plan.build(trace, copied, decoded, bare)
         for leaf, mine in zip(found, plan.finish([leaf.what for leaf in found if leaf.kind == "node"]), strict=False):
             leaf.kind, leaf.what = ("node", mine) if mine is not None else ("outside", leaf.what)
         places = {id(stand): k for k, stand in enumerate(entry.stands) if stand is not None}

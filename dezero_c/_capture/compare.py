@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c._capture.arrays import Template, TracedArray, _Place
 from dezero_c._calls import CaptureError
+from dezero_c._capture.arrays import Template, TracedArray, _Place
 from dezero_c._plan import told
 
 if TYPE_CHECKING:

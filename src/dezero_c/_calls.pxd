@@ -17,6 +17,7 @@ cdef enum:
 ctypedef struct Shape:
     int dt, nd                      # of a Variable, dt -1 where kernels do not take it
     bint grown                      # it has a graph of its own
+    bint scalar                     # its value is a NumPy scalar
     cnp.npy_intp lengths[LENGTHS]
 
 cdef class Arguments:
@@ -39,4 +40,5 @@ cdef Replayed replayed_function
 cdef Arguments arguments_of(tuple args, frozenset static, list own)
 cdef bint alike(object o, object expected) except -1
 cdef bint grown(Variable v) noexcept
+cdef bint is_scalar(Variable v) noexcept
 cpdef bint holds(list guards) except -1

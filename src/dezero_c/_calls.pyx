@@ -13,7 +13,7 @@ from libc.math cimport signbit
 from libc.stdlib cimport calloc, free
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, Function, Variable, data_of, dz_bind, dz_typenum, dz_view, kernels, modes, recording, set_inputs, view)
+    Function, Variable, dz_bind, dz_view, kernels, modes, recording, set_inputs, view)
 
 from dezero_c._core import Config, about
 
@@ -211,7 +211,7 @@ cdef class Arguments:
                 if grown(v) != s.grown:
                     return False
                 if s.dt >= 0:
-                    if not view(v, &w) or w.dt != s.dt or w.nd != s.nd:
+                    if not view(v, &w) or w.dt != s.dt or w.nd != s.nd or is_scalar(v) != s.scalar:
                         return False
                     for i in range(w.nd):
                         if w.shape[i] != s.lengths[i]:
@@ -258,7 +258,7 @@ cdef Arguments arguments_of(tuple args, frozenset static, list own):
             s.grown = grown(a)
             s.dt = -1
             if view(<Variable> a, &w) and w.nd <= LENGTHS:
-                s.dt, s.nd = w.dt, w.nd
+                s.dt, s.nd, s.scalar = w.dt, w.nd, is_scalar(a)
                 for i in range(w.nd):
                     s.lengths[i] = w.shape[i]
         elif k not in static and isinstance(a, np.ndarray):
@@ -280,6 +280,11 @@ cdef Arguments arguments_of(tuple args, frozenset static, list own):
             i += 1
         found.same[k] = i
     return found
+
+
+cdef bint is_scalar(Variable v) noexcept:
+    """Whether v's value is a NumPy scalar, which cannot be written to."""
+    return v.v.p == NULL and not isinstance(v._data, np.ndarray)
 
 
 cdef bint alike(object o, object expected) except -1:

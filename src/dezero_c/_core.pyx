@@ -39,6 +39,7 @@ cdef extern from "_types.h":
     void dz_open_sub(PyTypeObject *, PyTypeObject *)
     void dz_open_class(PyTypeObject *)
     int dz_set_metaclass(PyTypeObject *, object) except -1
+    PyObject *dz_list_take(PyObject *) noexcept
 
 cdef extern from *:
     """

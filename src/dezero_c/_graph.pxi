@@ -178,7 +178,10 @@ cdef void release_tuple() noexcept:
     cdef PyObject *value
     cdef PyObject *trace
     PyErr_Fetch(&kind, &value, &trace)
-    released_tuples.pop()
+    try:
+        released_tuples.pop()
+    except MemoryError:     # to make the list smaller; it would stay as it is for ever
+        Py_DECREF(<object> dz_list_take(<PyObject *> released_tuples))
     PyErr_Restore(kind, value, trace)
 
 

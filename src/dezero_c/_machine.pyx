@@ -26,7 +26,7 @@ from dezero_c._elementwise cimport is_exact
 from dezero_c._plan cimport NOT_TAKEN, Call
 
 from dezero_c._core import Applied
-from dezero_c._plan import EXACT
+from dezero_c._plan import EXACT as _EXACT
 
 cnp.import_array()
 dz_bind(kernels())
@@ -205,13 +205,13 @@ cdef class Compiler:
             self.cell(xs[0], event)
             return Cell(tapes.number(self.tape, <double> (what == "ones")), False)
         for k, o in enumerate(operands):
-            if isinstance(o, float):
-                places[k] = tapes.number(self.tape, o)
-            else:
+            if isinstance(o, tuple):
                 places[k] = self.cell(xs[o[0]], event).place
+            else:
+                places[k] = tapes.number(self.tape, <double> float(o))
         if what == "compare":
             return Cell(tapes.compare(self.tape, function.args[0], places[0], places[1]), False)
-        op = EXACT.get(what)
+        op = _EXACT.get(what)
         if op is None or not operands:
             raise no(event, what)
         return Cell(tapes.operation(self.tape, op, 0, places, NULL), True)
@@ -286,6 +286,9 @@ cdef class Compiler:
             if event[2] is None:
                 self.set_gradient(event[1], None, None, event)
             else:
+                v = event[1]
+                if <size_t> <void *> v not in self.gradients:       # with one of an earlier call it would be another program
+                    self.gradient(v, event)
                 c = self.cell(event[2], event)
                 if c.home >= 0 or <size_t> <void *> event[2] in self.numbers:
                     raise no(event, "a gradient that is a Variable from outside")
@@ -674,18 +677,16 @@ cdef class Machine:
 
     cdef object replay(self, tuple args):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
-        cdef object found
         if self.busy:
             return EAGER        # called by itself, or by another thread meanwhile
-        if not self.takes(args):
-            return NOT_TAKEN
-        self.busy = True
+        self.busy = True        # before a look at the arguments, which may give another thread its turn
         try:
+            if not self.takes(args):
+                return NOT_TAKEN
             self.load()
-            found = self.commit(args) if self.run() else EAGER
+            return self.commit(args) if self.run() else EAGER
         finally:
             self.busy = False
-        return found
 
     cdef void load(self) noexcept:
         cdef double *s = tapes.slots(self.tape)
@@ -800,10 +801,12 @@ cdef class Machine:
         cdef double *s = tapes.slots(self.tape)
         cdef Py_ssize_t i = 0, stop, room = max(1, 1000000 // (tapes.length(self.tape) + 1))
         cdef bint raised = False
-        if self.busy or not self.repeats or not self.takes(args):
+        if self.busy or not self.repeats:
             return 0
         self.busy = True
         try:
+            if not self.takes(args):
+                return 0
             self.load()
             while i < n and not raised:
                 stop = min(n, i + room)

@@ -28,12 +28,16 @@ cdef class Plan:
     cdef list pins                  # (Variable from outside, the array that it must have)
     cdef list states                # (Variable from outside, whether it must have a gradient)
     cdef list borrowed              # Variables of the plan that have an argument's array
+    cdef list presence              # (Variable that stands for an argument, whether that must have a gradient)
+    cdef list there                 # the same of Variables from outside, while the plan is made
+    cdef Seen outer                 # Variables from outside
     cdef list shown                 # Variables from outside whose gradient may be one of the plan's
     cdef dict of                    # the plan's Variable for one of the trace, by id, while the plan is made
     cdef PyObject **left_from       # the plan's Variables that have left it in this run,
     cdef PyObject **left            # and what they have left as, owned
     cdef Py_ssize_t nleft, left_room
     cdef readonly bint busy
+    cdef bint calls                 # somebody's code runs in it
     cdef object __weakref__
 
     cdef int add(self, int kind, object f, object y, object z, object extra, int flag, str line) except -1
@@ -42,6 +46,7 @@ cdef class Plan:
     cdef Variable room_for(self, Variable v)
     cpdef bint fits(self) except -1
     cpdef run(self)
+    cdef bint suited(self, Variable stand, Variable v) except -1
     cdef int forget(self) except -1
     cdef int more_room(self) except -1
     cdef int execute(self) except -1

@@ -20,16 +20,16 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy
 
-from dezero_c._calls cimport LENGTHS, Arguments, Shape, arguments_of, grown, replayed_function
+from dezero_c._calls cimport LENGTHS, Shape, arguments_of, grown, is_scalar, replayed_function
 from dezero_c._core cimport (
     ERA_CORE, G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_typenum, dz_view, dz_view_object, grad_variable, kernels, modes,
+    dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object, grad_variable, kernels, modes,
     new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
 from dezero_c._elementwise cimport evaluate_again, is_exact, operation
 from dezero_c._training cimport Seen, is_rule, step
 
 from dezero_c._calls import CaptureError
-from dezero_c._core import Applied, Config, as_array, using_config
+from dezero_c._core import Applied, as_array, using_config
 from dezero_c._core import same as as_it_is
 
 cnp.import_array()
@@ -41,6 +41,10 @@ cdef extern from "Python.h":
     object PyWeakref_NewRef(object, PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
+
+cdef extern from "core/kernels.h":
+    int dz_under_test() noexcept
+    void dz_under_clear() noexcept
 
 cdef extern from "generated/enum.h":
     enum:
@@ -72,7 +76,8 @@ cdef enum:
     INTO            # f's value is written to y's array, or extra.forward does it; z is room for it
     UPDATE          # the optimizer `extra` updates its parameters
 
-cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "numpy", "into", "update")
+cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "numpy",
+                    "into", "update")
 
 
 cdef set NONE = set()        # never changed
@@ -130,8 +135,8 @@ cdef class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
-        self.of, self.stands, self.borrowed = {}, set(), []
-        self.addresses, self.fixed = Seen.__new__(Seen), Seen.__new__(Seen)
+        self.of, self.stands, self.borrowed, self.presence, self.there = {}, set(), [], [], []
+        self.addresses, self.fixed, self.outer = Seen.__new__(Seen), Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -268,10 +273,13 @@ cdef class Plan:
                                        "Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
                 known.add(<size_t> <void *> event[2])
 
-    def build(self, Trace trace not None, set copied, decode):
+    def build(self, Trace trace not None, set copied, decode, list bare):
         """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time; decode: tells what
-        a function of arrays is. Raises CaptureError, having changed nothing, for what a plan cannot do."""
+        a function of arrays is; bare: arguments that had no gradient when the call began. Raises CaptureError, having changed
+        nothing, for what a plan cannot do."""
         cdef Variable v, y, c
+        cdef set without = {<size_t> <void *> v for v in bare}
+        cdef set touched = set()        # Variables whose gradient was read, set or added to
         cdef Function f
         cdef set changed = {<size_t> <void *> event[1].inputs[0] for event in trace.events if event[0] == "effect"}
         cdef set cleared = set()
@@ -350,10 +358,18 @@ cdef class Plan:
                 self.add(SEED, None, self.known(event[1]), None, None, False, line)
             elif kind == "step":
                 f = event[1]
+                for v in inputs(f):     # what is there is added to
+                    touched.add(<size_t> <void *> v)
                 self.add(STEP, f, None, None, None, event[2], line)
             elif kind == "show" or kind == "grad":
                 v = event[1]
                 y = self.known(v)
+                if <size_t> <void *> v not in touched:
+                    touched.add(<size_t> <void *> v)
+                    if event[2] is not None and <size_t> <void *> y in self.stands:
+                        self.presence.append((y, kind == "show" or <size_t> <void *> v not in without))
+                    elif kind == "show" and y is v:
+                        self.there.append((v, True))
                 if y is v:
                     outside[<size_t> <void *> v] = v
                     if event[2] is not None:
@@ -367,12 +383,20 @@ cdef class Plan:
                     self.add(GRAD, None, y, self.known(event[2]), None, False, line)
             elif kind == "grad read":
                 v, g = event[1], event[2]
+                if <size_t> <void *> v not in touched:
+                    touched.add(<size_t> <void *> v)
+                    y = self.known(v)
+                    if y is v and <size_t> <void *> v not in trace.born:
+                        self.there.append((v, g is not None))
+                    elif <size_t> <void *> y in self.stands:
+                        self.presence.append((y, g is not None))
                 if isinstance(g, Variable) and <size_t> <void *> g not in self.of:
                     y = self.known(v)
                     if y is v:
                         self.shown.append(v)
                     self.add(SHOW, None, y, self.mine(g, False), None, False, line)
             elif kind == "call":
+                self.calls = True
                 target = getattr(event[1], "__self__", None)
                 if target is not None and is_rule(target) and event[1].__name__ == "update":
                     self.add(UPDATE, None, None, None, target, False, line)
@@ -384,7 +408,10 @@ cdef class Plan:
         for v in outside.values():
             value = data_of(v)
             self.outside.append((v, None if value is None else value.shape, None if value is None else value.dtype))
-        self.states = [(v, v.gstate != G_NONE) for v in self.states]
+        self.states = [(v, v.gstate != G_NONE) for v in self.states] + self.there
+        self.there = None
+        for v in outside.values():
+            self.outer.add(<PyObject *> v)
         self.shapes = <Shape *> calloc(len(self.outside) + 1, sizeof(Shape))
         if self.shapes == NULL:
             raise MemoryError()
@@ -392,6 +419,7 @@ cdef class Plan:
             self.shapes[i].dt = -1
             if view(v, &w) and w.nd <= LENGTHS:
                 self.shapes[i].dt, self.shapes[i].nd = w.dt, w.nd
+                self.shapes[i].scalar = is_scalar(v)
                 for k in range(w.nd):
                     self.shapes[i].lengths[k] = w.shape[k]
         return self
@@ -418,7 +446,8 @@ cdef class Plan:
             s = &self.shapes[k]
             outer = PyList_GET_ITEM(<PyObject *> self.outside, k)
             if s.dt >= 0:
-                if not view(<Variable> PyTuple_GET_ITEM(outer, 0), &w) or w.dt != s.dt or w.nd != s.nd:
+                if not view(<Variable> PyTuple_GET_ITEM(outer, 0), &w) or w.dt != s.dt or w.nd != s.nd \
+                        or is_scalar(<Variable> PyTuple_GET_ITEM(outer, 0)) != s.scalar:
                     return False
                 for i in range(w.nd):
                     if w.shape[i] != s.lengths[i]:
@@ -433,6 +462,23 @@ cdef class Plan:
                 return False
         for v, there in self.states:
             if (v.gstate != G_NONE) != there:
+                return False
+        return True
+
+    def suits(self, list pairs):
+        """Whether the Variables of a call can stand in for those of `pairs`, (the plan's, the call's): none that the plan also
+        knows from outside, none with or without a gradient where the other way decided what was done."""
+        cdef Variable stand, v
+        for stand, v in pairs:
+            if not self.suited(stand, v):
+                return False
+        return True
+
+    cdef bint suited(self, Variable stand, Variable v) except -1:
+        if self.outer.has(<PyObject *> v):
+            return False
+        for y, there in self.presence:
+            if y is stand and (v.gstate != G_NONE) != there:
                 return False
         return True
 
@@ -502,17 +548,17 @@ cdef class Plan:
             elif at.kind == NUMPY:
                 y = <Variable> at.y
                 set_data_array(y, None)
-                if in_c_order(<Function> at.f):     # in which NumPy's result lies, too
-                    evaluate_again(<Function> at.f, y)
-                else:
+                if not in_c_order(<Function> at.f) or not as_numpy(<Function> at.f, y):
                     self.forward(<Function> (<tuple> at.extra)[0], <tuple> (<tuple> at.extra)[1], at.flag & 1)
             elif at.kind == INTO:
                 if not write_into(<Function> at.f, <Variable> at.y, <Variable> at.z):
                     f = <Function> at.extra
                     f.forward(*[data_of(v) for v in inputs(f)])
             elif at.kind == UPDATE:
+                swap_mode(1)        # for hooks, and whatever else is somebody's
                 if not step(<object> at.extra):
                     (<object> at.extra).update()
+                swap_mode(0)
             elif at.kind == EFFECT:
                 f = <Function> at.f
                 f.forward(*[data_of(v) for v in inputs(f)])
@@ -598,8 +644,6 @@ cdef class Plan:
         for k in range(self.nleft):
             if self.left_from[k] == <PyObject *> v:
                 return <Variable> self.left[k]
-        if self.nleft == self.left_room:
-            self.more_room()
         h = new_variable(v.era)
         if v.v.p != NULL:
             dz_raw_move(&h.v, &v.v)
@@ -618,6 +662,8 @@ cdef class Plan:
         if v._creator is not None:
             h._creator = replayed_function
             h.gen = v.gen
+        if self.nleft == self.left_room:    # here, since h's gradient may have left meanwhile
+            self.more_room()
         Py_INCREF(h)
         self.left_from[self.nleft], self.left[self.nleft] = <PyObject *> v, <PyObject *> h
         self.nleft += 1
@@ -627,7 +673,7 @@ cdef class Plan:
 
     def give(self, Variable stand not None, Variable v not None):
         """Moves v's value and gradient to `stand`."""
-        exchange(stand, v)
+        given_to(self, stand, v)
 
     def take_back(self, Variable stand not None, Variable v not None):
         """Moves them back."""
@@ -664,13 +710,18 @@ cdef class Call:
         cdef Variable stand
         cdef int given = 0, position, kind
         cdef list values
-        if plan.busy or not self.arguments.take(args) or not self.arguments.shaped(args) or not plan.fits():
+        if not self.arguments.take(args) or not self.arguments.shaped(args) or not plan.fits():
+            return NOT_TAKEN
+        for position, stand in self.stands:
+            if not plan.suited(stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position)):
+                return NOT_TAKEN
+        if plan.busy:       # the last question: the others may give another thread its turn
             return NOT_TAKEN
         plan.busy = True
         try:
             try:
                 for position, stand in self.stands:
-                    exchange(stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                    given_to(plan, stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
                     given += 1
                 for position, stand in self.holders:
                     set_data_array(stand, <object> PyTuple_GET_ITEM(<PyObject *> args, position))
@@ -688,7 +739,7 @@ cdef class Call:
             finally:
                 for position, stand in self.stands[:given] if given < len(self.stands) else self.stands:
                     taken_back(plan, stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
-                for position, stand in self.holders:
+                for _, stand in self.holders:
                     set_data_array(stand, None)
             for position, (kind, what) in enumerate(self.results):
                 if kind == R_ARGUMENT:
@@ -791,7 +842,7 @@ cdef object parameters_key(object given):
     return [(type(o), repr(o)) for o in given]
 
 
-# NumPy's functions whose result every processor rounds alike, which the kernels' is to the bit.
+# NumPy's functions whose result every processor rounds alike, which the kernels' is to the bit (but for the sign of a nan).
 EXACT = {"add": DZ_OP_ADD, "subtract": DZ_OP_SUB, "multiply": DZ_OP_MUL, "divide": DZ_OP_DIV, "negative": DZ_OP_NEG,
          "absolute": DZ_OP_ABS, "sqrt": DZ_OP_SQRT, "square": DZ_OP_SQUARE, "reciprocal": DZ_OP_RECIPROCAL}
 
@@ -807,7 +858,7 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
     if type(f) is not Applied or not isinstance(value, np.ndarray) or not dz_view_object(<PyObject *> value, &w) or w.nd == 0:
         return None
     what, told_operands = decode(f.given)
-    if what not in EXACT or not told_operands:
+    if what not in EXACT or what == "reciprocal" or not told_operands:      # which a kernel's flags are named a division for
         return None
     operands = []
     for o in told_operands:
@@ -816,8 +867,11 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
             if not isinstance(a, np.ndarray) or a.dtype != value.dtype:
                 return None
             operands.append(xs[o[0]])
-        else:
-            operands.append(wrap(o, w.dt, ERA_CORE))
+        elif (type(o) is float or type(o) is int or type(o) is bool or np.result_type(value.dtype, o) == value.dtype) \
+                and abs(float(o)) <= np.finfo(value.dtype).max:
+            operands.append(wrap(float(o), w.dt, ERA_CORE))
+        else:       # a wider dtype, in which NumPy computes; or nan, infinity, and what is no number of this dtype
+            return None
     op = EXACT[what]
     g = operation(op)
     if g.op != op or len(operands) != dz_ops[op].nin:
@@ -827,8 +881,19 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
 
 
 cdef bint in_c_order(Function g) except -1:
+    """Whether the operands lie in C order, in which NumPy's result lies then, too."""
     cdef dz_view w
     return view(g.in0, &w) and w.strides == NULL and (g.nin < 2 or view(g.in1, &w) and w.strides == NULL)
+
+
+cdef bint as_numpy(Function g, Variable y) except -1:
+    """Gives y g's value; False where NumPy may have something to say: it looks at underflow, too, if it is told to."""
+    dz_under_clear()
+    try:
+        evaluate_again(g, y)
+    except Exception:       # of what a flag is made into; NumPy's function says it, having done what it does before
+        return False
+    return not dz_under_test()
 
 
 cdef bint write_into(Function g, Variable target, Variable room) except -1:
@@ -839,12 +904,8 @@ cdef bint write_into(Function g, Variable target, Variable room) except -1:
             or target.v.p == NULL and not (type(target._data) is np.ndarray and cnp.PyArray_ISWRITEABLE(target._data)):
         return False
     set_data_array(room, None)
-    try:
-        evaluate_again(g, room)
-    except (FloatingPointError, Warning):       # NumPy writes before it says so
-        return False
-    if not view(target, &w) or not view(room, &v) or v.strides != NULL or w.strides != NULL or v.dt != w.dt \
-            or not dz_same_shape(&v, &w):
+    if not as_numpy(g, room) or not view(target, &w) or not view(room, &v) or v.strides != NULL or w.strides != NULL \
+            or v.dt != w.dt or not dz_same_shape(&v, &w):
         return False
     memcpy(<char *> w.p, v.p, <size_t> (w.size * dz_itemsize(w.dt)))
     return True
@@ -883,6 +944,14 @@ cdef set array_ids(object o, set found):
         for each in o:
             array_ids(each, found)
     return found
+
+
+cdef int given_to(Plan plan, Variable stand, Variable v) except -1:
+    cdef object a = data_of(v) if plan.calls else None      # for somebody's code that looks at v meanwhile
+    exchange(stand, v)
+    if a is not None:
+        v._data = a
+    return 0
 
 
 cdef int taken_back(Plan plan, Variable stand, Variable v) except -1:

@@ -251,8 +251,8 @@ cdef bint lies_along(Variable v, dz_view *w, object axis, bint keepdims, Along *
 
 
 cdef bint total(Variable v, object axis, bint keepdims, bint divided, Variable y) except -1:
-    """Gives y, which has no value, the sum, or the mean; False where lies_along says no. In NumPy's order, as far as dz_sum_rows has it, the mean as in
-    mean_array."""
+    """Gives y, which has no value, the sum, or the mean; False where lies_along says no. In NumPy's order, as far as dz_sum_rows
+    has it, the mean as in mean_array."""
     cdef dz_view w
     cdef Along a
     cdef Py_ssize_t k, step, item
@@ -285,7 +285,8 @@ cdef bint total(Variable v, object axis, bint keepdims, bint divided, Variable y
 
 
 cdef bint extreme(Variable v, object axis, bint keepdims, bint largest, Variable y) except -1:
-    """Gives y, which has no value, the largest or smallest one; False where lies_along says no, and where NumPy's loop is faster."""
+    """Gives y, which has no value, the largest or smallest one; False where lies_along says no, and where NumPy's loop is
+    faster."""
     cdef dz_view w
     cdef Along a
     cdef char *p

@@ -285,8 +285,10 @@ def pinned(Variable v not None):
 
 
 def about(Variable v not None):
-    """(shape, dtype) of v's value, None without one; the value stays where it is."""
-    return None if v.v.p == NULL and v._data is None else (v.shape, v.dtype)
+    """(shape, dtype, class) of v's value, None without one; the value stays where it is."""
+    if v.v.p != NULL:
+        return v.shape, v.dtype, np.ndarray
+    return None if v._data is None else (v.shape, v.dtype, type(v._data))
 
 
 def gradient_of(Variable v not None):

@@ -68,7 +68,7 @@ cdef class Seen:
         """False where it is there already."""
         cdef size_t key = <size_t> o
         cdef size_t *old = self.table
-        cdef Py_ssize_t k, i, room = self.mask + 1
+        cdef Py_ssize_t i, room = self.mask + 1
         if self.has(o):
             return False
         if 2 * (self.n + 1) > room:
@@ -240,6 +240,7 @@ cdef class Rule:
     cdef int kernel
     cdef bint adam, decays  # the first number is Adam's rate; the last one takes it times another
     cdef tuple states
+    cdef object update_one  # which an exact class has, unless somebody has given it another
 
 
 cdef dict rules = {}
@@ -250,6 +251,7 @@ def register(cls, tuple names, bint adam=False, bint decays=False):
     them makes the rate, by adam_rate; decays: the last is weight_decay."""
     cdef Rule rule = Rule.__new__(Rule)
     rule.names, rule.kernel, rule.adam, rule.decays, rule.states = names, RULES[cls._kernel], adam, decays, cls._states
+    rule.update_one = cls.update_one
     rules[cls] = rule
 
 
@@ -285,13 +287,14 @@ cdef bint step(object optimizer) except -1:
     """The update of an optimizer of an exact class of the library; False, having done nothing, where update() has more to do."""
     cdef Rule rule = rules.get(type(optimizer))
     cdef double c[COEFFICIENTS]
-    cdef object target, before
+    cdef object target, before, hooks
     cdef dict attributes        # read at once: looking through the classes for each takes longer than all the rest
-    if rule is None or traced():
+    if rule is None or traced() or type(optimizer).update_one is not rule.update_one:
         return False
     attributes = optimizer.__dict__
     target = attributes.get("target")
-    if target is None or attributes.get("hooks", True):
+    hooks = attributes.get("hooks")
+    if target is None or type(hooks) is not list or len(<list> hooks) > 0 or "_coefficients" in attributes:
         return False
     if rule.adam:
         before = attributes["t"]
@@ -332,9 +335,9 @@ cdef int numbers_of(object optimizer, double *c) except -1:
 def update(optimizer, list params):
     """Changes the data of each of `params` that has a gradient, in place, as the optimizer's rule has it.
 
-    What it asks of the optimizer: _kernel, a key of RULES; _coefficients(), its numbers in the order of families/optim.h; _states,
-    the names of its attributes for state, each a dict {id(param): ndarray}; _owners, {id(param): param}, which keeps the ids from
-    being used again; _by_numpy(data, grad, *state), the same where no kernel can.
+    What it asks of the optimizer: _kernel, a key of RULES; _coefficients(), its numbers in the order of families/optim.h;
+    _states, the names of its attributes for state, each a dict {id(param): ndarray}; _owners, {id(param): param}, which keeps the
+    ids from being used again; _by_numpy(data, grad, *state), the same where no kernel can.
     """
     cdef double c[COEFFICIENTS]
     numbers_of(optimizer, c)

@@ -230,4 +230,14 @@ static void dz_open_sub(PyTypeObject *type, PyTypeObject *root)
     dz_open_class(type);
 }
 
+/* The last element of a list, which is taken out of it and owned by the caller; the list's room stays, so that no memory is asked
+ * for, as pop does to make it smaller. */
+static inline PyObject *dz_list_take(PyObject *list)
+{
+    const Py_ssize_t n = PyList_GET_SIZE(list) - 1;
+    PyObject *o = PyList_GET_ITEM(list, n);
+    Py_SET_SIZE((PyVarObject *)list, n);
+    return o;
+}
+
 #endif

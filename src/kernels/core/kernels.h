@@ -170,6 +170,13 @@ static inline void dz_flat(dz_kernel k, dz_args *a, unsigned used)
 static inline int dz_fpe_test(void) { return (int)(_mm_getcsr() & 0x0du); }
 static inline void dz_fpe_clear(void) { _mm_setcsr(_mm_getcsr() & ~0x0du); }
 static inline void dz_fpe_raise(int flags) { _mm_setcsr(_mm_getcsr() | (unsigned)flags); }
+/* Underflow apart: of Variables nobody is told of it; NumPy looks at it where np.errstate says so. */
+static inline int dz_under_test(void) { return (int)(_mm_getcsr() & 0x10u); }
+static inline void dz_under_clear(void)
+{
+    if (_mm_getcsr() & 0x10u)
+        _mm_setcsr(_mm_getcsr() & ~0x10u);
+}
 #else
 #include <fenv.h>
 static inline int dz_fpe_test(void)
@@ -178,6 +185,8 @@ static inline int dz_fpe_test(void)
     return (f & FE_INVALID ? 1 : 0) | (f & FE_DIVBYZERO ? 4 : 0) | (f & FE_OVERFLOW ? 8 : 0);
 }
 static inline void dz_fpe_clear(void) { feclearexcept(FE_DIVBYZERO | FE_OVERFLOW | FE_INVALID); }
+static inline int dz_under_test(void) { return fetestexcept(FE_UNDERFLOW); }
+static inline void dz_under_clear(void) { feclearexcept(FE_UNDERFLOW); }
 static inline void dz_fpe_raise(int flags)
 {
     feraiseexcept((flags & 1 ? FE_INVALID : 0) | (flags & 4 ? FE_DIVBYZERO : 0) | (flags & 8 ? FE_OVERFLOW : 0));
