@@ -419,6 +419,23 @@ def test_schedules():
         optimizers.StepDecay(optimizers.AdaDelta(), 2)
 
 
+def test_state_that_was_set_by_hand_has_its_parameters():
+    """As after an update of the optimizer's own: it can be pickled, and an id stays what it means."""
+    _, model, trained = train(optimizers.Adam())
+    optimizer = optimizers.Adam().setup(model)
+    optimizer.ms = {id(p): trained.ms[id(p)].copy() for p in model.params()}
+    optimizer.vs = {id(p): trained.vs[id(p)].copy() for p in model.params()}
+    optimizer.t = trained.t
+    for each in (optimizer, trained):
+        for p in model.params():
+            p.grad = Variable(np.ones_like(p.data))
+        each.update()
+    for name in ("ms", "vs"):
+        for p in model.params():
+            assert np.array_equal(getattr(optimizer, name)[id(p)], getattr(trained, name)[id(p)])
+    assert pickle.loads(pickle.dumps(optimizer)).t == trained.t
+
+
 def test_state_of_a_parameter_that_changes_its_shape():
     model = Holder(Linear(2, in_size=3))
     optimizer = optimizers.MomentumSGD().setup(model)

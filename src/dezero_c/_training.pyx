@@ -369,7 +369,7 @@ cdef int change(object optimizer, dict attributes, int rule, tuple names, const 
         if nstate:
             key = id(param)
             s0 = (<dict> states[0]).get(key)
-            if s0 is None:      # state means its owner for as long as it is there
+            if key not in owners:       # which somebody's own state has not either
                 owners[key] = param
             s0 = state_of(states[0], key, s0, data)
             if nstate > 1:
