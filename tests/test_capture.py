@@ -1492,6 +1492,31 @@ def test_an_array_without_axes_is_no_numpy_scalar(dtype, first):
             assert (x.data is before[0]) == (y.data is before[1])
 
 
+@pytest.mark.parametrize("dtype", ["d", "f", "i8"])
+def test_nor_is_one_from_outside(dtype):
+    def make():
+        W = Variable(np.array(50, dtype))
+
+        def f(a):
+            W.data -= a
+            return W * 2
+
+        return W, f
+
+    (W, f), (V, g) = make(), make()
+    g = capture(g)
+    a = np.ones((), dtype)
+    for kind in (np.array, np.dtype(dtype).type, np.array):
+        W.data, V.data = np.asarray(kind(40)).astype(dtype)[()], np.asarray(kind(40)).astype(dtype)[()]
+        if kind is np.array:
+            W.data, V.data = np.array(40, dtype), np.array(40, dtype)
+        for _ in range(5):
+            before = W.data, V.data
+            assert bits(g(a)) == bits(f(a))
+            assert type(W.data) is type(V.data)
+            assert (W.data is before[0]) == (V.data is before[1])
+
+
 # ---- random programs
 
 

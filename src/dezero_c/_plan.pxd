@@ -23,7 +23,7 @@ cdef class Plan:
     cdef Seen addresses             # theirs
     cdef set stands                 # those of arguments
     cdef Seen fixed                 # those whose value stays from call to call
-    cdef list outside               # (Variable from outside, shape, dtype; None, None where it has no data)
+    cdef list outside               # (Variable from outside, (shape, dtype, class) of its data, None where it has none)
     cdef Shape *shapes              # theirs
     cdef list pins                  # (Variable from outside, the array that it must have)
     cdef list states                # (Variable from outside, whether it must have a gradient)

@@ -407,7 +407,7 @@ cdef class Plan:
                 outside[<size_t> <void *> event[1]] = event[1]
         for v in outside.values():
             value = data_of(v)
-            self.outside.append((v, None if value is None else value.shape, None if value is None else value.dtype))
+            self.outside.append((v, None) if value is None else (v, (value.shape, value.dtype, type(value))))
         self.states = [(v, v.gstate != G_NONE) for v in self.states] + self.there
         self.there = None
         for v in outside.values():
@@ -415,7 +415,7 @@ cdef class Plan:
         self.shapes = <Shape *> calloc(len(self.outside) + 1, sizeof(Shape))
         if self.shapes == NULL:
             raise MemoryError()
-        for i, (v, shape, dtype) in enumerate(self.outside):
+        for i, (v, _) in enumerate(self.outside):
             self.shapes[i].dt = -1
             if view(v, &w) and w.nd <= LENGTHS:
                 self.shapes[i].dt, self.shapes[i].nd = w.dt, w.nd
@@ -453,9 +453,9 @@ cdef class Plan:
                     if w.shape[i] != s.lengths[i]:
                         return False
             else:
-                v, shape, dtype = <tuple> outer
+                v, told = <tuple> outer
                 value = data_of(v)
-                if (value is None) != (shape is None) or (value is not None and (value.shape != shape or value.dtype != dtype)):
+                if (None if value is None else (value.shape, value.dtype, type(value))) != told:
                     return False
         for v, a in self.pins:
             if data_of(v) is not a:
