@@ -31,9 +31,6 @@ def register(cls: type[Any], names: tuple[str, ...], adam: bool = False, decays:
     them makes the rate, by adam_rate; decays: the last is weight_decay.
     """
 
-def adam_rate(alpha: float, beta1: float, beta2: float, t: float) -> float:
-    """alpha sqrt(1 - beta2^t) / (1 - beta1^t)."""
-
 def stepped(optimizer: Any) -> bool:
     """Whether `step` has done the optimizer's update."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dezero_c.functions as F
-from dezero_c import Parameter, Variable, optimizers
+from dezero_c import Parameter, Variable, _training, optimizers
 from dezero_c.layers import Layer, Linear
 from dezero_c.models import MLP
 
@@ -115,6 +115,8 @@ def test_the_short_way_and_a_subclass_agree(name, dtype, numbers):
     """An exact class's update is one call into C; a subclass's asks its methods, which give the same bits."""
     cls = getattr(optimizers, name)
     results = []
+    assert _training.stepped(cls().setup(Holder(Parameter(np.ones(1)))))
+    assert not _training.stepped(type("Sub", (cls,), {})().setup(Holder(Parameter(np.ones(1)))))
     for each in (cls, type("Sub", (cls,), {})):
         p, q = (Parameter(np.linspace(-1, 1, n).astype(dtype)) for n in (7, 1))
         optimizer = each(**RULES[name])

@@ -255,7 +255,7 @@ def register(cls, tuple names, bint adam=False, bint decays=False):
     rules[cls] = rule
 
 
-cpdef double adam_rate(double alpha, double beta1, double beta2, double t):
+cdef double adam_rate(double alpha, double beta1, double beta2, double t) except? -1:
     """alpha sqrt(1 - beta2^t) / (1 - beta1^t)."""
     return alpha * sqrt(1.0 - pow(beta2, t)) / (1.0 - pow(beta1, t))
 
