@@ -1,4 +1,4 @@
-"""The scalar machine behind dezero_c.capture: the bits of eager calls, with every operation of the table, in random programs, for
+"""The machine behind dezero_c.capture: the bits of eager calls, with every operation of the table, in random programs, for
 numbers that nobody thinks of; warnings, errors, states, what shares memory, and what it costs."""
 
 import gc
@@ -39,7 +39,7 @@ def state(v):
 
 def on_machine(g):
     """Whether all programs of a captured function are the machine's."""
-    return g.plans > 0 and g.show().count("of the scalar machine") == g.plans
+    return g.plans > 0 and g.show().count("of the machine") == g.plans
 
 
 def same(f, make, calls=5, machine=True):
@@ -603,14 +603,14 @@ def test_threads_and_recursion():
 def test_show_tells_operations_and_lines_or_why_not():
     g = warm(rosenbrock, numbers((-2, 2), (-2, 2)))
     text = g.show()
-    assert "plan 0: 12 instructions of the scalar machine" in text
+    assert "plan 0: 12 instructions of the machine" in text
     assert "muladd" in text
     assert "test_machine.py:" in text
     h = capture(lambda x: F.sum(x * 2.0))
     for _ in range(3):
-        h(Variable(np.ones(3)))
-    assert "not on the scalar machine for" in h.show()
-    assert "no single float64 number" in h.show()
+        h(Variable(np.ones(3, "f")))
+    assert "not on the machine for" in h.show()
+    assert "no float64 number or small array" in h.show()
 
 
 # ---- what a review has found

@@ -271,7 +271,7 @@ class Template:
 
 
 def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
-    """What a logged function of arrays does, for the scalar machine: a name, and for a ufunc or a comparison its operands, which
+    """What a logged function of arrays does, for the machine: a name, and for a ufunc or a comparison its operands, which
     are numbers, or (k,) for the k-th array."""
     named: dict[Any, str] = {np.asarray: "array", _core.same: "same", np.zeros_like: "zeros"}
     if function in named:

@@ -182,17 +182,17 @@ class Captured(Dispatch):
             captured.reset()
 
     def show(self) -> str:
-        """The instructions of every program, one a line: number, what it does, file and line. One on single numbers is run by the
-        scalar machine; of another it is told why not."""
+        """The instructions of every program, one a line: number, what it does, file and line. One on float64 numbers and small arrays is
+        run by the machine; of another it is told why not."""
         out = []
         for number, entry in enumerate(entry for kind in self._kinds.values() for entry in kind.plans):
             if entry.machine is not None:
-                out.append(f"plan {number}: {len(entry.machine)} instructions of the scalar machine")
-                for k, (name, to, operands, line) in enumerate(entry.machine.listing()):
-                    told = f"%{to} = {name}({', '.join(f'%{a}' for a in operands)})"
+                out.append(f"plan {number}: {len(entry.machine)} instructions of the machine")
+                for k, (name, to, operands, n, line) in enumerate(entry.machine.listing()):
+                    told = f"%{to}{f'[{n}]' if n > 1 else ''} = {name}({', '.join(f'%{a}' for a in operands)})"
                     out.append(f"{k:6d}  {told:40s} {line}")
                 continue
-            out.append(f"plan {number}: {len(entry.plan)} instructions, not on the scalar machine for {entry.reason}")
+            out.append(f"plan {number}: {len(entry.plan)} instructions, not on the machine for {entry.reason}")
             out += [f"{k:6d}  {what:12s} {name:32s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]
         return "\n".join(out)
 

@@ -7,7 +7,7 @@ compiled; the standard library is all it needs.
     kernels.py      formula -> C                       rules.py        formula -> Cython over Variables; the classes
     functions.py    functions.toml, read and checked   sources.py      what a family's .pyx has
     families.py     what is made of functions.toml     levels.py       SIMD levels
-    machine.py      formula -> a program of the scalar machine
+    machine.py      formula -> a program of the machine
     docstrings.py, pages.py
 
     python src/codegen            write everything

@@ -70,6 +70,7 @@ def ops(level):
     """The elementwise kernels of one level (None: base), a translation unit."""
     name = level["name"] if level else "base"
     text = (f'#define DZ_OPS dz_ops_{name}\n#define DZ_PASSES dz_passes_{name}\n#define DZ_MACHINE dz_machine_{name}\n'
+            f'#define DZ_WIDE_MACHINE dz_wide_machine_{name}\n'
             '#include "math/passes.h"\n#include "generated/ops.inc"\n#include "math/machine.h"\n')
     if level is None:
         return HEADER + text

@@ -1,4 +1,4 @@
-"""The scalar machine's part of the table: its instructions, what each computes, and every formula as a program of them.
+"""The machine's part of the table: its instructions, what each computes, and every formula as a program of them.
 
 An instruction is an operator of formulas, or a primitive; a program is a formula in postfix order, which core/machine.c
 turns into instructions, an operation of a graph at a time. So the machine computes what the kernels do, in their order.
@@ -14,9 +14,10 @@ PLACES = ["x0", "x1", "x2", "y", "gy"]
 # Words of a program: numbers of instructions, from PLACE on operands, from PARAM on parameters, from NUMBER on numbers.
 PLACE, PARAM, NUMBER, END = 256, 264, 512, 32767
 
-# name: (operands, C over A, B and C); the first ones are made by core/machine.c alone.
+# name: (operands, C over A, B and C); the first ones are made by core/machine.c alone, those of no C are written in math/machine.h.
+NO_VALUE = {"LEAF": 0, "SINCOS": 1, "FILL": 1, "PART": 1, "PUT": 2, "SET": 2, "SUM": 1, "RUN": 0, "END_OF_ALL": 0}
 FIXED = {
-    "LEAF": (0, "0"), "SINCOS": (1, "0"), "MULADD": (3, "C + A * B"),
+    **{name: (operands, None) for name, operands in NO_VALUE.items()}, "MULADD": (3, "C + A * B"),
     "ADD": (2, "A + B"), "SUB": (2, "A - B"), "MUL": (2, "A * B"), "DIV": (2, "A / B"), "NEG": (1, "-A"),
     **{name: (2, f"A {sign} B ? 1.0 : 0.0") for sign, name in MASKS.items()},
     "WHERE": (3, "A != 0 ? B : C"), "TEN": (1, "dz_ten_f64(A)"), "POWER_BY": (2, "dz_machine_power_by(A, B)"),
@@ -127,6 +128,9 @@ def header(table):
              f"enum {{ DZ_M_PLACE = {PLACE}, DZ_M_PARAM = {PARAM}, DZ_M_NUMBER = {NUMBER}, DZ_M_END = {END} }};",
              "#define DZ_M_NAMES {" + ", ".join(f'"{name.lower()}"' for name in made) + "}",
              "#define DZ_M_OPERANDS {" + ", ".join(str(operands) for operands, _ in made.values()) + "}",
+             "/* two operands, and a loop of NumPy's that may know one number for all elements */",
+             "#define DZ_M_APART {" + ", ".join(str(int(name in by_pass(table) and operands == 2 and name != "POWER_BY"))
+                                                for name, (operands, _) in made.items()) + "}",
              "#define DZ_M_WORDS {" + ", ".join(map(str, words)) + "}",
              "#define DZ_M_PROGRAMS { \\", *[f"    {{{', '.join(map(str, each))}}}, /* {name} */ \\"
                                              for name, each in offsets.items()], "}",
@@ -134,13 +138,31 @@ def header(table):
     return "\n".join(lines) + "\n"
 
 
+def by_pass(table):
+    """{name: the pass of n elements from a, and b, to d}: primitives that arrays are given to as a whole."""
+    found = {"POWER_BY": "dz_power_f64(n, (const char *)a, 8, (const char *)b, 0, (char *)d, 8)"}
+    for p in table.primitives.values():
+        if p.inline or p.c or p.name == "powm1":
+            continue
+        b = "(const char *)b, 8, " if p.args == 2 else ""
+        function = f"dz_{p.name}_f64(n" if "f64" in p.own else f"dz_np{p.args}_f64(DZ_FN_{p.name.upper()}, DZ_F64, n"
+        found[p.name.upper()] = f"{function}, (const char *)a, 8, {b}(char *)d, 8)"
+    return found
+
+
 def handlers(table):
     """What each instruction computes: for math/machine.h."""
-    made = instructions(table)
-    lines = [f"/* {HEADER} */", *[wrapper(p) for p in table.primitives.values() if not p.inline and not p.c],
-             "/* X(name, value): those that give one value of A, B and C. */", "#define DZ_M_EACH(X) \\"]
-    lines += [f"    X({name}, {text}) \\" for name, (_, text) in made.items() if name not in ("LEAF", "SINCOS")]
-    return "\n".join(lines) + "\n\n"
+    made = {name: each for name, each in instructions(table).items() if each[1] is not None}
+    passes = by_pass(table)
+    lists = [("EACH", "those that give one value of A, B and C", [(name, text) for name, (_, text) in made.items()])]
+    lists += [(f"OF_{count}", f"those of {count} that arrays are given to element by element",
+               [(name, text) for name, (operands, text) in made.items() if operands == count and name not in passes])
+              for count in (1, 2, 3)]
+    lists.append(("PASSES", "those that arrays are given to as a whole: n elements from a, and b, to d", list(passes.items())))
+    lines = [f"/* {HEADER} */", *[wrapper(p) for p in table.primitives.values() if not p.inline and not p.c]]
+    for name, what, entries in lists:
+        lines += [f"/* X(name, C): {what}. */", f"#define DZ_M_{name}(X) \\", *[f"    X({n}, {text}) \\" for n, text in entries], ""]
+    return "\n".join(lines) + "\n"
 
 
 def outputs(table):

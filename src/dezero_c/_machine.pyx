@@ -1,9 +1,9 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Captured calls on single float64 numbers, run by the scalar machine (src/kernels/core/machine.h): no nodes, no Python.
+"""Captured calls on float64 numbers and small arrays of them, run by the machine (src/kernels/core/machine.h): no nodes, no Python.
 
-`Machine.of` follows a trace once more: where each Variable's value is on the tape, and its gradient, which Variables share an
-array, what of Variables from outside is read and changed. Whatever it does not know raises NotNative, and the call is replayed
-by its nodes (_plan.pyx).
+`Machine.of` follows a trace once more (_compiler.pxi): where each Variable's value is on the tape, and its gradient, which Variables
+share an array, what of Variables from outside is read and changed. Whatever it does not know raises NotNative, and the call is
+replayed by its nodes (_plan.pyx).
 
 A replay looks at the arguments, reads their numbers, runs, and looks at the floating-point flags. Until then nothing has
 changed: where a flag is raised the function itself is called, so that NumPy's warnings and errors are those of the eager call.
@@ -17,22 +17,30 @@ cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_flushes,
-    dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_scalar, dz_view, dz_view_object, kernels, new_variable, set_data_array, traced, view)
+    DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill, dz_flushes,
+    dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_move, dz_raw_scalar, dz_raw_shape, dz_view, dz_view_object, kernels, new_value,
+    new_variable, set_data_array, traced, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._plan cimport NOT_TAKEN, Call
 
 from dezero_c._core import Applied
+from dezero_c._index import GetItem, GetItemGrad
 from dezero_c._plan import EXACT as _EXACT
+from dezero_c._reduce import Mean, Sum
+from dezero_c._shape import BroadcastTo, Reshape, SumTo, Transpose
 
 cnp.import_array()
 dz_bind(kernels())
 
 cdef extern from "core/machine.h":
     ctypedef int dz_place
+    enum:
+        DZ_WIDEST
+        DZ_NO_INSTRUCTION
 
     ctypedef struct dz_tape:
         pass
@@ -41,11 +49,16 @@ cdef extern from "core/machine.h":
         dz_tape *(*make)() noexcept nogil
         void (*free)(dz_tape *) noexcept nogil
         dz_place (*number)(dz_tape *, double) noexcept nogil
-        dz_place (*input)(dz_tape *) noexcept nogil
+        dz_place (*input)(dz_tape *, uint32_t) noexcept nogil
         dz_place (*add)(dz_tape *, dz_place, dz_place) noexcept nogil
         dz_place (*compare)(dz_tape *, int, dz_place, dz_place) noexcept nogil
         dz_place (*operation)(dz_tape *, int, int, const dz_place *, const double *) noexcept nogil
         int (*has)(int, int) noexcept nogil
+        dz_place (*fill)(dz_tape *, dz_place, uint32_t) noexcept nogil
+        dz_place (*sum)(dz_tape *, dz_place) noexcept nogil
+        dz_place (*part)(dz_tape *, dz_place, int, int, uint32_t) noexcept nogil
+        dz_place (*put)(dz_tape *, dz_place, dz_place, int, int, int) noexcept nogil
+        uint32_t (*width)(const dz_tape *, dz_place) noexcept nogil
         int (*finish)(dz_tape *, const dz_place *, uint32_t *, ptrdiff_t) noexcept nogil
         double *(*slots)(dz_tape *) noexcept nogil
         void (*run)(dz_tape *) noexcept nogil
@@ -57,6 +70,20 @@ cdef extern from "core/machine.h":
 
 cdef extern from "core/kernels.h":
     dz_tapes tapes "dz_tape_functions"
+    bint dz_under_test() noexcept nogil
+    void dz_under_clear() noexcept nogil
+
+cdef extern from "_raw.h":
+    enum:
+        DZ_RAWDIM
+
+cdef extern from "generated/enum.h":
+    enum:
+        DZ_OP_ADD
+        DZ_OP_SUB
+        DZ_OP_MUL
+        DZ_OP_DIV
+        DZ_OP_NEG
 
 cdef enum:
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
@@ -66,279 +93,10 @@ cdef object MISSING = object()
 
 
 class NotNative(Exception):
-    """The scalar machine cannot run a trace; the message says what stands in the way."""
+    """The machine cannot run a trace; the message says what stands in the way."""
 
 
-cdef object no(event, str what):
-    return NotNative(f"{event[len(event) - 1]}: {what}")
-
-
-# ---- making -------------------------------------------------------------------------------------------------------------
-
-
-cdef class Cell:
-    """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape."""
-    cdef dz_place place
-    cdef bint scalar        # in the eager call a NumPy scalar, which nobody can write to
-    cdef int home           # the Variable from outside whose array it is, by number, or -1
-    cdef int holders        # how many that are left after the call have it
-
-    def __cinit__(self, dz_place place, bint scalar):
-        self.place = place
-        self.scalar = scalar
-        self.home = -1
-        if place < 0:
-            raise MemoryError()
-
-
-cdef class Outside:
-    """A Variable, or an array that is an argument, from outside of the call: what is read and what is changed."""
-    cdef Variable v
-    cdef int position       # among the arguments, or -1
-    cdef bint array         # the argument is an ndarray
-    cdef bint bare          # it must have no gradient when the call begins
-    cdef dz_place place     # of the value on the tape, or -1 where it is not read
-    cdef Cell own           # that value, and what is written to its array
-    cdef bint changed       # its array is written to
-    cdef Cell given         # the value that it is given by `v.data = ...`
-
-    def __cinit__(self):
-        self.position = self.place = -1
-
-
-cdef class Compiler:
-    """What is known so far of the Variables of a trace, by their addresses."""
-    cdef dz_tape *tape
-    cdef Trace trace
-    cdef dict cells, gradients, shown, functions, numbers, bare
-    cdef list outside
-    cdef dict lines
-    cdef object decode
-    cdef set copied
-
-    cdef int number_of(self, Variable v, event) except -1:
-        """The number of a Variable from outside."""
-        cdef Outside o
-        k = self.numbers.get(<size_t> <void *> v)
-        if k is None:
-            if <size_t> <void *> v in self.trace.born:
-                raise no(event, "what a function of dezero_c has made by itself")
-            if v.era != ERA_CORE:
-                raise no(event, "a Variable of core_simple or chapter1")
-            o = Outside()
-            o.v = v
-            k = self.numbers[<size_t> <void *> v] = len(self.outside)
-            self.outside.append(o)
-        return k
-
-    cdef Cell cell(self, Variable v, event):
-        """What v's value is."""
-        cdef Outside o
-        cdef dz_view w
-        cdef Cell c = self.cells.get(<size_t> <void *> v)
-        if c is not None:
-            return c
-        o = self.outside[self.number_of(v, event)]
-        value = self.trace.before_set.get(<size_t> <void *> v, MISSING)
-        if value is MISSING:
-            value = data_of(v)
-        if not isinstance(value, (np.ndarray, np.float64)) or value.dtype != DOUBLE or value.ndim \
-                or not dz_view_object(<PyObject *> value, &w):
-            raise no(event, "a value that is no single float64 number")
-        o.place = tapes.input(self.tape)
-        c = Cell(o.place, not isinstance(value, np.ndarray))
-        c.home = self.numbers[<size_t> <void *> v]
-        o.own = c
-        self.cells[<size_t> <void *> v] = c
-        return c
-
-    cdef Cell gradient(self, Variable v, event):
-        """What v's gradient is; None for none."""
-        cdef size_t key = <size_t> <void *> v
-        cdef Outside o
-        if key in self.gradients:
-            return self.gradients[key]
-        if key not in self.numbers and (key in self.cells or key in self.trace.born):
-            return None
-        o = self.outside[self.number_of(v, event)]
-        if not self.bare.get(key):
-            raise no(event, "a gradient that is added to one of an earlier call")
-        o.bare = True
-        self.gradients[key] = None
-        return None
-
-    cdef int set_gradient(self, Variable v, Cell c, Variable shown, event) except -1:
-        cdef size_t key = <size_t> <void *> v
-        if key not in self.cells and key not in self.trace.born:
-            self.number_of(v, event)
-        self.gradients[key] = c
-        if shown is None:
-            self.shown.pop(key, None)
-        else:
-            self.shown[key] = shown
-        return 0
-
-    cdef Cell constant(self, Variable v, object value, event):
-        """A number that is the same in every call."""
-        cdef object a = data_of(v)
-        if isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied:
-            raise no(event, "an array from outside, which may change")
-        if not isinstance(a, (np.ndarray, np.float64)) or a.dtype != DOUBLE or a.ndim:
-            raise no(event, "a value that is no single float64 number")
-        return Cell(tapes.number(self.tape, a), not isinstance(a, np.ndarray))
-
-    cdef Cell applied(self, object function, tuple xs, event):
-        """What NumPy's function of arrays gives."""
-        cdef dz_place places[5]
-        cdef Cell c
-        cdef int k
-        what, operands = self.decode(function)
-        if what == "same":
-            return self.cell(xs[0], event)
-        if what == "array":
-            c = self.cell(xs[0], event)
-            return Cell(c.place, False) if c.scalar else c
-        if what == "copy":
-            c = self.cell(xs[0], event)
-            return Cell(c.place, c.scalar)
-        if what == "zeros" or what == "ones":
-            self.cell(xs[0], event)
-            return Cell(tapes.number(self.tape, <double> (what == "ones")), False)
-        for k, o in enumerate(operands):
-            if isinstance(o, tuple):
-                places[k] = self.cell(xs[o[0]], event).place
-            else:
-                places[k] = tapes.number(self.tape, <double> float(o))
-        if what == "compare":
-            return Cell(tapes.compare(self.tape, function.args[0], places[0], places[1]), False)
-        op = _EXACT.get(what)
-        if op is None or not operands:
-            raise no(event, what)
-        return Cell(tapes.operation(self.tape, op, 0, places, NULL), True)
-
-    cdef int follow(self, event) except -1:
-        """One event."""
-        cdef dz_place places[5]
-        cdef Function f
-        cdef Variable v, x, y
-        cdef Cell c, old
-        cdef Outside o
-        cdef tuple xs
-        cdef int k
-        cdef str kind = event[0]
-        line = event[len(event) - 1]
-        tapes.mark(self.tape, self.lines.setdefault(line, len(self.lines)))
-        if kind == "op":
-            f, xs = event[1], event[2]
-            if len(<tuple> event[3]) != 1:
-                raise no(event, f"{type(f).__name__}")
-            y = (<tuple> event[3])[0]
-            if type(f) is Applied:
-                self.cells[<size_t> <void *> y] = self.applied(f.given_function(), xs, event)
-                return 0
-            if not is_exact(f) or f.general_params:
-                raise no(event, f"{type(f).__name__}")
-            for k in range(len(xs)):
-                places[k] = self.cell(xs[k], event).place
-            self.cells[<size_t> <void *> y] = Cell(tapes.operation(self.tape, f.op, 0, places, f.param), False)
-            self.functions[<size_t> <void *> f] = xs, y
-        elif kind == "step":
-            f = event[1]
-            known = self.functions.get(<size_t> <void *> f)
-            if known is None:
-                raise no(event, f"{type(f).__name__}")
-            xs, y = <tuple> known
-            for k in range(len(xs)):
-                places[k] = self.cell(xs[k], event).place
-            places[3] = self.cell(y, event).place
-            c = self.gradient(y, event)     # none, where what y is used for has no derivative by it
-            places[4] = tapes.number(self.tape, 0.0) if c is None else c.place
-            for k in range(len(xs)):
-                x = xs[k]
-                if x.kind & K_CONST or not tapes.has(f.op, 1 + k):
-                    continue
-                c = Cell(tapes.operation(self.tape, f.op, 1 + k, places, f.param), False)
-                old = self.gradient(x, event)
-                if old is not None:
-                    c = Cell(tapes.add(self.tape, old.place, c.place), False)
-                self.set_gradient(x, c, None, event)
-            if not event[2]:
-                self.set_gradient(y, None, None, event)
-        elif kind == "const":
-            if not isinstance(event[2], (int, float, np.generic, np.ndarray)):
-                raise no(event, f"an operand that is of type {type(event[2]).__name__}")
-            self.cells[<size_t> <void *> event[1]] = self.constant(event[1], event[2], event)
-        elif kind == "new":
-            self.cells[<size_t> <void *> event[1]] = self.constant(event[1], event[2], event)
-        elif kind == "seed":
-            self.set_gradient(event[1], Cell(tapes.number(self.tape, 1.0), False), None, event)
-        elif kind == "show" or (kind == "grad read" and isinstance(event[2], Variable)
-                                and <size_t> <void *> event[2] not in self.cells):
-            c = self.gradient(event[1], event)
-            if c is None:
-                raise no(event, "a gradient of an earlier call")
-            self.cells[<size_t> <void *> event[2]] = c
-            self.set_gradient(event[1], c, event[2], event)
-        elif kind == "grad read":
-            if event[2] is None:
-                self.gradient(event[1], event)
-        elif kind == "grad":
-            if event[2] is None:
-                self.set_gradient(event[1], None, None, event)
-            else:
-                v = event[1]
-                if <size_t> <void *> v not in self.gradients:       # with one of an earlier call it would be another program
-                    self.gradient(v, event)
-                c = self.cell(event[2], event)
-                if c.home >= 0 or <size_t> <void *> event[2] in self.numbers:
-                    raise no(event, "a gradient that is a Variable from outside")
-                self.set_gradient(event[1], c, event[2], event)
-        elif kind == "data":
-            v = event[1]
-            c = self.cell(event[2], event)
-            if event[3]:
-                self.cells[<size_t> <void *> v] = c
-                return 0
-            self.rebind(v, c, event)
-        elif kind == "set":
-            v = event[1]
-            if event[2] is None:
-                raise no(event, "data that is None")
-            self.rebind(v, self.constant(v, event[2], event), event)
-        elif kind == "effect":
-            f, xs = event[1], event[2]
-            c = self.cell(xs[0], event)
-            old = self.applied(f.given_function(), xs, event)
-            if c.scalar:
-                raise no(event, "a NumPy scalar that is written to")
-            c.place = old.place
-            if c.home >= 0:
-                o = self.outside[c.home]
-                o.changed = True
-        else:
-            raise no(event, {"call": "a call that runs as it is", "alive": "a function of several results",
-                             "pinned": "an array beside an operation's operands"}.get(kind, kind))
-        return 0
-
-    cdef int rebind(self, Variable v, Cell c, event) except -1:
-        """v.data = ..."""
-        cdef Outside o
-        cdef Cell before = self.cells.get(<size_t> <void *> v)
-        k = self.numbers.get(<size_t> <void *> v)
-        if k is None and <size_t> <void *> v not in self.trace.born and before is None:
-            k = self.number_of(v, event)
-        if k is not None:
-            if c.home == <int> k:       # its own array, written to before
-                self.cells[<size_t> <void *> v] = c
-                o = self.outside[k]
-                o.given = None
-                return 0
-            if c.home >= 0:
-                raise no(event, "two Variables that share an array")
-            o = self.outside[k]
-            o.given = c
-        self.cells[<size_t> <void *> v] = c
-        return 0
+include "_compiler.pxi"
 
 
 # ---- running ------------------------------------------------------------------------------------------------------------
@@ -362,34 +120,99 @@ cdef enum:
     R_OUTSIDE       # a Variable from outside,
     R_OUTSIDE_DATA  # or the array of one
 
+ctypedef struct Values:     # on the tape
+    int slot                # -1: none
+    bint even               # one number for all elements
+
+ctypedef struct Lengths:
+    int n, nd
+    cnp.npy_intp of[DZ_RAWDIM]
+
 ctypedef struct Access:     # a Variable, or an array, from outside
     PyObject *v             # where it is no argument; owned by `held`
-    char *p                 # where its number is, in this call
+    char *p                 # where its numbers are, in this call,
+    Py_ssize_t step         # and how many bytes apart
+    Lengths lengths
     int position            # among the arguments, or -1
-    int slot                # of its number; -1: not read
-    int changed             # the slot of what is written to its array, or -1
+    int slot                # of its numbers; -1: not read
+    Values changed          # what is written to its array
     int given               # the array that becomes its data, or -1
-    int carried             # the slot of its number after the call, or -1 for the same one
-    double before           # that number after the call before, in `repeat`, where it is not read
-    int gradient            # the slot of its gradient, or -1 for none; -2: its gradient stays as it is
+    Values carried          # its numbers after the call; none: the same ones
+    double before           # its number after the call before, in `repeat`, where it is not read
+    Values gradient         # its gradient; slot -2: its gradient stays as it is
     int shown               # the Variable made that its gradient is, or -1
     bint array              # an argument that is an ndarray
     bint scalar             # its data is a NumPy scalar
     bint bare               # it must have no gradient
 
 ctypedef struct Made:       # a Variable or an array that a call makes
-    int slot                # of its value
+    Values values
+    Lengths lengths
     int array               # the array that it has, or -1 for one of its own
     Py_ssize_t generation
     bint created            # it has a creator
     bint scalar
+
+cdef Values NOTHING = {"slot": -1, "even": False}
+
+
+cdef Lengths lengths_of(Cell c):
+    cdef Lengths found
+    cdef int k
+    found.n, found.nd = c.size, <int> len(c.shape)
+    for k in range(found.nd):
+        found.of[k] = c.shape[k]
+    return found
+
+
+cdef bint underflow_is_told() except -1:
+    """Whether NumPy warns, or raises, where a result is too small."""
+    return np.geterr()["under"] != "ignore"
+
+
+cdef inline void in_slots(Values *v, const uint32_t *slots) noexcept:
+    """The number among what is wanted becomes a slot."""
+    if v.slot >= 0:
+        v.slot = <int> slots[v.slot]
+
+
+cdef inline void copied_out(double *to, const double *s, const Values *v, int n) noexcept nogil:
+    """Copies values of the tape."""
+    if v.even:
+        dz_fill(<char *> to, DZ_F64, n, s[v.slot])
+    else:
+        memcpy(to, &s[v.slot], n * sizeof(double))
+
+
+cdef inline bint found_at(Access *at, const dz_view *w) noexcept:
+    """Whether the numbers from outside are there, as they were when the program was made; where they are."""
+    cdef int k
+    if w.dt != DZ_F64 or w.nd != at.lengths.nd:
+        return False
+    at.p = <char *> w.p
+    at.step = sizeof(double)
+    for k in range(w.nd):
+        if w.shape[k] != at.lengths.of[k]:
+            return False
+    if w.strides != NULL:
+        if w.nd != 1:
+            return False
+        at.step = w.strides[0]
+    return True
+
+
+cdef bint overlap(const Access *a, const Access *b) noexcept:
+    """Whether two arrays have memory in common, or may have."""
+    cdef Py_ssize_t la = (a.lengths.n - 1) * a.step, lb = (b.lengths.n - 1) * b.step
+    return a.p + min(la, 0) < b.p + max(lb, 0) + sizeof(double) and b.p + min(lb, 0) < a.p + max(la, 0) + sizeof(double)
+
 
 cdef object EAGER = object()        # the call is one for this machine, and has to run as it is
 
 
 @cython.final
 cdef class Machine:
-    """A captured call on the scalar machine. Made by `of`."""
+    """A captured call on the machine. Made by `of`."""
     cdef dz_tape *tape
     cdef Access *access
     cdef Made *made             # Variables
@@ -401,6 +224,9 @@ cdef class Machine:
     cdef bint flat, single      # the result is a tuple of parts, or one part
     cdef bint plain             # or none at all: a number, None or the like
     cdef bint just_made         # it is the only Variable that is made, and no array is
+    cdef bint numpy             # it computes with data by NumPy's functions, which look at underflow, too, if they are told to
+    cdef bint unread            # the value of some argument is not looked at
+    cdef bint gradients         # some gradient has axes
     cdef Arguments arguments
     cdef list held              # keeps what `access` points to
     cdef list names             # of the Variables made; None where none has one
@@ -450,7 +276,7 @@ cdef class Machine:
         m.take_arguments(compiler, args, own, holders, static)
         for event in trace.events:
             compiler.follow(event)
-        m.lines = list(compiler.lines)
+        m.lines, m.numpy = list(compiler.lines), compiler.numpy
         return m, compiler
 
     cdef int take_arguments(self, Compiler compiler, tuple args, list own, dict holders, frozenset static) except -1:
@@ -481,12 +307,18 @@ cdef class Machine:
         cdef Access *at
         cdef list wanted = [], made = [], arrays = []       # places; Variables of the trace; cells
         cdef dict made_number = {}, array_number = {}
+        cdef dict left = {}         # what is left after the call, by the cell whose array it lies in
         cdef int k, n
         cdef size_t key
 
         def wants(Cell c):
             wanted.append(c.place)
-            return len(wanted) - 1
+            return {"slot": len(wanted) - 1, "even": c.size > 1 and tapes.width(self.tape, c.place) == 1}
+
+        def own(Cell c, str what):
+            """c is left after the call, in an array of its own."""
+            if c.fixed or left.setdefault(c.root(), c) is not c or c.base is not None and c.base.home >= 0:
+                raise NotNative(f"{what} that is a part of another array")
 
         def array_of(Cell c):
             if c not in array_number:
@@ -515,6 +347,7 @@ cdef class Machine:
                     raise NotNative("a result that has the array of what is outside")
                 self.results.append((R_ARGUMENT if o.array else R_DATA, o.position))
                 continue
+            own(c, "a result")
             c.holders += 1
             if leaf.array:
                 self.results.append((R_ARRAY, array_of(c)))
@@ -528,6 +361,7 @@ cdef class Machine:
         for k in range(n):
             o = compiler.outside[k]
             if o.given is not None:
+                own(o.given, "data")
                 array_of(o.given)
             c = compiler.gradients.get(<size_t> <void *> o.v)
             if c is not None and c in seen:
@@ -549,24 +383,35 @@ cdef class Machine:
             at.position, at.array, at.bare = o.position, o.array, o.bare
             at.scalar = o.own is not None and o.own.scalar
             at.slot = -1 if o.own is None else len(wanted)
+            self.unread = self.unread or o.own is None and o.position >= 0
+            at.changed = at.carried = NOTHING
             if o.own is not None:
                 wanted.append(o.place)
-            at.changed = wants(o.own) if o.changed else -1
+                at.lengths = lengths_of(o.own)
+            if o.changed:
+                at.changed = wants(o.own)
             at.given = -1 if o.given is None else array_of(o.given)
-            at.carried = wants(o.given) if o.given is not None else at.changed
-            if o.given is not None and o.own is not None and o.given.scalar != at.scalar:
-                self.repeats = False        # the next call is of another kind
+            at.carried = at.changed
+            if o.given is not None:
+                at.carried = wants(o.given)
+                if o.own is None and o.given.size > 1 or o.own is not None and (o.given.scalar != at.scalar
+                                                                               or o.given.shape != o.own.shape):
+                    self.repeats = False        # the next call is of another kind
             self.writes = self.writes or o.changed
             given = given or o.given is not None
-            at.gradient, at.shown = -2, -1
+            at.gradient.slot, at.shown = -2, -1
             if key in compiler.gradients and not o.array:
                 c = compiler.gradients[key]
                 if c is None:
-                    at.gradient = -1
+                    at.gradient = NOTHING
                     continue
                 if o.bare:
                     self.repeats = False
+                if o.own is None or o.own.shape != c.shape or o.given is not None and o.given.shape != c.shape:
+                    raise NotNative("a gradient of another shape than its Variable's")
+                own(c, "a gradient")
                 at.gradient = wants(c)
+                self.gradients = self.gradients or len(c.shape) > 0
                 y = compiler.shown.get(key)
                 if y is not None and ((<Variable> y)._creator is not None or <size_t> <void *> y in made_number
                                       or c in array_number):
@@ -591,7 +436,7 @@ cdef class Machine:
             if compiler.gradients.get(<size_t> <void *> v) is not None:
                 raise NotNative("a result that has a gradient")
             self.made[k].array = array_of(c) if c.holders > 1 or c.scalar or c in array_number else -1
-            self.made[k].slot = wants(c)
+            self.made[k].values, self.made[k].lengths = wants(c), lengths_of(c)
             self.made[k].generation, self.made[k].created = v.gen, v._creator is not None
         names = [(<Variable> y)._name for y in made]
         self.names = None if names.count(None) == len(names) else names
@@ -601,7 +446,7 @@ cdef class Machine:
         self.narrays = <int> len(arrays)
         for k in range(self.narrays):
             c = arrays[k]
-            self.arrays[k].slot = wants(c)
+            self.arrays[k].values, self.arrays[k].lengths = wants(c), lengths_of(c)
             self.arrays[k].scalar = c.scalar
         self.just_made = self.single and self.nmade == 1 and self.narrays == 0 and self.results == [(R_MADE, 0)]
         self.resolve(wanted)
@@ -623,13 +468,13 @@ cdef class Machine:
             for k in range(self.naccess):
                 at = &self.access[k]
                 at.slot = at.slot if at.slot < 0 else <int> slots[at.slot]
-                at.changed = at.changed if at.changed < 0 else <int> slots[at.changed]
-                at.carried = at.carried if at.carried < 0 else <int> slots[at.carried]
-                at.gradient = at.gradient if at.gradient < 0 else <int> slots[at.gradient]
+                in_slots(&at.changed, slots)
+                in_slots(&at.carried, slots)
+                in_slots(&at.gradient, slots)
             for k in range(self.nmade):
-                self.made[k].slot = <int> slots[self.made[k].slot]
+                in_slots(&self.made[k].values, slots)
             for k in range(self.narrays):
-                self.arrays[k].slot = <int> slots[self.arrays[k].slot]
+                in_slots(&self.arrays[k].values, slots)
         finally:
             free(places)
             free(slots)
@@ -644,34 +489,34 @@ cdef class Machine:
         cdef dz_view w
         cdef PyObject *given = <PyObject *> args
         cdef int i, k
-        if dz_flushes() or not self.arguments.take(args):
+        if dz_flushes() or not self.arguments.take(args) or self.unread and not self.arguments.shaped(args):
             return False
         for k in range(self.naccess):
             at = &self.access[k]
             if at.array:
                 o = args[at.position]
-                if cnp.PyArray_NDIM(o) or cnp.PyArray_TYPE(o) != cnp.NPY_DOUBLE or not cnp.PyArray_ISBEHAVED_RO(o) \
-                        or (at.changed >= 0 and not cnp.PyArray_ISWRITEABLE(o)):
+                if at.slot < 0:
+                    continue
+                if not dz_view_object(<PyObject *> o, &w) or not found_at(at, &w) \
+                        or (at.changed.slot >= 0 and not cnp.PyArray_ISWRITEABLE(o)):
                     return False
-                at.p = cnp.PyArray_BYTES(o)
                 continue
             v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(given, at.position))
             if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> replayed_function:
                 return False
             if at.slot < 0:
                 continue
-            if not view(v, &w) or w.dt != DZ_F64 or w.nd:
+            if not view(v, &w) or not found_at(at, &w):
                 return False
-            at.p = <char *> w.p
             if v.v.p == NULL and at.scalar != (not cnp.PyArray_Check(v._data)) or v.v.p != NULL and at.scalar:
                 return False
-            if at.changed >= 0 and v.v.p == NULL and not cnp.PyArray_ISWRITEABLE(v._data):
+            if at.changed.slot >= 0 and v.v.p == NULL and not cnp.PyArray_ISWRITEABLE(v._data):
                 return False
         if self.writes:     # arrays that overlap: the order of reading and writing counts
             for k in range(self.naccess):
-                if self.access[k].changed >= 0:
+                if self.access[k].changed.slot >= 0:
                     for i in range(self.naccess):
-                        if i != k and self.access[i].p == self.access[k].p and self.access[i].slot >= 0:
+                        if i != k and self.access[i].slot >= 0 and overlap(&self.access[i], &self.access[k]):
                             return False
         return True
 
@@ -684,22 +529,35 @@ cdef class Machine:
             if not self.takes(args):
                 return NOT_TAKEN
             self.load()
-            return self.commit(args) if self.run() else EAGER
+            if not self.run() or self.numpy and dz_under_test() and underflow_is_told():
+                return EAGER
+            return self.commit(args)
         finally:
             self.busy = False
 
     cdef void load(self) noexcept:
         cdef double *s = tapes.slots(self.tape)
-        cdef int k
+        cdef Access *at
+        cdef int i, k
         for k in range(self.naccess):
-            if self.access[k].slot >= 0:
-                s[self.access[k].slot] = (<double *> self.access[k].p)[0]
+            at = &self.access[k]
+            if at.slot < 0:
+                continue
+            if at.lengths.n == 1:
+                s[at.slot] = (<double *> at.p)[0]
+            elif at.step == sizeof(double):
+                memcpy(&s[at.slot], at.p, at.lengths.n * sizeof(double))
+            else:
+                for i in range(at.lengths.n):
+                    s[at.slot + i] = (<double *> (at.p + i * at.step))[0]
 
     cdef bint run(self) noexcept:
         """False where a floating-point flag was raised."""
         cdef bint raised
         if dz_fpe_test():       # writing the flags takes longer than looking
             dz_fpe_clear()
+        if self.numpy:
+            dz_under_clear()
         if tapes.length(self.tape) < LONG:
             tapes.run(self.tape)
             raised = dz_fpe_test() != 0
@@ -714,20 +572,21 @@ cdef class Machine:
     cdef object commit(self, tuple args):
         """Makes the results, and then changes what is outside."""
         cdef const double *s = tapes.slots(self.tape)
-        cdef list arrays, made, values
+        cdef list arrays, made, values, gradients
         cdef Variable v
         cdef object o
         cdef int k, kind
+        gradients = self.new_gradients(args) if self.gradients else None
         if self.just_made:      # as most do
             v = self.variable(0, None)
-            self.change(args, None, <PyObject *> v)
+            self.change(args, None, <PyObject *> v, gradients)
             return v
         arrays, made = [], None
         for k in range(self.narrays):
-            arrays.append(number_object(s[self.arrays[k].slot], self.arrays[k].scalar))
+            arrays.append(array_object(s, &self.arrays[k].values, &self.arrays[k].lengths, self.arrays[k].scalar))
         if self.nmade:
             made = [self.variable(k, arrays) for k in range(self.nmade)]
-        self.change(args, arrays, <PyObject *> made)
+        self.change(args, arrays, <PyObject *> made, gradients)
         if self.plain:
             return self.shape
         values = []
@@ -754,8 +613,11 @@ cdef class Machine:
         if m.array >= 0:
             a = arrays[m.array]
             v._data = a
+        elif m.lengths.nd == 0:
+            (<double *> dz_raw_scalar(&v.v, DZ_F64))[0] = tapes.slots(self.tape)[m.values.slot]
         else:
-            (<double *> dz_raw_scalar(&v.v, DZ_F64))[0] = tapes.slots(self.tape)[m.slot]
+            copied_out(<double *> new_value(v, DZ_F64, m.lengths.nd, m.lengths.of, m.lengths.n), tapes.slots(self.tape), &m.values,
+                       m.lengths.n)
         if self.names is not None:
             a = self.names[k]
             v._name = a
@@ -764,7 +626,23 @@ cdef class Machine:
             v.gen = m.generation
         return v
 
-    cdef int change(self, tuple args, list arrays, PyObject *made) except -1:
+    cdef list new_gradients(self, tuple args):
+        """Variables that hold those gradients which have axes, for each of `access` one or None: made before anything changes."""
+        cdef const double *s = tapes.slots(self.tape)
+        cdef list made = []
+        cdef Access *at
+        cdef Variable g
+        cdef int k
+        for k in range(self.naccess):
+            at = &self.access[k]
+            g = None
+            if at.gradient.slot >= 0 and at.shown < 0 and at.lengths.nd > 0:
+                g = new_variable(ERA_CORE)
+                copied_out(<double *> new_value(g, DZ_F64, at.lengths.nd, at.lengths.of, at.lengths.n), s, &at.gradient, at.lengths.n)
+            made.append(g)
+        return made
+
+    cdef int change(self, tuple args, list arrays, PyObject *made, list gradients) except -1:
         """Effects. What they let go of may run somebody's code. made: the list of Variables, or the only one."""
         cdef const double *s = tapes.slots(self.tape)
         cdef Access *at
@@ -774,8 +652,8 @@ cdef class Machine:
         if self.writes:
             for k in range(self.naccess):
                 at = &self.access[k]
-                if at.changed >= 0:
-                    self.write(at, args, s[at.changed])
+                if at.changed.slot >= 0:
+                    self.write(at, args, &s[at.changed.slot], at.changed.even)
         for k in range(self.naccess):
             at = &self.access[k]
             if at.array:
@@ -783,15 +661,20 @@ cdef class Machine:
             v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(<PyObject *> args, at.position))
             if at.given >= 0:
                 set_data_array(v, arrays[at.given])
-            if at.gradient == -2:
+            if at.gradient.slot == -2:
                 continue
             drop_grad(v)
             if at.shown >= 0:
                 a = <object> (made if arrays is None else PyList_GET_ITEM(made, at.shown))
                 v._grad = a
                 v.gstate = G_SHOWN
-            elif at.gradient >= 0:
-                (<double *> dz_raw_scalar(&v.g, DZ_F64))[0] = s[at.gradient]
+            elif at.gradient.slot < 0:
+                continue
+            elif at.lengths.nd == 0:
+                (<double *> dz_raw_scalar(&v.g, DZ_F64))[0] = s[at.gradient.slot]
+                v.gstate = G_RAW
+            else:
+                dz_raw_move(&v.g, &(<Variable> gradients[k]).v)
                 v.gstate = G_RAW
         return 0
 
@@ -800,7 +683,7 @@ cdef class Machine:
         Where it was fewer the next one has to run as it is."""
         cdef double *s = tapes.slots(self.tape)
         cdef Py_ssize_t i = 0, stop, room = max(1, 1000000 // (tapes.length(self.tape) + 1))
-        cdef bint raised = False
+        cdef bint raised = False, watched
         if self.busy or not self.repeats:
             return 0
         self.busy = True
@@ -808,14 +691,17 @@ cdef class Machine:
             if not self.takes(args):
                 return 0
             self.load()
+            watched = self.numpy and underflow_is_told()
             while i < n and not raised:
                 stop = min(n, i + room)
                 with nogil:
                     if dz_fpe_test():
                         dz_fpe_clear()
+                    if watched:
+                        dz_under_clear()
                     while i < stop:
                         tapes.run(self.tape)
-                        if dz_fpe_test():
+                        if dz_fpe_test() or watched and dz_under_test():
                             dz_fpe_clear()
                             raised = True
                             break
@@ -832,25 +718,29 @@ cdef class Machine:
             if not raised:
                 found.append(self.commit(args))
             elif i > 0:
-                self.unread(args, s)
+                self.unread_last(args, s)
         finally:
             self.busy = False
         return i
 
-    cdef int write(self, Access *at, tuple args, double x) except -1:
-        """Writes a number to an array from outside: the one that is there now, since code that ran meanwhile may have given the
+    cdef int write(self, Access *at, tuple args, const double *x, bint even) except -1:
+        """Writes numbers to an array from outside: the one that is there now, since code that ran meanwhile may have given the
         Variable another."""
         cdef Variable v
         cdef dz_view w
         cdef object a
+        cdef int i
         if at.array:
             a = args[at.position]
-            (<double *> cnp.PyArray_BYTES(a))[0] = x
-            return 0
-        v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(<PyObject *> args, at.position))
-        if view(v, &w) and w.dt == DZ_F64 and w.nd == 0 and (v.v.p != NULL or cnp.PyArray_Check(v._data)
-                                                             and cnp.PyArray_ISWRITEABLE(v._data)):
-            (<double *> w.p)[0] = x
+            if not dz_view_object(<PyObject *> a, &w):
+                return 0
+        else:
+            v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(<PyObject *> args, at.position))
+            if not view(v, &w) or v.v.p == NULL and not (cnp.PyArray_Check(v._data) and cnp.PyArray_ISWRITEABLE(v._data)):
+                return 0
+        if found_at(at, &w):
+            for i in range(at.lengths.n):
+                (<double *> (at.p + i * at.step))[0] = x[0 if even else i]
         return 0
 
     cdef void carry(self, double *s) noexcept nogil:
@@ -859,49 +749,53 @@ cdef class Machine:
         cdef int k
         for k in range(self.naccess):
             at = &self.access[k]
-            if at.carried >= 0 and at.slot >= 0:
-                s[at.slot] = s[at.carried]
-            elif at.carried >= 0:
-                at.before = s[at.carried]
+            if at.carried.slot >= 0 and at.slot >= 0:
+                copied_out(&s[at.slot], s, &at.carried, at.lengths.n)
+            elif at.carried.slot >= 0:
+                at.before = s[at.carried.slot]
 
-    cdef int unread(self, tuple args, const double *s) except -1:
+    cdef int unread_last(self, tuple args, double *s) except -1:
         """Gives what is outside the values that the last call has read: it is to be made again as it is."""
         cdef Access *at
         cdef Variable v
-        cdef double x
+        cdef Values now
         cdef int k
         for k in range(self.naccess):
             at = &self.access[k]
-            if at.carried < 0:
+            if at.carried.slot < 0:
                 continue
-            x = s[at.slot] if at.slot >= 0 else at.before
             if at.given < 0:
-                self.write(at, args, x)
+                self.write(at, args, &s[at.slot] if at.slot >= 0 else &at.before, False)
+                continue
+            v = <Variable> at.v if at.position < 0 else args[at.position]
+            now.slot, now.even = at.slot, False
+            if at.slot < 0:
+                now.slot = 0
+                set_data_array(v, array_object(&at.before, &now, &self.arrays[at.given].lengths, self.arrays[at.given].scalar))
             else:
-                v = <Variable> at.v if at.position < 0 else args[at.position]
-                set_data_array(v, number_object(x, self.arrays[at.given].scalar))
+                set_data_array(v, array_object(s, &now, &at.lengths, self.arrays[at.given].scalar))
         return 0
 
     def listing(self):
-        """(name, slot of the result, slots of the operands, file and line) of each instruction."""
-        cdef uint32_t told[4]
+        """(name, slot of the result, slots of the operands, elements, file and line) of each instruction."""
+        cdef uint32_t told[5]
         cdef Py_ssize_t i
         cdef list out = []
         cdef bytes name
         for i in range(tapes.length(self.tape)):
             name = tapes.listing(self.tape, i, told)
-            out.append((name.decode(), told[3], [told[k] for k in range(3) if told[k] != 0xffffffff],
+            out.append((name.decode(), told[3], [told[k] for k in range(3) if told[k] != 0xffffffff], told[4],
                         self.lines[tapes.line(self.tape, i)]))
         return out
 
 
-cdef inline object number_object(double x, bint scalar):
-    """A 0-d array, or NumPy's scalar."""
+cdef object array_object(const double *s, const Values *v, const Lengths *lengths, bint scalar):
+    """An array, or NumPy's scalar."""
     cdef object a
     if scalar:
-        return PyArray_Scalar(&x, <PyArray_Descr *> <PyObject *> DOUBLE, NULL)
-    a = cnp.PyArray_EMPTY(0, NULL, cnp.NPY_DOUBLE, 0)
-    (<double *> cnp.PyArray_BYTES(a))[0] = x
+        return PyArray_Scalar(<void *> &s[v.slot], <PyArray_Descr *> <PyObject *> DOUBLE, NULL)
+    a = cnp.PyArray_EMPTY(lengths.nd, <cnp.npy_intp *> lengths.of, cnp.NPY_DOUBLE, 0)
+    copied_out(<double *> cnp.PyArray_BYTES(a), s, v, lengths.n)
     return a
 
 
@@ -935,7 +829,7 @@ cdef class Dispatch:
         return self._call(args, {} if kwargs is None else kwargs)
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):
-        """n calls with these arguments, one after the other, at least one; gives the last one's result. On the scalar machine
+        """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine
         they follow each other without Python, until NumPy has something to say (a warning) or Ctrl-C is pressed, after whole
         calls."""
         cdef Machine m

@@ -55,6 +55,7 @@ typedef struct {
     void (*sigmoid[2])(ptrdiff_t n, const char *x, ptrdiff_t sx, char *y, ptrdiff_t sy);
     void (*exp_chunk[2])(ptrdiff_t n, const char *x, char *y); /* side by side, n <= DZ_CHUNK, none beyond dz_exp_beyond */
     dz_machine machine;
+    dz_wide_machine wide;
 } dz_passes;
 
 /* Which axes dz_map_sum sums. */

@@ -1,4 +1,4 @@
-/* Tapes of the scalar machine: see core/machine.h. */
+/* Tapes of the machine: see core/machine.h. */
 
 #include "core/machine.h"
 #include "core/kernels.h"
@@ -8,21 +8,32 @@
 
 static const char *const names[] = DZ_M_NAMES;
 static const unsigned char operands[] = DZ_M_OPERANDS;
+static const unsigned char apart[] = DZ_M_APART;
 static const int16_t words[] = DZ_M_WORDS;
 static const int16_t programs[][4] = DZ_M_PROGRAMS;
 static const double numbers[] = DZ_M_NUMBERS;
 
+typedef struct {
+    dz_instr at;
+    uint32_t d, n;
+} dz_told; /* what an instruction of a tape with arrays is, for its listing */
+
 /* While a tape is made, a node is an instruction whose operands are places; a leaf is a number, whose bits are in a and b, or an
- * input, c of which counts from 1. Afterwards `code` is what runs. */
+ * input, c of which counts from 1. Of nodes on arrays some operands are no places: see `packed`. Afterwards `code` is what runs,
+ * and where there are arrays, `wide`, which has runs of it. */
 struct dz_tape {
     dz_instr *nodes;
+    uint16_t *widths;
     uint32_t *lines;
     uint32_t n, room;
     uint32_t *table, mask; /* places by hash, 0 for none: place + 1 */
     uint32_t inputs, line;
+    int arrays; /* some width is more than 1 */
     dz_instr *code;
+    dz_wide *wide; /* NULL where there are no arrays */
+    dz_told *told;
     double *slots;
-    ptrdiff_t ncode, nslots;
+    ptrdiff_t ncode, nslots; /* ncode: instructions, without ends of runs */
     uint32_t first; /* the slot of the first result */
     ptrdiff_t listed; /* the instruction that was listed last, and the slot of its result */
     uint32_t listed_slot;
@@ -58,7 +69,8 @@ static void free_tape(dz_tape *t)
 {
     if (!t)
         return;
-    free(t->nodes), free(t->lines), free(t->table), free(t->code), free(t->slots), free(t);
+    free(t->nodes), free(t->widths), free(t->lines), free(t->table), free(t->code), free(t->wide), free(t->told);
+    free(t->slots), free(t);
 }
 
 static dz_tape *make_tape(void)
@@ -69,9 +81,10 @@ static dz_tape *make_tape(void)
     t->room = 64;
     t->mask = 127;
     t->nodes = malloc(t->room * sizeof(*t->nodes));
+    t->widths = malloc(t->room * sizeof(*t->widths));
     t->lines = malloc(t->room * sizeof(*t->lines));
     t->table = calloc(t->mask + 1, sizeof(*t->table));
-    if (!t->nodes || !t->lines || !t->table) {
+    if (!t->nodes || !t->widths || !t->lines || !t->table) {
         free_tape(t);
         return NULL;
     }
@@ -89,12 +102,16 @@ static int grow(dz_tape *t)
 {
     const uint32_t room = t->room * 2, mask = t->mask * 2 + 1;
     dz_instr *nodes;
+    uint16_t *widths;
     uint32_t *lines, *table, i, k;
     if (room > MAX_PLACES)
         return -1;
     if (!(nodes = realloc(t->nodes, room * sizeof(*nodes))))
         return -1;
     t->nodes = nodes;
+    if (!(widths = realloc(t->widths, room * sizeof(*widths))))
+        return -1;
+    t->widths = widths;
     if (!(lines = realloc(t->lines, room * sizeof(*lines))))
         return -1;
     t->lines = lines;
@@ -113,16 +130,18 @@ static int grow(dz_tape *t)
 }
 
 /* The place of a node: of one that is there already, where there is an equal one. */
-static dz_place put(dz_tape *t, uint32_t op, uint32_t a, uint32_t b, uint32_t c)
+static dz_place node(dz_tape *t, uint32_t width, uint32_t op, uint32_t a, uint32_t b, uint32_t c)
 {
     const dz_instr x = {op, a, b, c};
     uint32_t k;
     if (t->n == t->room && grow(t))
-        return -1;
+        return DZ_NO_MEMORY;
     for (k = hash(&x) & t->mask; t->table[k]; k = (k + 1) & t->mask)
         if (!memcmp(t->nodes + t->table[k] - 1, &x, sizeof(x)))
             return (dz_place)(t->table[k] - 1);
     t->nodes[t->n] = x;
+    t->widths[t->n] = (uint16_t)width;
+    t->arrays |= width > 1;
     t->lines[t->n] = t->line;
     t->table[k] = ++t->n;
     return (dz_place)(t->n - 1);
@@ -139,8 +158,13 @@ static dz_place find(const dz_tape *t, uint32_t op, uint32_t a)
     return -1;
 }
 
-static dz_place number(dz_tape *t, double x) { return put(t, DZ_M_LEAF, (uint32_t)(bits(x) >> 32), (uint32_t)bits(x), 0); }
-static dz_place input(dz_tape *t) { return put(t, DZ_M_LEAF, 0, 0, ++t->inputs); }
+static dz_place number(dz_tape *t, double x)
+{
+    return node(t, 1, DZ_M_LEAF, (uint32_t)(bits(x) >> 32), (uint32_t)bits(x), 0);
+}
+
+static dz_place input(dz_tape *t, uint32_t width) { return node(t, width, DZ_M_LEAF, 0, 0, ++t->inputs); }
+static uint32_t width_of(const dz_tape *t, dz_place p) { return t->widths[p]; }
 
 /* Not a denormal number, which a thread may take as 0 (set_flush_denormal). */
 static int settled(double x) { return x == 0 || !(fabs(x) < DBL_MIN); }
@@ -172,9 +196,20 @@ static int is(const dz_tape *t, dz_place p, double x)
 
 static dz_place emit(dz_tape *t, uint32_t op, const dz_place *in)
 {
+    uint32_t width = 1;
     double x;
+    int i, spread = 0;
+    for (i = 0; i < operands[op]; i++)
+        if (in[i] < 0)
+            return in[i];
+    for (i = 0; i < operands[op]; i++)
+        width = t->widths[in[i]] > width ? t->widths[in[i]] : width;
+    for (i = 0; i < operands[op]; i++)
+        spread |= t->widths[in[i]] < width;
     if (folded(t, op, in, &x))
         return number(t, x);
+    if (spread && apart[op]) /* a loop that knows one number for all, with other bits than for an array of it, or may */
+        return DZ_NO_INSTRUCTION;
     switch (op) {
     case DZ_M_MUL:
         if (is(t, in[0], 1.0))
@@ -220,7 +255,39 @@ static dz_place emit(dz_tape *t, uint32_t op, const dz_place *in)
     default:
         break;
     }
-    return put(t, op, (uint32_t)in[0], operands[op] > 1 ? (uint32_t)in[1] : 0, operands[op] > 2 ? (uint32_t)in[2] : 0);
+    if (width > 1 && (op == DZ_M_POWM1 || (op == DZ_M_POWER_BY && t->widths[in[1]] > 1)))
+        return DZ_NO_INSTRUCTION;
+    return node(t, width, op, (uint32_t)in[0], operands[op] > 1 ? (uint32_t)in[1] : 0, operands[op] > 2 ? (uint32_t)in[2] : 0);
+}
+
+/* ---- nodes on arrays: of `part` and `put` the operand b or c packs offset and step */
+
+static uint32_t packed(int offset, int step) { return (uint32_t)offset << 16 | (uint16_t)step; }
+static int offset_of(uint32_t b) { return (int)(b >> 16); }
+static int step_of(uint32_t b) { return (int16_t)(uint16_t)b; }
+
+static dz_place fill(dz_tape *t, dz_place a, uint32_t n)
+{
+    return a < 0 || n == t->widths[a] ? a : node(t, n, DZ_M_FILL, (uint32_t)a, n, 0);
+}
+
+static dz_place sum(dz_tape *t, dz_place a) { return a < 0 ? a : node(t, 1, DZ_M_SUM, (uint32_t)a, 0, 0); }
+
+static dz_place part(dz_tape *t, dz_place a, int offset, int step, uint32_t n)
+{
+    if (a < 0 || (n == t->widths[a] && step == 1))
+        return a;
+    return node(t, n, DZ_M_PART, (uint32_t)a, packed(offset, n > 1 ? step : 1), n);
+}
+
+static dz_place put(dz_tape *t, dz_place a, dz_place b, int offset, int step, int set)
+{
+    const dz_place in[2] = {a, b};
+    if (a < 0 || b < 0)
+        return a < 0 ? a : b;
+    if (t->widths[a] == t->widths[b] && step == 1)
+        return set ? b : emit(t, DZ_M_ADD, in);
+    return node(t, t->widths[a], set ? DZ_M_SET : DZ_M_PUT, (uint32_t)a, (uint32_t)b, packed(offset, t->widths[b] > 1 ? step : 1));
 }
 
 static dz_place add(dz_tape *t, dz_place a, dz_place b)
@@ -255,7 +322,7 @@ static dz_place operation(dz_tape *t, int op, int which, const dz_place in[5], c
             p = emit(t, (uint32_t)*word, stack + n);
         }
         if (p < 0 || n == DEPTH)
-            return -1;
+            return p < 0 ? p : DZ_NO_MEMORY;
         stack[n++] = p;
     }
     return stack[0];
@@ -263,7 +330,23 @@ static dz_place operation(dz_tape *t, int op, int which, const dz_place in[5], c
 
 /* ---- the last step */
 
-enum { NEEDED = 1, WANTED = 2, WITHIN = 4 }; /* WITHIN: a product that the sum which reads it computes itself */
+/* WITHIN: a product that the sum which reads it computes itself; MOVED: an array that a `put` goes on with */
+enum { NEEDED = 1, WANTED = 2, WITHIN = 4, MOVED = 8 };
+
+static const uint32_t NEVER = UINT32_MAX;
+
+typedef struct {
+    unsigned char *state;
+    uint32_t *uses;
+    uint32_t *where;    /* slots */
+    uint32_t *last;     /* the node that reads an array last */
+    uint32_t *next;     /* arrays of one width that nobody reads any more, as lists; 0: the end, else node + 1 */
+    uint32_t *unused;   /* their beginnings, by width */
+    uint32_t *lines;
+    uint32_t slot, top; /* the next number's, the next array's */
+    ptrdiff_t ncode, nwide, ntold;
+    int open;           /* the last of `wide` is a run that goes on */
+} dz_layout;
 
 static dz_place partner(const dz_tape *t, uint32_t i)
 {
@@ -271,122 +354,302 @@ static dz_place partner(const dz_tape *t, uint32_t i)
     return op == DZ_M_SIN ? find(t, DZ_M_COS, t->nodes[i].a) : op == DZ_M_COS ? find(t, DZ_M_SIN, t->nodes[i].a) : -1;
 }
 
-static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t nwanted)
+/* Whether a node is nothing but a look at elements that lie side by side. */
+static int is_look(const dz_instr *at) { return at->op == DZ_M_PART && step_of(at->b) == 1; }
+
+/* The array that a place lies in. */
+static uint32_t root(const dz_tape *t, uint32_t i)
 {
-    unsigned char *state = calloc(t->n + 1, 1);
-    uint32_t *uses = calloc(t->n + 1, sizeof(*uses));
-    uint32_t *where = malloc((t->n + 1) * sizeof(*where)), *lines = NULL;
-    dz_instr *code = NULL;
-    uint32_t i, leaves = 0, slot;
-    ptrdiff_t k, ncode = 0, nslots = 0;
+    while (is_look(t->nodes + i))
+        i = t->nodes[i].a;
+    return i;
+}
+
+/* What is needed of the tape, how often, and which products are computed by the sums that read them. */
+static void find_needed(const dz_tape *t, dz_layout *l, const dz_place *wanted, ptrdiff_t nwanted)
+{
+    uint32_t i;
+    ptrdiff_t k;
     int j;
-    if (!state || !uses || !where)
-        goto failed;
     for (k = 0; k < nwanted; k++)
-        state[wanted[k]] |= NEEDED | WANTED;
+        l->state[wanted[k]] |= NEEDED | WANTED;
     for (i = t->n; i-- > 0;) {
         const dz_instr *at = t->nodes + i;
         const uint32_t in[3] = {at->a, at->b, at->c};
-        if (at->op == DZ_M_LEAF) {
-            leaves += (state[i] & NEEDED) || at->c != 0;
-            continue;
-        }
-        for (j = 0; (state[i] & NEEDED) && j < operands[at->op]; j++) {
-            state[in[j]] |= NEEDED;
-            uses[in[j]]++;
+        for (j = 0; (l->state[i] & NEEDED) && j < operands[at->op]; j++) {
+            l->state[in[j]] |= NEEDED;
+            l->uses[in[j]]++;
         }
     }
     for (i = 0; i < t->n; i++) {
         const dz_instr *at = t->nodes + i;
-        if (at->op != DZ_M_ADD || !(state[i] & NEEDED))
+        if (at->op != DZ_M_ADD || !(l->state[i] & NEEDED))
             continue;
         for (j = 1; j >= 0; j--) {
             const uint32_t p = j ? at->b : at->a;
-            if (t->nodes[p].op == DZ_M_MUL && uses[p] == 1 && !(state[p] & (WANTED | WITHIN))) {
-                state[p] |= WITHIN;
+            if (t->nodes[p].op == DZ_M_MUL && l->uses[p] == 1 && !(l->state[p] & (WANTED | WITHIN)) &&
+                t->widths[p] == t->widths[i]) {
+                l->state[p] |= WITHIN;
                 break;
             }
         }
     }
-    for (i = 0; i < t->n; i++)
-        ncode += (state[i] & NEEDED) && !(state[i] & WITHIN) && t->nodes[i].op != DZ_M_LEAF;
-    code = malloc(((size_t)ncode + 1) * sizeof(*code));
-    lines = malloc(((size_t)ncode + 1) * sizeof(*lines));
-    t->slots = malloc((leaves + 2 * (size_t)ncode + 1) * sizeof(double)); /* a sine and a cosine take two */
-    if (!code || !lines || !t->slots)
+}
+
+/* Which node reads each array last. */
+static void find_last(const dz_tape *t, dz_layout *l)
+{
+    uint32_t i;
+    int j;
+    for (i = t->n; i-- > 0;) {
+        const dz_instr *at = t->nodes + i;
+        const uint32_t in[3] = {at->a, at->b, at->c};
+        const uint32_t reader = l->state[i] & WITHIN ? l->last[i] : i;
+        if (!(l->state[i] & NEEDED))
+            continue;
+        if (l->state[i] & WANTED)
+            l->last[root(t, i)] = NEVER;
+        for (j = 0; j < operands[at->op]; j++) {
+            const uint32_t r = root(t, in[j]);
+            if (l->last[r] < reader)
+                l->last[r] = reader;
+        }
+    }
+}
+
+/* Room for an array. */
+static uint32_t array_slot(dz_layout *l, uint32_t width)
+{
+    const uint32_t known = l->unused[width];
+    if (known) {
+        l->unused[width] = l->next[known - 1];
+        return l->where[known - 1];
+    }
+    l->top += width;
+    return l->top - width;
+}
+
+/* Node i has been computed: arrays that it was the last to read are free. */
+static void let_go(const dz_tape *t, dz_layout *l, uint32_t i)
+{
+    const dz_instr *at = t->nodes + i;
+    const uint32_t in[3] = {at->a, at->b, at->c};
+    int j;
+    for (j = 0; j < operands[at->op]; j++) {
+        const uint32_t r = root(t, in[j]), width = t->widths[r];
+        if (l->state[in[j]] & WITHIN) {
+            let_go(t, l, in[j]);
+            continue;
+        }
+        if (width == 1 || l->last[r] != (l->state[i] & WITHIN ? l->last[i] : i) || t->nodes[r].op == DZ_M_LEAF ||
+            (l->state[r] & MOVED))
+            continue;
+        l->last[r] = NEVER;
+        l->next[r] = l->unused[width];
+        l->unused[width] = r + 1;
+    }
+}
+
+static void tell(const dz_tape *t, dz_layout *l, dz_instr at, uint32_t i, uint32_t slot)
+{
+    if (t->told)
+        t->told[l->ntold] = (dz_told){at, slot, t->widths[i]};
+    l->lines[l->ntold++] = t->lines[i];
+}
+
+/* The sum that node i is of a product within it and another place, or the operation that it is, on slots. */
+static dz_instr on_slots(const dz_tape *t, const dz_layout *l, uint32_t i, uint32_t in[3])
+{
+    const dz_instr *at = t->nodes + i;
+    uint32_t op = at->op;
+    in[0] = at->a, in[1] = at->b, in[2] = at->c;
+    if (op == DZ_M_ADD && ((l->state[at->a] | l->state[at->b]) & WITHIN)) {
+        const int right = (l->state[at->b] & WITHIN) != 0;
+        const dz_instr *product = t->nodes + (right ? at->b : at->a);
+        op = DZ_M_MULADD;
+        in[0] = product->a, in[1] = product->b, in[2] = right ? at->a : at->b;
+    }
+    return (dz_instr){op, l->where[in[0]], operands[op] > 1 ? l->where[in[1]] : 0, operands[op] > 2 ? l->where[in[2]] : 0};
+}
+
+/* An instruction on numbers. */
+static void lay_number(dz_tape *t, dz_layout *l, uint32_t i)
+{
+    const dz_instr *at = t->nodes + i;
+    const dz_place other = partner(t, i);
+    uint32_t in[3];
+    dz_instr to;
+    if (other >= 0 && (l->state[other] & NEEDED) && (uint32_t)other < i) /* done with it */
+        return;
+    if (t->wide && !l->open) {
+        t->wide[l->nwide++] = (dz_wide){.op = DZ_M_RUN, .m = (uint32_t)l->ncode, .d = l->slot};
+        l->open = 1;
+    }
+    if (other >= 0 && (l->state[other] & NEEDED)) {
+        to = (dz_instr){DZ_M_SINCOS, l->where[at->a], 0, 0};
+        l->where[i] = l->slot + (at->op == DZ_M_COS);
+        l->where[other] = l->slot + (at->op == DZ_M_SIN);
+        tell(t, l, to, i, l->slot);
+        l->slot += 2;
+    } else {
+        to = on_slots(t, l, i, in);
+        l->where[i] = l->slot;
+        tell(t, l, to, i, l->slot++);
+    }
+    t->code[l->ncode++] = to;
+}
+
+/* One on arrays. */
+static void lay_array(dz_tape *t, dz_layout *l, uint32_t i)
+{
+    const dz_instr *at = t->nodes + i;
+    dz_wide *to;
+    dz_instr told;
+    uint32_t in[3];
+    int j;
+    if (is_look(at)) {
+        l->where[i] = l->where[at->a] + (uint32_t)offset_of(at->b);
+        return;
+    }
+    if (l->open)
+        t->code[l->ncode++] = (dz_instr){DZ_M_LEAF, 0, 0, 0}, l->open = 0;
+    told = on_slots(t, l, i, in);
+    to = t->wide + l->nwide++;
+    *to = (dz_wide){.op = (uint16_t)told.op, .n = t->widths[i], .a = told.a, .b = told.b, .c = told.c};
+    if (at->op == DZ_M_SUM)
+        to->n = t->widths[at->a];
+    if (at->op == DZ_M_PART)
+        to->offset = offset_of(at->b), to->step = step_of(at->b);
+    if (at->op == DZ_M_PUT || at->op == DZ_M_SET)
+        to->offset = offset_of(at->c), to->step = step_of(at->c), to->m = t->widths[at->b];
+    else if (at->op != DZ_M_SUM)
+        for (j = 0; j < operands[told.op]; j++)
+            to->spread |= (uint16_t)((t->widths[in[j]] == 1) << j);
+    if (at->op == DZ_M_SUM) {
+        to->d = l->slot++;
+    } else if ((at->op == DZ_M_PUT || at->op == DZ_M_SET) && l->uses[at->a] == 1 && !(l->state[at->a] & WANTED) &&
+               t->nodes[at->a].op != DZ_M_LEAF && t->nodes[at->a].op != DZ_M_PART) {
+        to->d = to->a; /* in place */
+        l->state[at->a] |= MOVED;
+    } else {
+        to->d = array_slot(l, t->widths[i]);
+    }
+    l->where[i] = to->d;
+    tell(t, l, told, i, to->d);
+    let_go(t, l, i);
+}
+
+static void free_layout(dz_layout *l)
+{
+    free(l->state), free(l->uses), free(l->where), free(l->last), free(l->next), free(l->unused), free(l->lines);
+}
+
+static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t nwanted)
+{
+    const size_t n = (size_t)t->n + 1;
+    dz_layout l = {0};
+    uint32_t i;
+    size_t numbers_wanted = 0, arrays = 0, leaves = 0, room = 0;
+    ptrdiff_t k, nslots = 0;
+    l.state = calloc(n, 1);
+    l.uses = calloc(n, sizeof(*l.uses));
+    l.where = malloc(n * sizeof(*l.where));
+    if (t->arrays) {
+        l.last = calloc(n, sizeof(*l.last));
+        l.next = calloc(n, sizeof(*l.next));
+        l.unused = calloc(DZ_WIDEST + 1, sizeof(*l.unused));
+    }
+    if (!l.state || !l.uses || !l.where || (t->arrays && (!l.last || !l.next || !l.unused)))
+        goto failed;
+    find_needed(t, &l, wanted, nwanted);
+    if (t->arrays)
+        find_last(t, &l);
+    for (i = 0; i < t->n; i++) {
+        const dz_instr *at = t->nodes + i;
+        const int needed = (l.state[i] & NEEDED) != 0;
+        if (at->op == DZ_M_LEAF)
+            leaves += needed || at->c ? t->widths[i] : 0;
+        else if (needed && !(l.state[i] & WITHIN) && t->widths[i] == 1)
+            numbers_wanted++;
+        else if (needed && !(l.state[i] & WITHIN))
+            arrays++, room += t->widths[i];
+    }
+    t->code = malloc((2 * numbers_wanted + 1) * sizeof(*t->code)); /* with the ends of runs */
+    l.lines = malloc((numbers_wanted + arrays + 1) * sizeof(*l.lines));
+    t->slots = calloc(leaves + numbers_wanted + room + 1, sizeof(double));
+    if (t->arrays) {
+        t->wide = malloc((2 * numbers_wanted + arrays + 2) * sizeof(*t->wide));
+        t->told = malloc((numbers_wanted + arrays + 1) * sizeof(*t->told));
+    }
+    if (!t->code || !l.lines || !t->slots || (t->arrays && (!t->wide || !t->told)))
         goto failed;
     for (i = 0; i < t->n; i++) { /* leaves first */
         const dz_instr *at = t->nodes + i;
-        if (at->op != DZ_M_LEAF || !((state[i] & NEEDED) || at->c != 0))
+        if (at->op != DZ_M_LEAF || !((l.state[i] & NEEDED) || at->c != 0))
             continue;
-        t->slots[nslots] = at->c ? 0 : number_at(at);
-        where[i] = (uint32_t)nslots++;
+        if (!at->c)
+            t->slots[nslots] = number_at(at);
+        l.where[i] = (uint32_t)nslots;
+        nslots += t->widths[i];
     }
-    slot = t->first = (uint32_t)nslots;
-    ncode = 0;
+    l.slot = t->first = (uint32_t)nslots;
+    l.top = (uint32_t)(leaves + numbers_wanted);
     for (i = 0; i < t->n; i++) {
         const dz_instr *at = t->nodes + i;
-        dz_instr *to = code + ncode;
-        dz_place other;
-        if (at->op == DZ_M_LEAF || !(state[i] & NEEDED) || (state[i] & WITHIN))
+        if (at->op == DZ_M_LEAF || !(l.state[i] & NEEDED) || (l.state[i] & WITHIN))
             continue;
-        other = partner(t, i);
-        if (other >= 0 && (state[other] & NEEDED)) {
-            if ((uint32_t)other < i) /* done with it */
-                continue;
-            *to = (dz_instr){DZ_M_SINCOS, where[at->a], 0, 0};
-            where[i] = slot + (at->op == DZ_M_COS);
-            where[other] = slot + (at->op == DZ_M_SIN);
-            slot += 2;
-        } else {
-            if (at->op == DZ_M_ADD && ((state[at->a] | state[at->b]) & WITHIN)) {
-                const int right = (state[at->b] & WITHIN) != 0;
-                const dz_instr *product = t->nodes + (right ? at->b : at->a);
-                *to = (dz_instr){DZ_M_MULADD, where[product->a], where[product->b], where[right ? at->a : at->b]};
-            } else {
-                *to = (dz_instr){at->op, where[at->a], operands[at->op] > 1 ? where[at->b] : 0,
-                                 operands[at->op] > 2 ? where[at->c] : 0};
-            }
-            where[i] = slot++;
-        }
-        lines[ncode++] = t->lines[i];
+        if (t->widths[i] > 1 || at->op == DZ_M_PART || at->op == DZ_M_SUM)
+            lay_array(t, &l, i);
+        else
+            lay_number(t, &l, i);
     }
-    code[ncode] = (dz_instr){DZ_M_LEAF, 0, 0, 0};
+    t->code[l.ncode] = (dz_instr){DZ_M_LEAF, 0, 0, 0};
+    if (t->wide)
+        t->wide[l.nwide] = (dz_wide){.op = DZ_M_END_OF_ALL};
     for (k = 0; k < nwanted; k++)
-        slots[k] = where[wanted[k]];
-    free(state), free(uses), free(where), free(t->nodes), free(t->lines), free(t->table);
-    t->nodes = NULL, t->table = NULL;
-    t->lines = lines;
-    t->code = code;
-    t->ncode = ncode;
-    t->nslots = slot;
+        slots[k] = l.where[wanted[k]];
+    free(t->nodes), free(t->widths), free(t->lines), free(t->table);
+    t->nodes = NULL, t->widths = NULL, t->table = NULL;
+    t->lines = l.lines, l.lines = NULL;
+    t->ncode = l.ntold;
+    t->nslots = t->arrays ? l.top : l.slot;
+    free_layout(&l);
     return 0;
 failed:
-    free(state), free(uses), free(where), free(code), free(lines);
+    free_layout(&l);
     return -1;
 }
 
 static double *slots_of(dz_tape *t) { return t->slots; }
-static void run(dz_tape *t) { dz_table.passes->machine(t->code, t->slots, t->slots + t->first); }
+
+static void run(dz_tape *t)
+{
+    if (t->wide)
+        dz_table.passes->wide(t->wide, t->code, t->slots);
+    else
+        dz_table.passes->machine(t->code, t->slots, t->slots + t->first);
+}
+
 static ptrdiff_t length(const dz_tape *t) { return t->ncode; }
 
 static ptrdiff_t size_in_bytes(const dz_tape *t)
 {
     return (ptrdiff_t)sizeof(*t) + t->ncode * (ptrdiff_t)(sizeof(dz_instr) + sizeof(uint32_t)) +
-           t->nslots * (ptrdiff_t)sizeof(double);
+           (t->wide ? t->ncode * (ptrdiff_t)(sizeof(dz_wide) + sizeof(dz_told)) : 0) + t->nslots * (ptrdiff_t)sizeof(double);
 }
 
-static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[4])
+static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[5])
 {
-    const dz_instr *at = t->code + i;
+    const dz_instr *at = t->told ? &t->told[i].at : t->code + i;
     if (t->listed == 0 || i < t->listed) /* instructions are mostly asked for in turn: slots are counted on */
         t->listed = 0, t->listed_slot = t->first;
-    for (; t->listed < i; t->listed++)
+    for (; !t->told && t->listed < i; t->listed++)
         t->listed_slot += 1 + (t->code[t->listed].op == DZ_M_SINCOS);
     told[0] = at->a;
     told[1] = operands[at->op] > 1 ? at->b : UINT32_MAX;
     told[2] = operands[at->op] > 2 ? at->c : UINT32_MAX;
-    told[3] = t->listed_slot;
+    told[3] = t->told ? t->told[i].d : t->listed_slot;
+    told[4] = t->told ? t->told[i].n : 1;
     return names[at->op];
 }
 
@@ -399,5 +662,6 @@ static uint32_t mark(dz_tape *t, uint32_t line)
 
 static uint32_t line_of(const dz_tape *t, ptrdiff_t i) { return t->lines[i]; }
 
-const dz_tapes dz_tape_functions = {make_tape, free_tape, number,   input, add,    compare,       operation, has,    is_number,
-                                    finish,    slots_of,  run,      length, size_in_bytes, listing, mark,      line_of};
+const dz_tapes dz_tape_functions = {make_tape, free_tape, number,   input,  add,    compare,       operation, has,  fill,
+                                    sum,       part,      put,      width_of, is_number, finish, slots_of, run, length,
+                                    size_in_bytes, listing, mark, line_of};

@@ -1,11 +1,15 @@
-/* The scalar machine: a program of float64 numbers, made operation by operation, optimised once, run any number of times.
+/* The machine: a program of float64 numbers and small arrays of them, made operation by operation, optimised once, run any number
+ * of times.
  *
  * A tape is made: numbers and inputs, and operations of the table on what is on it, each by its formula forward or backward, so
  * that results have the kernels' bits. What is there already is not made again; what depends on numbers alone is computed at
- * once, unless that raises a flag; x * 1, x / 1, x - 0 and -(-x) are x, which they are to the bit. `dz_tape_finish` leaves out
- * what none of the wanted results needs, pairs the sines and cosines of one number, adds products in one instruction (two
- * roundings), and lays the values out in the order in which they are computed: an instruction says what it reads, and writes
- * behind the one before it.
+ * once, unless that raises a flag; x * 1, x / 1, x - 0 and -(-x) are x, which they are to the bit. `finish` leaves out what none
+ * of the wanted results needs, pairs the sines and cosines of one number, adds products in one instruction (two roundings), and
+ * lays the values out.
+ *
+ * A place has a width, the number of its elements, C order of whatever shape; one number stands beside any width. Instructions on
+ * numbers (dz_instr) are laid out in the order in which they are computed: one says what it reads, and writes behind the one
+ * before it. Those on arrays (dz_wide) say where they write; between them runs of instructions on numbers are one of their own.
  */
 #ifndef DZ_MACHINE_H
 #define DZ_MACHINE_H
@@ -17,11 +21,25 @@ typedef struct {
     uint32_t op, a, b, c; /* an instruction and the slots of its operands */
 } dz_instr;
 
+typedef struct {
+    uint16_t op, spread;    /* spread, a bit for each operand: it is one number for all elements */
+    uint32_t n;             /* elements of the result, of a sum those of its operand */
+    uint32_t d, a, b, c;    /* slots */
+    int32_t offset, step;   /* which elements are taken from a, or b is added to, */
+    uint32_t m;             /* m of them; of a run of instructions on numbers, where it begins */
+} dz_wide;
+
+enum { DZ_WIDEST = 512 }; /* elements: as many as lie in a node */
+
 /* Runs instructions up to one that is a leaf; the first result goes to d. */
 typedef void (*dz_machine)(const dz_instr *at, const double *s, double *d);
+/* Those on arrays; `code` has the runs of others. */
+typedef void (*dz_wide_machine)(const dz_wide *at, const dz_instr *code, double *s);
 
-/* Where something is on a tape; negative: there was no memory, and the tape can only be freed. */
+/* Where something is on a tape. DZ_NO_MEMORY: the tape can only be freed; DZ_NO_INSTRUCTION: there is none for what was asked. What is
+ * asked with such an operand is answered by it. */
 typedef int32_t dz_place;
+enum { DZ_NO_MEMORY = -1, DZ_NO_INSTRUCTION = -2 };
 
 typedef struct dz_tape dz_tape;
 
@@ -30,13 +48,19 @@ typedef struct {
     dz_tape *(*make)(void);                   /* NULL where there is no memory */
     void (*free)(dz_tape *);
     dz_place (*number)(dz_tape *, double);
-    dz_place (*input)(dz_tape *);
+    dz_place (*input)(dz_tape *, uint32_t width);
     dz_place (*add)(dz_tape *, dz_place, dz_place);
     dz_place (*compare)(dz_tape *, int, dz_place, dz_place); /* < <= > >= == !=, from 0, as 1 and 0 */
     /* an operation's value (which 0), or what its input number which - 1 gets as gradient, from its inputs, its value, the
      * gradient of that, and parameters; what a formula does not name is not looked at */
     dz_place (*operation)(dz_tape *, int op, int which, const dz_place in[5], const double *params);
     int (*has)(int op, int which);            /* whether there is such a formula */
+    dz_place (*fill)(dz_tape *, dz_place, uint32_t n);        /* n times a number */
+    dz_place (*sum)(dz_tape *, dz_place);                     /* of all elements, in NumPy's order */
+    dz_place (*part)(dz_tape *, dz_place, int offset, int step, uint32_t n);
+    /* the first with the second added to, or `set`: in place of, as many of its elements */
+    dz_place (*put)(dz_tape *, dz_place, dz_place, int offset, int step, int set);
+    uint32_t (*width)(const dz_tape *, dz_place);
     int (*is_number)(const dz_tape *, dz_place, double *);
     /* the last step of making: 0, or -1 for want of memory; slots: those of what is wanted. Inputs are there, wanted or not. */
     int (*finish)(dz_tape *, const dz_place *wanted, uint32_t *slots, ptrdiff_t n);
@@ -44,7 +68,7 @@ typedef struct {
     void (*run)(dz_tape *);
     ptrdiff_t (*length)(const dz_tape *);     /* instructions */
     ptrdiff_t (*bytes)(const dz_tape *);
-    const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t operands[4]); /* name; slots of the operands, and of the result */
+    const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t told[5]); /* name; slots of operands and result; elements */
     uint32_t (*mark)(dz_tape *, uint32_t);    /* what follows on the tape comes from this line; the one before */
     uint32_t (*line)(const dz_tape *, ptrdiff_t);             /* of an instruction */
 } dz_tapes;

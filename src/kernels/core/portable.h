@@ -21,6 +21,12 @@
 #define DZ_IVDEP
 #endif
 
+#if defined(_MSC_VER)
+#define DZ_RESTRICT __restrict
+#else
+#define DZ_RESTRICT restrict
+#endif
+
 /* A function that is called, not inlined: where it runs long enough for the call not to count, one copy of it does. It has one
  * SIMD level: its name has the level's, or its file is compiled once for each. */
 #if defined(__clang__)

@@ -1,9 +1,4 @@
-#ifndef DZ_RESTRICT
-#if defined(_MSC_VER)
-#define DZ_RESTRICT __restrict
-#else
-#define DZ_RESTRICT restrict
-#endif
+#ifndef DZ_ROOT
 #define DZ_ROOT(a) (DZ_DT == DZ_F64 ? (T)sqrt((double)(a)) : (T)sqrtf((float)(a)))
 #endif
 

@@ -1,5 +1,5 @@
-/* What runs the scalar machine's instructions (core/machine.h), once for each SIMD level, by the same functions as the kernels.
- * Included after math/passes.h, with DZ_MACHINE naming the function.
+/* What runs the machine's instructions (core/machine.h), once for each SIMD level, by the same functions as the kernels.
+ * Included after math/passes.h, with DZ_MACHINE naming the function for numbers, DZ_WIDE_MACHINE that for arrays.
  */
 #include "core/machine.h"
 #include "generated/machine.h"
@@ -33,6 +33,113 @@ DZ_INLINE void dz_machine_sincos(double x, double *sine, double *cosine)
     *sine = dz_sin_close_f64(x, r, tail, s);
     *cosine = dz_cos_close_f64(x, r, tail, s);
 }
+
+/* ---- on arrays */
+
+#define DZ_M_VALUE(NAME, VALUE)                                                                                      \
+    DZ_INLINE double dz_value_##NAME(double A, double B, double C)                                                   \
+    {                                                                                                                \
+        (void)B, (void)C;                                                                                            \
+        return VALUE;                                                                                                \
+    }
+DZ_M_OF_1(DZ_M_VALUE)
+DZ_M_OF_2(DZ_M_VALUE)
+DZ_M_OF_3(DZ_M_VALUE)
+
+#define DZ_M_LOOP(NAME, X, Y, Z)                                                                                     \
+    for (i = 0; i < n; i++)                                                                                          \
+        d[i] = dz_value_##NAME(X, Y, Z);
+#define DZ_M_DO_1(NAME, VALUE)                                                                                       \
+    case DZ_M_##NAME:                                                                                                \
+        DZ_M_LOOP(NAME, a[i], 0, 0)                                                                                  \
+        break;
+#define DZ_M_DO_2(NAME, VALUE)                                                                                       \
+    case DZ_M_##NAME:                                                                                                \
+        if (at->spread == 0)                                                                                         \
+            DZ_M_LOOP(NAME, a[i], b[i], 0)                                                                           \
+        else if (at->spread == 1)                                                                                    \
+            DZ_M_LOOP(NAME, x, b[i], 0)                                                                              \
+        else                                                                                                         \
+            DZ_M_LOOP(NAME, a[i], y, 0)                                                                              \
+        break;
+#define DZ_M_DO_3(NAME, VALUE)                                                                                       \
+    case DZ_M_##NAME:                                                                                                \
+        if (at->spread == 0)                                                                                         \
+            DZ_M_LOOP(NAME, a[i], b[i], c[i])                                                                        \
+        else if (at->spread == 1)                                                                                    \
+            DZ_M_LOOP(NAME, x, b[i], c[i])                                                                           \
+        else if (at->spread == 2)                                                                                    \
+            DZ_M_LOOP(NAME, a[i], y, c[i])                                                                           \
+        else if (at->spread == 4)                                                                                    \
+            DZ_M_LOOP(NAME, a[i], b[i], z)                                                                           \
+        else                                                                                                         \
+            DZ_M_LOOP(NAME, a[at->spread & 1 ? 0 : i], b[at->spread & 2 ? 0 : i], c[at->spread & 4 ? 0 : i])         \
+        break;
+#define DZ_M_DO_PASS(NAME, CALL)                                                                                     \
+    case DZ_M_##NAME:                                                                                                \
+        CALL;                                                                                                        \
+        break;
+
+/* A result lies apart from all operands, but for that of `put` and `set`, which may go on with the first. */
+void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s)
+{
+    for (;; at++) {
+        const double *a = s + at->a, *b = s + at->b, *c = s + at->c;
+        double *DZ_RESTRICT d = s + at->d;
+        const double x = *a, y = *b, z = *c;
+        const ptrdiff_t n = at->n;
+        ptrdiff_t i;
+        switch (at->op) {
+        case DZ_M_RUN:
+            DZ_MACHINE(code + at->m, s, s + at->d);
+            break;
+            DZ_M_OF_1(DZ_M_DO_1)
+            DZ_M_OF_2(DZ_M_DO_2)
+            DZ_M_OF_3(DZ_M_DO_3)
+            DZ_M_PASSES(DZ_M_DO_PASS)
+        case DZ_M_FILL:
+            for (i = 0; i < n; i++)
+                d[i] = x;
+            break;
+        case DZ_M_PART:
+            for (i = 0; i < n; i++)
+                d[i] = a[at->offset + i * at->step];
+            break;
+        case DZ_M_PUT:
+        case DZ_M_SET: {
+            double *to = s + at->d; /* which may be a */
+            const ptrdiff_t m = at->m;
+            if (to != a)
+                memcpy(to, a, (size_t)n * sizeof(double));
+            to += at->offset;
+            if (at->op == DZ_M_SET)
+                for (i = 0; i < m; i++)
+                    to[i * at->step] = b[i];
+            else if (at->step == 1)
+                for (i = 0; i < m; i++)
+                    to[i] += b[i];
+            else
+                for (i = 0; i < m; i++)
+                    to[i * at->step] += b[i];
+            break;
+        }
+        case DZ_M_SUM:
+            *d = dz_sum_f64((const char *)a, n, sizeof(double));
+            break;
+        default:
+            return;
+        }
+    }
+}
+
+#undef DZ_M_VALUE
+#undef DZ_M_LOOP
+#undef DZ_M_DO_1
+#undef DZ_M_DO_2
+#undef DZ_M_DO_3
+#undef DZ_M_DO_PASS
+
+/* ---- on numbers */
 
 #define A s[at->a]
 #define B s[at->b]
