@@ -610,7 +610,7 @@ def test_show_tells_operations_and_lines_or_why_not():
     for _ in range(3):
         h(Variable(np.ones(3, "f")))
     assert "not on the machine for" in h.show()
-    assert "no float64 number or small array" in h.show()
+    assert "no float64 number or array" in h.show()
 
 
 # ---- what a review has found

@@ -128,9 +128,8 @@ def header(table):
              f"enum {{ DZ_M_PLACE = {PLACE}, DZ_M_PARAM = {PARAM}, DZ_M_NUMBER = {NUMBER}, DZ_M_END = {END} }};",
              "#define DZ_M_NAMES {" + ", ".join(f'"{name.lower()}"' for name in made) + "}",
              "#define DZ_M_OPERANDS {" + ", ".join(str(operands) for operands, _ in made.values()) + "}",
-             "/* two operands, and a loop of NumPy's that may know one number for all elements */",
-             "#define DZ_M_APART {" + ", ".join(str(int(name in by_pass(table) and operands == 2 and name != "POWER_BY"))
-                                                for name, (operands, _) in made.items()) + "}",
+             "/* loops that may have other bits for one number beside an array than for an array of it */",
+             "#define DZ_M_APART {" + ", ".join(str(int(name in ("POWER", "ARCTAN2"))) for name in made) + "}",
              "#define DZ_M_WORDS {" + ", ".join(map(str, words)) + "}",
              "#define DZ_M_PROGRAMS { \\", *[f"    {{{', '.join(map(str, each))}}}, /* {name} */ \\"
                                              for name, each in offsets.items()], "}",
@@ -139,14 +138,15 @@ def header(table):
 
 
 def by_pass(table):
-    """{name: the pass of n elements from a, and b, to d}: primitives that arrays are given to as a whole."""
-    found = {"POWER_BY": "dz_power_f64(n, (const char *)a, 8, (const char *)b, 0, (char *)d, 8)"}
+    """{name: the pass of n elements from a, and b, to d}: primitives that arrays are given to as a whole. STEP(bit): from one element
+    to the next of the operand of that bit in `spread`."""
+    found = {"POWER_BY": "dz_power_f64(n, (const char *)a, sizeof(double), (const char *)b, 0, (char *)d, sizeof(double))"}
     for p in table.primitives.values():
         if p.inline or p.c or p.name == "powm1":
             continue
-        b = "(const char *)b, 8, " if p.args == 2 else ""
+        a, b = ("sizeof(double)", "") if p.args == 1 else ("STEP(1)", "(const char *)b, STEP(2), ")
         function = f"dz_{p.name}_f64(n" if "f64" in p.own else f"dz_np{p.args}_f64(DZ_FN_{p.name.upper()}, DZ_F64, n"
-        found[p.name.upper()] = f"{function}, (const char *)a, 8, {b}(char *)d, 8)"
+        found[p.name.upper()] = f"{function}, (const char *)a, {a}, {b}(char *)d, sizeof(double))"
     return found
 
 

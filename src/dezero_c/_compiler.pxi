@@ -141,9 +141,10 @@ cdef class Compiler:
         """The value that what is outside has when the call begins."""
         cdef Outside o = self.outside[number]
         cdef dz_view w
-        if not isinstance(value, (np.ndarray, np.float64)) or value.dtype != DOUBLE or not room_for(value.shape) \
-                or not dz_view_object(<PyObject *> value, &w):
-            raise no(event, "a value that is no float64 number or small array")
+        if not isinstance(value, (np.ndarray, np.float64)) or value.dtype != DOUBLE or not dz_view_object(<PyObject *> value, &w):
+            raise no(event, "a value that is no float64 number or array")
+        if not room_for(value.shape):
+            raise no(event, f"an array of shape {value.shape}; up to {DZ_WIDEST} elements in {DZ_RAWDIM} axes are taken")
         if w.nd > 1 and w.strides != NULL:
             raise no(event, "an array that does not lie in C order")
         o.place = tapes.input(self.tape, <uint32_t> w.size)
@@ -191,7 +192,7 @@ cdef class Compiler:
         cdef object a = data_of(v)
         cdef Cell c
         if not isinstance(a, (np.ndarray, np.float64)) or a.dtype != DOUBLE:
-            raise no(event, "a value that is no float64 number or small array")
+            raise no(event, "a value that is no float64 number or array")
         if a.ndim == 0 and not (isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied):
             return self.new(tapes.number(self.tape, a), (), event, not isinstance(a, np.ndarray))
         if not isinstance(value, np.ndarray) or <size_t> <void *> value in self.copied:
@@ -440,7 +441,7 @@ cdef class Compiler:
                 if <size_t> <void *> v not in self.gradients:       # with one of an earlier call it would be another program
                     self.gradient(v, event)
                 c = self.cell(event[2], event)
-                if c.root().home >= 0 or c.fixed or <size_t> <void *> event[2] in self.numbers:
+                if c.root().home >= 0 or <size_t> <void *> event[2] in self.numbers:
                     raise no(event, "a gradient that is a Variable from outside, or shares its array")
                 self.set_gradient(event[1], c, event[2], event)
         elif kind == "data":

@@ -80,6 +80,8 @@ DZ_M_OF_3(DZ_M_VALUE)
         CALL;                                                                                                        \
         break;
 
+#define STEP(BIT) (at->spread & (BIT) ? 0 : (ptrdiff_t)sizeof(double))
+
 /* A result lies apart from all operands, but for that of `put` and `set`, which may go on with the first. */
 void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s)
 {
@@ -138,6 +140,7 @@ void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s)
 #undef DZ_M_DO_2
 #undef DZ_M_DO_3
 #undef DZ_M_DO_PASS
+#undef STEP
 
 /* ---- on numbers */
 
