@@ -124,7 +124,9 @@ class Random:
             self.vectors.append(name)
         elif kind <= 8:
             f = r.choice(["F.sum({})", "F.mean({})", f"{{}}[{r.randrange(n)}]", f"{{}}[{-1 - r.randrange(n)}]", "F.sum({}, keepdims=True)[0]",
-                          "F.sum({} ** 2)"])
+                          "F.sum({} ** 2)", "F.mean_squared_error({}, OTHER)", f"F.mean_squared_error({{}}, {self.vector()})",
+                          f"F.stack([{{}}[0], {r.choice(self.numbers)}, c])[1]", f"F.sum(F.sin(F.stack([{{}}, {self.vector()}], axis=1)))",
+                          f"F.sum(F.cos(F.concatenate([{{}}, {self.vector()}]))[1:-1] * 2.0)"])
             self.lines.append(f"{name} = {f.format(v)}")
             self.numbers.append(name)
         else:

@@ -249,18 +249,59 @@ cdef class Compiler:
             raise no(event, "a part whose elements do not lie in steps")
         return offset, step, np.shape(numbers)
 
+    cdef tuple joined(self, Function f, list cells, event):
+        """(shape of the whole, [(offset, step) of each part]) of arrays that are joined."""
+        cdef Cell c, first = cells[0]
+        cdef int n = <int> len(cells), k
+        cdef list places = []
+        cdef Py_ssize_t total = 0
+        if type(f) is Stack:
+            for c in cells:
+                if c.shape != first.shape:
+                    raise no(event, "arrays of several shapes")
+            if f.axis == 0 or f.axis == -1 and not first.shape:
+                return (n, *first.shape), [(k * first.size, 1) for k in range(n)]
+            if len(first.shape) == 1:
+                return (first.size, n), [(k, n) for k in range(n)]
+        elif f.axis is None or f.axis == 0 or f.axis == -1 and len(first.shape) == 1:
+            for c in cells:
+                if f.axis is not None and (len(c.shape) != len(first.shape) or c.shape[1:] != first.shape[1:]):
+                    raise no(event, "arrays of several shapes")
+                places.append((total, 1))
+                total += c.size
+            return (total,) if f.axis is None else (total * first.shape[0] // first.size, *first.shape[1:]), places
+        raise no(event, f"{type(f).__name__} along axis {f.axis}")
+
     cdef Cell computed(self, Function f, tuple xs, event):
         """What a function of the library gives, other than an elementwise one."""
         cdef Cell c = self.cell(xs[0], event)
         cdef Cell y
         cdef dz_place place
+        cdef list cells
         kind = type(f)
+        if kind is MeanSquaredError:
+            y = self.cell(xs[1], event)
+            if c.shape != y.shape:
+                raise no(event, "arrays of several shapes")
+            place = self.by(DZ_OP_SUB, c.place, y.place)
+            y = self.summed(self.new(self.by(DZ_OP_MUL, place, place), c.shape, event), (), event)
+            y.place = self.by(DZ_OP_DIV, y.place, tapes.number(self.tape, c.shape[0] if c.shape else 1))
+            return y
+        if kind is Stack or kind is Concatenate:
+            cells = [self.cell(x, event) for x in xs]
+            shape, places = self.joined(f, cells, event)
+            if not room_for(shape):
+                raise no(event, f"an array of shape {shape}; up to {DZ_WIDEST} elements in {DZ_RAWDIM} axes are taken")
+            place = tapes.number(self.tape, 0.0)
+            for c, (offset, step) in zip(cells, places):
+                place = self.put(place, room_for(shape), c, offset, step, True)
+            return self.new(place, shape, event)
         if kind is Sum or kind is Mean:
             if not (f.axis is None or len(c.shape) == 1 and type(f.axis) is int):
                 raise no(event, f"{kind.__name__} along an axis")
             y = self.summed(c, (1,) * len(c.shape) if f.keepdims else (), event)
             if kind is Mean:
-                y.place = self.times(y.place, 1.0 / c.size)
+                y.place = self.by(DZ_OP_MUL, y.place, tapes.number(self.tape, 1.0 / c.size))
             return y
         if kind is SumTo:
             if room_for(f.shape) != 1:
@@ -286,21 +327,38 @@ cdef class Compiler:
             return self.new(self.put(tapes.number(self.tape, 0.0), room_for(f.in_shape), c, offset, step, True), f.in_shape, event)
         raise no(event, kind.__name__)
 
-    cdef dz_place times(self, dz_place place, double factor) noexcept:
+    cdef dz_place by(self, int op, dz_place a, dz_place b) noexcept:
+        """One of the four operations."""
         cdef dz_place in_[5]
-        in_[0], in_[1] = place, tapes.number(self.tape, factor)
-        return tapes.operation(self.tape, DZ_OP_MUL, 0, in_, NULL)
+        in_[0], in_[1] = a, b
+        return tapes.operation(self.tape, op, 0, in_, NULL)
 
     cdef dz_place put(self, dz_place array, int size, Cell c, int offset, int step, bint set_) noexcept:
         """The array at a place with c added to, or in place of, some elements."""
         return tapes.put(self.tape, tapes.fill(self.tape, array, size), self.full(c), offset, step, set_)
 
     cdef int passed_back(self, Function f, tuple xs, Cell g, event) except -1:
-        """The gradient of the input of one of the same functions, g being that of what it gave."""
+        """The gradients of the inputs of one of the same functions, g being that of what it gave."""
         cdef Variable x = xs[0]
         cdef Cell c = self.cell(x, event), old
         cdef dz_place place
+        cdef int k
         kind = type(f)
+        if kind is MeanSquaredError:
+            old = self.cell(xs[1], event)
+            place = self.by(DZ_OP_MUL, g.place, self.by(DZ_OP_SUB, c.place, old.place))
+            place = self.by(DZ_OP_MUL, place, tapes.number(self.tape, 2.0 / (c.shape[0] if c.shape else 1)))
+            for k in range(2):
+                x = xs[k]
+                if not x.kind & K_CONST:
+                    self.add_gradient(x, tapes.operation(self.tape, DZ_OP_NEG, 0, &place, NULL) if k else place, event)
+            return 0
+        if kind is Stack or kind is Concatenate:
+            cells = [self.cell(x, event) for x in xs]
+            for x, c, (offset, step) in zip(xs, cells, self.joined(f, cells, event)[1]):
+                if not x.kind & K_CONST:
+                    self.add_gradient(x, tapes.part(self.tape, self.full(g), offset, step, c.size), event)
+            return 0
         if x.kind & K_CONST:
             return 0
         if kind is GetItem:
@@ -314,7 +372,7 @@ cdef class Compiler:
             offset, step, shape = self.part_of(f.slices, f.in_shape, event)
             return self.add_gradient(x, tapes.part(self.tape, self.full(g), offset, step, room_for(shape)), event)
         if kind is Mean:
-            return self.add_gradient(x, self.times(g.place, 1.0 / c.size), event)
+            return self.add_gradient(x, self.by(DZ_OP_MUL, g.place, tapes.number(self.tape, 1.0 / c.size)), event)
         if kind is BroadcastTo:
             return self.add_gradient(x, self.summed(g, c.shape, event).place, event)
         return self.add_gradient(x, g.place, event)     # Sum, SumTo: even; Reshape, Transpose: the same elements

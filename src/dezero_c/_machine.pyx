@@ -29,6 +29,8 @@ from dezero_c._plan cimport NOT_TAKEN, Call
 
 from dezero_c._core import Applied
 from dezero_c._index import GetItem, GetItemGrad
+from dezero_c._join import Concatenate, Stack
+from dezero_c._losses import MeanSquaredError
 from dezero_c._plan import EXACT as _EXACT
 from dezero_c._reduce import Mean, Sum
 from dezero_c._shape import BroadcastTo, Reshape, SumTo, Transpose
