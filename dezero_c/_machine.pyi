@@ -5,20 +5,25 @@ from ._core import Trace, Variable
 from ._plan import Call
 
 class NotNative(Exception):
-    """The scalar machine cannot run a trace; the message says what stands in the way."""
+    """The machine cannot run a trace; the message says what stands in the way."""
 
+@final
 class Cell:
-    """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape."""
+    """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape. A place
+    of one number may stand for an array whose elements are all the same.
+    """
 
+@final
 class Outside:
-    """A Variable, or an array that is an argument, from outside of the call: what is read and what is changed."""
+    """A Variable, or an array that is an argument or an operand, from outside of the call: what is read and what is changed."""
 
+@final
 class Compiler:
     """What is known so far of the Variables of a trace, by their addresses."""
 
 @final
 class Machine:
-    """A captured call on the scalar machine. Made by `of`."""
+    """A captured call on the machine. Made by `of`."""
     lines: list[str]
     def __len__(self) -> int: ...
     @property
@@ -54,8 +59,15 @@ class Machine:
         """Lays out what a call reads, makes and changes. found, shape: the result's parts and its tree, `missing` in their
         places, for `rebuilt`; guards: see `holds`. Raises NotNative.
         """
-    def listing(self) -> list[tuple[str, int, list[int], str]]:
-        """(name, slot of the result, slots of the operands, file and line) of each instruction."""
+    def side_by_side(self, args: tuple[Any, ...], columns: list[Any]) -> tuple[list[Any], list[int]] | None:
+        """The results of several calls, which differ in some arguments; None where the machine cannot tell.
+
+        args: those of one of the calls; columns: for each argument a float64 array (n,) of what it is in each, or None for one
+        that is the same in all. Gives [array (n,) for each part of the result] and a list of calls that have to be made as
+        they are, since a floating-point flag was raised next to them.
+        """
+    def listing(self) -> list[tuple[str, int, list[int], int, str]]:
+        """(name, slot of the result, slots of the operands, elements, file and line) of each instruction."""
 
 def call_at_once(cls: type[Any]) -> type[Any]:
     """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for
@@ -69,7 +81,7 @@ class Dispatch:
     _f: Callable[..., Any]
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
-        """n calls with these arguments, one after the other, at least one; gives the last one's result. On the scalar machine
+        """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine
         they follow each other without Python, until NumPy has something to say (a warning) or Ctrl-C is pressed, after whole
         calls.
         """

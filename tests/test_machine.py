@@ -722,3 +722,80 @@ def test_what_a_call_sets_and_writes_to_is_seen_by_the_next_of_a_repeat():
 def test_a_machine_is_made_by_a_trace_alone():
     with pytest.raises(TypeError, match="by Machine"):
         Machine()
+
+
+# ---- many calls
+
+
+def test_vmap_gives_the_bits_of_calls_one_after_the_other():
+    def f(x, a):
+        y = F.sin(x) * F.cos(x) + F.exp(-x * x) * a ** 3 + F.arctan2(x, a) + F.power(a, x)
+        x.cleargrad()
+        y.backward()
+        return y, x.grad, x.data * 2.0
+
+    for n in (1, 2, 4, 63, 64, 65, 200):
+        g = capture(f)
+        r = np.random.default_rng(n)
+        x, a = Variable(r.uniform(-3, 3, n)), r.uniform(0.1, 2, 2 * n)[::2]
+        with np.errstate(all="ignore"):
+            y, gx, twice = g.vmap(x, Variable(a))
+        assert on_machine(g) or n < 3
+        wanted = [f(Variable(np.array(x.data[k])), Variable(np.array(a[k]))) for k in range(n)]
+        assert y.data.tobytes() == np.array([w[0].data for w in wanted]).tobytes()
+        assert gx.data.tobytes() == np.array([w[1].data for w in wanted]).tobytes()
+        assert isinstance(twice, np.ndarray)
+        assert twice.tobytes() == np.array([w[2] for w in wanted]).tobytes()
+
+
+def test_vmap_says_what_numpy_says_and_has_the_others_unharmed():
+    g = capture(lambda x: F.log(x) + 1.0)
+    x = np.random.default_rng(0).uniform(1, 2, 200)
+    x[150] = -1.0
+    x[151] = 0.0
+    wanted = np.array([float(F.log(v).data) + 1.0 for v in np.where(x > 0, x, 1.0)])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        y = g.vmap(x)
+    assert sorted({str(w.message) for w in told}) == ["divide by zero encountered in log", "invalid value encountered in log"]
+    assert np.isnan(y.data[150])
+    assert y.data[151] == -np.inf
+    good = x > 0
+    assert y.data[good].tobytes() == wanted[good].tobytes()
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        g.vmap(x)
+
+
+def test_vmap_of_arrays_and_of_what_has_effects():
+    w = Variable(np.array(2.0))
+
+    def counted(x):
+        w.data += 1.0
+        return {"y": F.sum(x) * w, "s": 3}
+
+    g = capture(counted)
+    x = np.arange(12.0).reshape(6, 2)
+    found = g.vmap(x)
+    assert found["s"] == 3
+    assert found["y"].data.tolist() == [(x[k].sum() * (3.0 + k)) for k in range(6)]
+    assert w.data == 8.0
+    assert capture(lambda x: (x * 2.0, x)).vmap(np.ones((3, 2), "f"))[0].dtype == np.float32
+
+
+def test_bad_arguments_of_vmap_and_over():
+    g = capture(lambda x, a: x * a)
+    one_length = (ValueError, "one length")
+    for bad, (error, message) in (((np.ones(3), np.ones(2)), one_length), ((), one_length),
+                                  ((np.ones(3), 2.0), (TypeError, "type float")),
+                                  ((np.array(1.0), np.ones(1)), (ValueError, "0-d"))):
+        for many in (g.vmap, g.over):
+            with pytest.raises(error, match=message):
+                many(*bad)
+    with pytest.raises(ValueError, match="without elements"):
+        g.vmap(np.ones(0), np.ones(0))
+    assert g.over(np.ones(0), np.ones(0)) == []
+    assert [y.data.tolist() for y in g.over(np.arange(5.0), np.arange(5.0))] == [0.0, 1.0, 4.0, 9.0, 16.0]
+    assert g.plans == 1
+    parts = iter([{"a": 1}, [1]])
+    with pytest.raises(ValueError, match="made of other parts"):
+        capture(lambda x: next(parts)).vmap(np.ones(2))

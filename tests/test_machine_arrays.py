@@ -1,5 +1,5 @@
-"""The machine on small arrays: the bits of eager calls, in random programs of slices, sums, shapes and data, for every operation of
-the table, for arrays that lie otherwise, overlap, or have another shape than those of the traced calls."""
+"""The machine on small arrays: the bits of eager calls, in random programs of slices, sums, shapes and data, for every operation
+of the table, for arrays that lie otherwise, overlap, or have another shape than those of the traced calls."""
 
 import random
 
@@ -19,11 +19,15 @@ def arrays(*shapes, domains=None):
                       for i, (shape, d) in enumerate(zip(shapes, domains, strict=True))]
 
 
+def total_of(f):
+    return lambda *xs: F.sum(f(*xs))
+
+
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("op", _ops.TABLE, ids=lambda op: op["name"])
 def test_operations_of_the_table(op, order):
     for parameters in op["examples"] or [()]:
-        function = derivatives(lambda *xs, f=table(op, parameters): F.sum(f(*xs)), order)
+        function = derivatives(total_of(table(op, parameters)), order)
         general = op["name"] == "nan_to_num" and parameters[1:] != (None, None)     # by NumPy, in an eager call too
         shapes = [(3, 11)] * len(op["domain"])
         same(function, arrays(*shapes, domains=op["domain"]), machine=not general)
@@ -100,7 +104,8 @@ class Random:
             self.lines.append(f"w = x * {self.number()} + {r.choice(self.numbers)}")
         else:
             self.lines.append("w = s")
-        self.lines.append("return " + r.choice(["s", "s, w", "(s, {'w': w})", f"s, {r.choice(self.vectors)}, w", "s, x.data * 2.0"]))
+        self.lines.append("return " + r.choice(["s", "s, w", "(s, {'w': w})", f"s, {r.choice(self.vectors)}, w",
+                                                "s, x.data * 2.0"]))
 
     def number(self):
         return f"{self.r.uniform(0.1, 2):.3f}"
@@ -112,9 +117,9 @@ class Random:
         r, v, n = self.r, self.vector(), self.n
         kind = r.randint(0, 11)
         if kind <= 3:
-            f = r.choice(["F.sin({})", "F.tanh({})", "F.exp({} * 0.1)", "-{}", "{} ** 2", "{} ** 3", "F.sigmoid({})", "F.relu({})",
-                          "F.clip({}, -0.5, 0.7)", "abs({})", "{} / 2.0", "1.0 / ({} * {} + 1.0)", "{0} + F.sin({0})", "DATA * {}",
-                          "{} - OTHER", "F.square({})", "F.reshape({0}, (1, -1))[0]",
+            f = r.choice(["F.sin({})", "F.tanh({})", "F.exp({} * 0.1)", "-{}", "{} ** 2", "{} ** 3", "F.sigmoid({})",
+                          "F.relu({})", "F.clip({}, -0.5, 0.7)", "abs({})", "{} / 2.0", "1.0 / ({} * {} + 1.0)",
+                          "{0} + F.sin({0})", "DATA * {}", "{} - OTHER", "F.square({})", "F.reshape({0}, (1, -1))[0]",
                           "F.reshape({0}, (-1, 1))[:, 0]"])
             self.lines.append(f"{name} = {f.format(v, v)}")
             self.vectors.append(name)
@@ -123,10 +128,12 @@ class Random:
             self.lines.append(f"{name} = {f.format(v, r.choice([self.vector(), r.choice(self.numbers)]))}")
             self.vectors.append(name)
         elif kind <= 8:
-            f = r.choice(["F.sum({})", "F.mean({})", f"{{}}[{r.randrange(n)}]", f"{{}}[{-1 - r.randrange(n)}]", "F.sum({}, keepdims=True)[0]",
-                          "F.sum({} ** 2)", "F.mean_squared_error({}, OTHER)", f"F.mean_squared_error({{}}, {self.vector()})",
-                          f"F.stack([{{}}[0], {r.choice(self.numbers)}, c])[1]", f"F.sum(F.sin(F.stack([{{}}, {self.vector()}], axis=1)))",
-                          f"F.sum(F.cos(F.concatenate([{{}}, {self.vector()}]))[1:-1] * 2.0)"])
+            other = self.vector()
+            f = r.choice(["F.sum({})", "F.mean({})", f"{{}}[{r.randrange(n)}]", f"{{}}[{-1 - r.randrange(n)}]",
+                          "F.sum({}, keepdims=True)[0]", "F.sum({} ** 2)", "F.mean_squared_error({}, OTHER)",
+                          f"F.mean_squared_error({{}}, {other})", f"F.stack([{{}}[0], {r.choice(self.numbers)}, c])[1]",
+                          f"F.sum(F.sin(F.stack([{{}}, {other}], axis=1)))",
+                          f"F.sum(F.cos(F.concatenate([{{}}, {other}]))[1:-1] * 2.0)"])
             self.lines.append(f"{name} = {f.format(v)}")
             self.numbers.append(name)
         else:

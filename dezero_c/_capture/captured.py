@@ -182,8 +182,8 @@ class Captured(Dispatch):
             captured.reset()
 
     def show(self) -> str:
-        """The instructions of every program, one a line: number, what it does, file and line. One on float64 numbers and small arrays is
-        run by the machine; of another it is told why not."""
+        """The instructions of every program, one a line: number, what it does, file and line. One on float64 numbers and small
+        arrays is run by the machine; of another it is told why not."""
         out = []
         for number, entry in enumerate(entry for kind in self._kinds.values() for entry in kind.plans):
             if entry.machine is not None:
@@ -197,10 +197,48 @@ class Captured(Dispatch):
         return "\n".join(out)
 
     def over(self, *arrays: Any) -> list[Any]:
-        """A call for each element of the arrays' first axis (batches); gives the list of results."""
-        if not arrays or len({len(a) for a in arrays}) != 1:
-            raise ValueError(f"over: arrays of one length are wanted, not of {[len(a) for a in arrays]}")
-        return [self(*each) for each in zip(*arrays, strict=True)]
+        """A call for each element of the first axis of arrays or Variables (batches), one after the other; gives the list of
+        results. An element is an array, of one axis less."""
+        return [self(*_elements(arrays, k)) for k in range(_length("over", arrays))]
+
+    def vmap(self, *arrays: Any) -> Any:
+        """The results of a call for each element of the first axis of arrays or Variables, in the shape of one call's result with
+        its Variables and arrays stacked along a new first axis.
+
+        On the machine calls on single float64 numbers that change nothing outside run side by side, up to 64 at a time, with the
+        same bits; others run one after the other. Gradients that calls leave to their arguments are not kept: return them.
+        Raises ValueError for arrays of several lengths or of none, and for results that differ in shape.
+        """
+        n = _length("vmap", arrays)
+        if n == 0:
+            raise ValueError("vmap: arrays without elements, of which no result can be told")
+        stacked = _Stacked(self(*_elements(arrays, 0)), n)
+        beside = None
+        for k in range(1, n):
+            args = _elements(arrays, k)
+            if k <= TRACES and (beside := self._beside(args, arrays, k)) is not None:
+                break
+            stacked.put(k, self(*args))
+        if beside is not None:
+            columns, again = beside
+            stacked.put_columns(k, columns)
+            for i in again:
+                stacked.put(k + i, self(*_elements(arrays, k + i)))
+        return stacked.result()
+
+    def _beside(self, args: Any, arrays: Any, start: int) -> tuple[list[Any], list[int]] | None:
+        """What a machine gives for the elements of arrays from `start` on, or None: see Machine.side_by_side."""
+        columns = []
+        for a in arrays:
+            values = _core.value_of(a) if isinstance(a, _core.Variable) else a
+            if values.ndim != 1 or values.dtype != np.float64:
+                return None
+            columns.append(np.ascontiguousarray(values[start:]))
+        for machine in self._machines:
+            found: tuple[list[Any], list[int]] | None = machine.side_by_side(tuple(args), columns)
+            if found is not None:
+                return found
+        return None
 
     # ---- a call
 
@@ -584,6 +622,82 @@ def _rebuilt(shape: Any, values: list[Any]) -> Any:
         return {k: filled(x) for k, x in o.items()} if isinstance(o, dict) else o
 
     return filled(shape)
+
+
+def _length(name: str, arrays: Any) -> int:
+    """The length of the first axis of arrays and Variables."""
+    for a in arrays:
+        if not isinstance(a, (np.ndarray, _core.Variable)):
+            raise TypeError(f"{name}: an argument is of type {type(a).__name__}; pass arrays or Variables, and name what is the "
+                            "same in all calls in the function")
+        if a.ndim == 0:
+            raise ValueError(f"{name}: an argument is 0-d, and has no first axis to go along")
+    if not arrays or len({len(a) for a in arrays}) != 1:
+        raise ValueError(f"{name}: arrays of one length are wanted, not of {[len(a) for a in arrays]}")
+    return len(arrays[0])
+
+
+def _elements(arrays: Any, k: int) -> list[Any]:
+    """The k-th element of each along the first axis."""
+    return [_core.Variable(_core.value_of(a)[k, ...]) if isinstance(a, _core.Variable) else a[k, ...] for a in arrays]
+
+
+class _Stacked:
+    """Results of n calls, in the shape of one, with a new first axis."""
+
+    def __init__(self, first: Any, n: int) -> None:
+        leaves: list[Any] = []
+        self.shape = self._taken(first, leaves)
+        self.out = [np.empty((n, *leaf.shape), leaf.dtype) for leaf in leaves]
+        self._put(0, leaves)
+
+    def _taken(self, o: Any, leaves: list[Any]) -> Any:
+        """The tree of a result, its Variables and arrays in `leaves`; their places say which they are."""
+        if isinstance(o, _core.Variable):
+            leaves.append(_core.value_of(o))
+            return _core.Variable
+        if isinstance(o, (np.ndarray, np.generic)):
+            leaves.append(o)
+            return np.ndarray
+        if isinstance(o, (tuple, list)):
+            parts = [self._taken(x, leaves) for x in o]
+            return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
+        return {k: self._taken(x, leaves) for k, x in o.items()} if isinstance(o, dict) else o
+
+    def put(self, k: int, result: Any) -> None:
+        """The k-th call's."""
+        leaves: list[Any] = []
+        if self._taken(result, leaves) != self.shape:
+            raise ValueError(f"vmap: call {k} gave {result!r:.80}, which is made of other parts than what call 0 gave")
+        self._put(k, leaves)
+
+    def _put(self, k: int, leaves: list[Any]) -> None:
+        for out, leaf in zip(self.out, leaves, strict=True):
+            if leaf.shape != out.shape[1:] or leaf.dtype != out.dtype:
+                raise ValueError(f"vmap: call {k} gave shape {leaf.shape} of {leaf.dtype}, and call 0 {out.shape[1:]} of "
+                                 f"{out.dtype}")
+            out[k] = leaf
+
+    def put_columns(self, k: int, columns: list[Any]) -> None:
+        """Those from the k-th on, by their parts."""
+        for out, column in zip(self.out, columns, strict=True):
+            out[k:] = column
+
+    def result(self) -> Any:
+        """All of them."""
+        left = iter(self.out)
+
+        def filled(o: Any) -> Any:
+            if o is _core.Variable:
+                return _core.Variable(next(left))
+            if o is np.ndarray:
+                return next(left)
+            if isinstance(o, (tuple, list)):
+                parts = [filled(x) for x in o]
+                return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
+            return {k: filled(x) for k, x in o.items()} if isinstance(o, dict) else o
+
+        return filled(self.shape)
 
 
 def _plain_result(result: Any) -> Any:

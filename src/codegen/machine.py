@@ -14,7 +14,8 @@ PLACES = ["x0", "x1", "x2", "y", "gy"]
 # Words of a program: numbers of instructions, from PLACE on operands, from PARAM on parameters, from NUMBER on numbers.
 PLACE, PARAM, NUMBER, END = 256, 264, 512, 32767
 
-# name: (operands, C over A, B and C); the first ones are made by core/machine.c alone, those of no C are written in math/machine.h.
+# name: (operands, C over A, B and C); the first ones are made by core/machine.c alone, and written in math/machine.h where there
+# is no C here.
 NO_VALUE = {"LEAF": 0, "SINCOS": 1, "FILL": 1, "PART": 1, "PUT": 2, "SET": 2, "SUM": 1, "RUN": 0, "END_OF_ALL": 0}
 FIXED = {
     **{name: (operands, None) for name, operands in NO_VALUE.items()}, "MULADD": (3, "C + A * B"),
@@ -138,15 +139,16 @@ def header(table):
 
 
 def by_pass(table):
-    """{name: the pass of n elements from a, and b, to d}: primitives that arrays are given to as a whole. STEP(bit): from one element
-    to the next of the operand of that bit in `spread`."""
-    found = {"POWER_BY": "dz_power_f64(n, (const char *)a, sizeof(double), (const char *)b, 0, (char *)d, sizeof(double))"}
+    """{name: the pass of n elements from a, and b, to d}: primitives that arrays are given to as a whole. STEP(bit): from one
+    element to the next of the operand of that bit in `spread`."""
+    step = "sizeof(double)"
+    found = {"POWER_BY": f"dz_power_f64(n, (const char *)a, {step}, (const char *)b, 0, (char *)d, {step})"}
     for p in table.primitives.values():
         if p.inline or p.c or p.name == "powm1":
             continue
-        a, b = ("sizeof(double)", "") if p.args == 1 else ("STEP(1)", "(const char *)b, STEP(2), ")
+        a, b = (step, "") if p.args == 1 else ("STEP(1)", "(const char *)b, STEP(2), ")
         function = f"dz_{p.name}_f64(n" if "f64" in p.own else f"dz_np{p.args}_f64(DZ_FN_{p.name.upper()}, DZ_F64, n"
-        found[p.name.upper()] = f"{function}, (const char *)a, {a}, {b}(char *)d, sizeof(double))"
+        found[p.name.upper()] = f"{function}, (const char *)a, {a}, {b}(char *)d, {step})"
     return found
 
 
@@ -161,7 +163,8 @@ def handlers(table):
     lists.append(("PASSES", "those that arrays are given to as a whole: n elements from a, and b, to d", list(passes.items())))
     lines = [f"/* {HEADER} */", *[wrapper(p) for p in table.primitives.values() if not p.inline and not p.c]]
     for name, what, entries in lists:
-        lines += [f"/* X(name, C): {what}. */", f"#define DZ_M_{name}(X) \\", *[f"    X({n}, {text}) \\" for n, text in entries], ""]
+        lines += [f"/* X(name, C): {what}. */", f"#define DZ_M_{name}(X) \\"]
+        lines += [*[f"    X({n}, {text}) \\" for n, text in entries], ""]
     return "\n".join(lines) + "\n"
 
 

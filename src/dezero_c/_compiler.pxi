@@ -1,5 +1,5 @@
-# How a trace becomes a tape: `Compiler.follow` takes one event after the other. What an operation other than the table's is to the
-# tape says `computed` (its value) and `passed_back` (its inputs' gradients). Part of _machine.pyx.
+# How a trace becomes a tape: `Compiler.follow` takes one event after the other. What an operation other than the table's is to
+# the tape says `computed` (its value) and `passed_back` (its inputs' gradients). Part of _machine.pyx.
 
 cdef object no(event, str what):
     return NotNative(f"{event[len(event) - 1]}: {what}")
@@ -324,7 +324,8 @@ cdef class Compiler:
             offset, step, shape = self.part_of(f.slices, f.in_shape, event)
             if shape != c.shape:
                 raise no(event, "a gradient of another shape than the part")
-            return self.new(self.put(tapes.number(self.tape, 0.0), room_for(f.in_shape), c, offset, step, True), f.in_shape, event)
+            place = tapes.number(self.tape, 0.0)
+            return self.new(self.put(place, room_for(f.in_shape), c, offset, step, True), f.in_shape, event)
         raise no(event, kind.__name__)
 
     cdef dz_place by(self, int op, dz_place a, dz_place b) noexcept:

@@ -1,9 +1,10 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Captured calls on float64 numbers and small arrays of them, run by the machine (src/kernels/core/machine.h): no nodes, no Python.
+"""Captured calls on float64 numbers and small arrays of them, run by the machine (src/kernels/core/machine.h): no nodes, no
+Python.
 
-`Machine.of` follows a trace once more (_compiler.pxi): where each Variable's value is on the tape, and its gradient, which Variables
-share an array, what of Variables from outside is read and changed. Whatever it does not know raises NotNative, and the call is
-replayed by its nodes (_plan.pyx).
+`Machine.of` follows a trace once more (_compiler.pxi): where each Variable's value is on the tape, and its gradient, which
+Variables share an array, what of Variables from outside is read and changed. Whatever it does not know raises NotNative, and
+the call is replayed by its nodes (_plan.pyx).
 
 A replay looks at the arguments, reads their numbers, runs, and looks at the floating-point flags. Until then nothing has
 changed: where a flag is raised the function itself is called, so that NumPy's warnings and errors are those of the eager call.
@@ -21,8 +22,8 @@ from libc.string cimport memcpy
 
 from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill, dz_flushes,
-    dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_move, dz_raw_scalar, dz_raw_shape, dz_view, dz_view_object, kernels, new_value,
+    DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill,
+    dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object, kernels, new_value,
     new_variable, set_data_array, traced, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._plan cimport NOT_TAKEN, Call
@@ -64,6 +65,7 @@ cdef extern from "core/machine.h":
         int (*finish)(dz_tape *, const dz_place *, uint32_t *, ptrdiff_t) noexcept nogil
         double *(*slots)(dz_tape *) noexcept nogil
         void (*run)(dz_tape *) noexcept nogil
+        dz_tape *(*side_by_side)(const dz_tape *, uint32_t) noexcept nogil
         ptrdiff_t (*length)(const dz_tape *) noexcept nogil
         ptrdiff_t (*bytes)(const dz_tape *) noexcept nogil
         const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t *) noexcept nogil
@@ -88,6 +90,8 @@ cdef extern from "generated/enum.h":
         DZ_OP_NEG
 
 cdef enum:
+    LANES = 64          # calls side by side,
+    MOST_IN_LANES = 16384       # fewer where they have more numbers than that
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
 
 cdef object DOUBLE = np.dtype(np.float64)
@@ -186,6 +190,11 @@ cdef inline void copied_out(double *to, const double *s, const Values *v, int n)
         memcpy(to, &s[v.slot], n * sizeof(double))
 
 
+cdef inline double *room_in(Variable v, const Lengths *lengths) except NULL:
+    """Room for the value of a new Variable."""
+    return <double *> new_value(v, DZ_F64, lengths.nd, lengths.of, lengths.n)
+
+
 cdef inline bint found_at(Access *at, const dz_view *w) noexcept:
     """Whether the numbers from outside are there, as they were when the program was made; where they are."""
     cdef int k
@@ -216,6 +225,8 @@ cdef object EAGER = object()        # the call is one for this machine, and has 
 cdef class Machine:
     """A captured call on the machine. Made by `of`."""
     cdef dz_tape *tape
+    cdef dz_tape *beside        # several calls side by side, or NULL
+    cdef uint32_t lanes
     cdef Access *access
     cdef Made *made             # Variables
     cdef Made *arrays           # and arrays, or NumPy scalars
@@ -242,8 +253,8 @@ cdef class Machine:
             raise TypeError("a Machine is made by Machine.of, of a trace")
 
     def __dealloc__(self):
-        if self.tape != NULL:
-            tapes.free(self.tape)
+        tapes.free(self.tape)
+        tapes.free(self.beside)
         free(self.access)
         free(self.made)
         free(self.arrays)
@@ -396,8 +407,7 @@ cdef class Machine:
             at.carried = at.changed
             if o.given is not None:
                 at.carried = wants(o.given)
-                if o.own is None and o.given.size > 1 or o.own is not None and (o.given.scalar != at.scalar
-                                                                               or o.given.shape != o.own.shape):
+                if o.given.size > 1 if o.own is None else o.given.scalar != at.scalar or o.given.shape != o.own.shape:
                     self.repeats = False        # the next call is of another kind
             self.writes = self.writes or o.changed
             given = given or o.given is not None
@@ -618,8 +628,7 @@ cdef class Machine:
         elif m.lengths.nd == 0:
             (<double *> dz_raw_scalar(&v.v, DZ_F64))[0] = tapes.slots(self.tape)[m.values.slot]
         else:
-            copied_out(<double *> new_value(v, DZ_F64, m.lengths.nd, m.lengths.of, m.lengths.n), tapes.slots(self.tape), &m.values,
-                       m.lengths.n)
+            copied_out(room_in(v, &m.lengths), tapes.slots(self.tape), &m.values, m.lengths.n)
         if self.names is not None:
             a = self.names[k]
             v._name = a
@@ -640,7 +649,7 @@ cdef class Machine:
             g = None
             if at.gradient.slot >= 0 and at.shown < 0 and at.lengths.nd > 0:
                 g = new_variable(ERA_CORE)
-                copied_out(<double *> new_value(g, DZ_F64, at.lengths.nd, at.lengths.of, at.lengths.n), s, &at.gradient, at.lengths.n)
+                copied_out(room_in(g, &at.lengths), s, &at.gradient, at.lengths.n)
             made.append(g)
         return made
 
@@ -724,6 +733,91 @@ cdef class Machine:
         finally:
             self.busy = False
         return i
+
+    cdef bint without_effects(self) noexcept:
+        """Whether a call gives numbers made of numbers, and changes nothing but gradients of its arguments."""
+        cdef Access *at
+        cdef int k
+        if not self.flat and not self.single or self.writes:
+            return False
+        for k in range(self.naccess):
+            at = &self.access[k]
+            if at.given >= 0 or at.position < 0 and at.gradient.slot != -2 or at.lengths.nd > 0:
+                return False
+        for k in range(self.nmade):
+            if self.made[k].lengths.nd > 0 or self.made[k].array >= 0:
+                return False
+        for k in range(self.narrays):
+            if self.arrays[k].lengths.nd > 0:
+                return False
+        for kind, _ in self.results:
+            if kind != R_MADE and kind != R_ARRAY:
+                return False
+        return True
+
+    def side_by_side(self, tuple args not None, list columns not None):
+        """The results of several calls, which differ in some arguments; None where the machine cannot tell.
+
+        args: those of one of the calls; columns: for each argument a float64 array (n,) of what it is in each, or None for one
+        that is the same in all. Gives [array (n,) for each part of the result] and a list of calls that have to be made as
+        they are, since a floating-point flag was raised next to them.
+        """
+        cdef const double *column
+        cdef double *s
+        cdef Access *at
+        cdef Py_ssize_t n = -1, i, j, m
+        cdef int k, slot
+        cdef bint raised
+        cdef list found = [], again = []
+        if self.busy or not self.without_effects():
+            return None
+        self.busy = True
+        try:
+            if not self.takes(args):
+                return None
+            if self.beside == NULL:
+                self.lanes = LANES
+                while self.lanes > 8 and self.lanes * tapes.length(self.tape) > MOST_IN_LANES:
+                    self.lanes //= 2
+                self.beside = tapes.side_by_side(self.tape, self.lanes)
+                if self.beside == NULL:
+                    return None
+            s = tapes.slots(self.beside)
+            for a in columns:
+                if a is not None:
+                    n = len(a)
+            for k in range(self.naccess):
+                at = &self.access[k]
+                if at.slot >= 0 and (at.position < 0 or columns[at.position] is None):
+                    dz_fill(<char *> &s[at.slot * self.lanes], DZ_F64, self.lanes, (<double *> at.p)[0])
+            for _ in self.results:
+                found.append(np.empty(n))
+            for i in range(0, n, self.lanes):
+                m = min(self.lanes, n - i)
+                for k in range(self.naccess):
+                    at = &self.access[k]
+                    if at.slot < 0 or at.position < 0 or columns[at.position] is None:
+                        continue
+                    column = <const double *> cnp.PyArray_DATA(columns[at.position]) + i
+                    for j in range(self.lanes):     # the last one fills what is left
+                        s[at.slot * self.lanes + j] = column[min(j, m - 1)]
+                if dz_fpe_test():
+                    dz_fpe_clear()
+                if self.numpy:
+                    dz_under_clear()
+                with nogil:
+                    tapes.run(self.beside)
+                    raised = dz_fpe_test() or self.numpy and dz_under_test()
+                if raised:
+                    dz_fpe_clear()
+                    again += range(i, i + m)
+                for k in range(len(self.results)):
+                    kind, number = self.results[k]
+                    slot = (self.made if kind == R_MADE else self.arrays)[<int> number].values.slot
+                    memcpy(<double *> cnp.PyArray_DATA(found[k]) + i, &s[slot * self.lanes], m * sizeof(double))
+        finally:
+            self.busy = False
+        return found, again
 
     cdef int write(self, Access *at, tuple args, const double *x, bint even) except -1:
         """Writes numbers to an array from outside: the one that is there now, since code that ran meanwhile may have given the

@@ -630,6 +630,37 @@ static void run(dz_tape *t)
         dz_table.passes->machine(t->code, t->slots, t->slots + t->first);
 }
 
+static dz_tape *side_by_side(const dz_tape *t, uint32_t lanes)
+{
+    dz_tape *s = t->wide ? NULL : calloc(1, sizeof(*s));
+    dz_wide *to;
+    uint32_t slot = t->first;
+    ptrdiff_t i, k;
+    if (!s)
+        return NULL;
+    s->nslots = t->nslots * lanes;
+    s->slots = calloc((size_t)s->nslots + 1, sizeof(double));
+    s->wide = to = malloc((2 * (size_t)t->ncode + 1) * sizeof(*to)); /* a sine and a cosine are two */
+    if (!s->slots || !s->wide) {
+        free_tape(s);
+        return NULL;
+    }
+    for (i = 0; i < t->first; i++)
+        for (k = 0; k < lanes; k++)
+            s->slots[i * lanes + k] = t->slots[i];
+    for (i = 0; i < t->ncode; i++) {
+        const dz_instr *at = t->code + i;
+        const int both = at->op == DZ_M_SINCOS;
+        *to++ = (dz_wide){.op = (uint16_t)(both ? DZ_M_SIN : at->op), .n = lanes, .d = slot++ * lanes, .a = at->a * lanes,
+                          .b = at->b * lanes, .c = at->c * lanes};
+        if (both)
+            *to++ = (dz_wide){.op = DZ_M_COS, .n = lanes, .d = slot++ * lanes, .a = at->a * lanes};
+    }
+    *to = (dz_wide){.op = DZ_M_END_OF_ALL};
+    s->ncode = to - s->wide;
+    return s;
+}
+
 static ptrdiff_t length(const dz_tape *t) { return t->ncode; }
 
 static ptrdiff_t size_in_bytes(const dz_tape *t)
@@ -663,5 +694,5 @@ static uint32_t mark(dz_tape *t, uint32_t line)
 static uint32_t line_of(const dz_tape *t, ptrdiff_t i) { return t->lines[i]; }
 
 const dz_tapes dz_tape_functions = {make_tape, free_tape, number,   input,  add,    compare,       operation, has,  fill,
-                                    sum,       part,      put,      width_of, is_number, finish, slots_of, run, length,
+                                    sum,       part,      put,      width_of, is_number, finish, slots_of, run, side_by_side, length,
                                     size_in_bytes, listing, mark, line_of};

@@ -66,6 +66,9 @@ typedef struct {
     int (*finish)(dz_tape *, const dz_place *wanted, uint32_t *slots, ptrdiff_t n);
     double *(*slots)(dz_tape *);
     void (*run)(dz_tape *);
+    /* A tape of numbers for several programs side by side, `lanes` of them: slot k becomes slots k * lanes and following. NULL: no
+     * memory, or there are arrays. */
+    dz_tape *(*side_by_side)(const dz_tape *, uint32_t lanes);
     ptrdiff_t (*length)(const dz_tape *);     /* instructions */
     ptrdiff_t (*bytes)(const dz_tape *);
     const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t told[5]); /* name; slots of operands and result; elements */
