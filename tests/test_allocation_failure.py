@@ -157,7 +157,7 @@ DRIVER = """
 """
 
 # Workloads of so many allocations that every 17th would take minutes.
-MANY = ["a function that is captured"]
+MANY = ["a function that is captured", "a function of arrays that is captured"]
 
 # Each gives plain numbers, so that a result can be compared without more than Python.
 WORKLOADS = {
@@ -302,6 +302,38 @@ WORKLOADS = {
             z = Variable(np.array(0.5))
             captured.repeat(3, z, Variable(np.array(2.0)))
             return float(found["y"].data), float(found["g"].data), float(y), float(x.data), float(z.data)
+    """,
+    "a function of arrays that is captured": """
+        def work():
+            def f(x):
+                y = F.sum(x[1:] * x[:-1])
+                y.backward()
+                return y, x.grad
+            g = dezero_c.capture(f)
+            for _ in range(3):
+                y, gx = g(Variable(np.array([0.5, 2.0, 3.0])))
+            return float(y.data), gx.data.tolist(), "of the machine" in g.show()
+    """,
+    "a function of arrays that was captured": """
+        def descent(x, w):
+            y = F.sum(F.sin(x[1:] * w) ** 2) + F.mean(F.stack([x, x * 2.0]))
+            x.cleargrad()
+            w.cleargrad()
+            y.backward(create_graph=True)
+            x.data = x.data - 0.1 * x.grad.data
+            return {"y": y, "g": x.grad}, w.grad * 1.0
+        start = np.array([0.5, -0.25, 0.75])
+        captured, beside = dezero_c.capture(descent), dezero_c.capture(lambda x: F.sin(x) * x)
+        for _ in range(4):
+            captured.repeat(4, Variable(start), Variable(np.array(2.0)))
+        beside.vmap(start)
+        def work():
+            x, w = Variable(start), Variable(np.array(2.0))
+            found, gw = captured(x, w)
+            z = Variable(start)
+            captured.repeat(3, z, Variable(np.array(2.0)))
+            return (float(found["y"].data), found["g"].data.tolist(), float(gw.data), x.data.tolist(), w.grad.data.tolist(),
+                    z.data.tolist(), beside.vmap(start).data.tolist())
     """,
     "an exception": """
         def work():
