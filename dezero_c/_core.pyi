@@ -214,7 +214,7 @@ class Trace:
 
     born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
     on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
-    of the library's runs, whose arrays are made from values.
+    of the library's runs, whose arrays are made from values. watch: who is told instead, at once, or None.
     """
     events: list[Any]
     born: dict[int, Variable]
@@ -363,6 +363,14 @@ def start_trace(on_read: Any) -> Trace:
 def end_trace(t: Trace) -> None:
     """The opposite of start_trace, whatever happened in between."""
 
+def start_watch(watch: Any) -> Trace:
+    """Has `watch` told of this thread's operations (`operation(f, inputs, outputs, line)`) and of steps backwards
+    (`before_step(f, inputs, outputs)`, `after_step(f, inputs)`); end_trace ends it.
+    """
+
+def is_watched() -> bool:
+    """Whether somebody is told of what this thread does."""
+
 def is_traced() -> bool:
     """Whether what this thread does is being logged."""
 
@@ -382,6 +390,9 @@ def pinned(v: Variable) -> Any:
 
 def about(v: Variable) -> tuple[tuple[int, ...], Any, type[Any]] | None:
     """(shape, dtype, class) of v's value, None without one; the value stays where it is."""
+
+def gradient_values(v: Variable) -> Any:
+    """v's gradient as an array, a copy where nobody has seen it, or None; looks without showing it."""
 
 def gradient_of(v: Variable) -> Any:
     """v's gradient as somebody has seen it, or None; looks without showing it."""

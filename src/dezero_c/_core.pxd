@@ -143,6 +143,7 @@ cdef class Trace:
     cdef dict places        # of code: whether it is the library's; of places in code: file and line
     cdef public object on_read
     cdef public str refused
+    cdef object watch
     cdef int inside
     cdef signed char before
     cdef bint active

@@ -244,7 +244,7 @@ cdef class Variable:
     @property
     def data(self):
         """The value: an ndarray (what was handed in, or where the result lies), or None."""
-        return methods["traced"](self) if traced() else data_of(self)
+        return traced_value(self) if traced() else data_of(self)
 
     @data.setter
     def data(self, value):
@@ -672,7 +672,7 @@ cdef class Parameter(Variable):
 cdef inline bint operand(object o):
     """Whether an operator of Variable takes `o`; otherwise the other object's operator gets its turn."""
     return (isinstance(o, Variable) or type(o) is float or type(o) is int or
-            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)) or (traced() and methods["is_traced"](o)))
+            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)) or (traced() and is_traced_array(o)))
 
 
 cdef inline object binary(int op, object a, object b):

@@ -6,6 +6,10 @@
 # frozen without a word. So every Variable that is made while tracing must be explained: as the output of a logged operation, as a
 # constant that the user's code wrote, or by `derived`, which says of what and how it is made. Whatever is left refuses the plan.
 
+#
+# A watch (dezero_c/_debugging.py) is told of operations and steps backwards in the same places, and changes nothing: arrays stay
+# arrays, and nothing is written down.
+
 cdef object LOCATIONS = ("dezero_c", "numpy")      # packages whose lines are not the user's
 
 
@@ -30,7 +34,7 @@ cdef class Trace:
 
     born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
     on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
-    of the library's runs, whose arrays are made from values.
+    of the library's runs, whose arrays are made from values. watch: who is told instead, at once, or None.
     """
 
     def __cinit__(self):
@@ -63,6 +67,24 @@ def end_trace(Trace t not None):
         Py_DECREF(t)
 
 
+def start_watch(watch):
+    """Has `watch` told of this thread's operations (`operation(f, inputs, outputs, line)`) and of steps backwards
+    (`before_step(f, inputs, outputs)`, `after_step(f, inputs)`); end_trace ends it."""
+    cdef Trace t = start_trace(None)
+    t.watch = watch
+    return t
+
+
+cdef inline bint watched() noexcept:
+    """Whether this thread, which is traced, is so for a watch."""
+    return (<Trace> dz_trace).watch is not None
+
+
+def is_watched():
+    """Whether somebody is told of what this thread does."""
+    return traced() and watched()
+
+
 def is_traced():
     """Whether what this thread does is being logged."""
     return traced()
@@ -90,6 +112,8 @@ cdef str where():
 
 
 cdef int log_event(tuple event) except -1:
+    if watched():
+        return 0
     (<Trace> dz_trace).events.append(event + (where(),))
     return 0
 
@@ -97,6 +121,9 @@ cdef int log_event(tuple event) except -1:
 cdef int log_operation(Function f, tuple outputs) except -1:
     cdef Trace t = <Trace> dz_trace
     cdef Variable y
+    if t.watch is not None:
+        untold(t.watch.operation, (f, tuple(function_inputs(f)), outputs, where()))
+        return 0
     for y in outputs:
         if y.era != ERA_CORE:
             t.refused = "the classes of core_simple and chapter1 run as they are"
@@ -108,6 +135,16 @@ cdef int log_operation(Function f, tuple outputs) except -1:
     return 0
 
 
+cdef object untold(object function, tuple args):
+    """function(*args), a watch's, which is told of nothing that it does itself."""
+    cdef signed char old = dz_mode[0]
+    dz_mode[0] = old & M_ON
+    try:
+        return function(*args)
+    finally:
+        dz_mode[0] = old
+
+
 cdef Variable born(int era):
     """A new Variable of a thread that is being traced."""
     cdef Variable v
@@ -115,16 +152,35 @@ cdef Variable born(int era):
         v = <Variable> dz_node_clone(blank[era], 0, size_of_variable, VARIABLE_NONES)
     else:
         v = era_types[era].__new__(era_types[era])
-    (<Trace> dz_trace).born[<size_t> <void *> v] = v
+    if not watched():
+        (<Trace> dz_trace).born[<size_t> <void *> v] = v
     return v
 
 
+cdef object traced_value(Variable v):
+    """`v.data`."""
+    return data_of(v) if watched() else methods["traced"](v)
+
+
+cdef bint is_traced_array(object o) except -1:
+    """Whether o is what `.data` of a traced call gives."""
+    return not watched() and methods["is_traced"](o)
+
+
+cdef Variable untraced_variable(object o):
+    """The Variable that such a one stands for; None for anything else."""
+    return None if watched() else methods["untraced"](o)
+
+
 cdef Variable traced_operand(object o, object other):
-    cdef Variable v = methods["untraced"](o)
+    cdef Variable v
+    if watched():
+        return untraced_operand(o, other)
+    v = untraced_variable(o)
     if v is not None:
         return v
-    if methods["is_traced"](other):
-        other = methods["untraced"](other)
+    if is_traced_array(other):
+        other = untraced_variable(other)
     v = untraced_operand(o, other)
     if v.kind & K_CONST and ((<Trace> dz_trace).inside == 0 or not isinstance(o, (np.ndarray, list, tuple))):
         log_event(("const", v, o))
@@ -133,8 +189,11 @@ cdef Variable traced_operand(object o, object other):
 
 cdef object traced_data(Variable v, object value, bint made):
     """What v is to hold: `value`, or the array that stands behind it."""
-    cdef object slot = methods["slot_of"](value)
+    cdef object slot
     cdef Trace t = <Trace> dz_trace
+    if t.watch is not None:
+        return value
+    slot = methods["slot_of"](value)
     if not made and slot is not v:
         if <size_t> <void *> v not in t.before_set:
             t.before_set[<size_t> <void *> v] = data_of(v)
@@ -148,7 +207,10 @@ cdef object traced_data(Variable v, object value, bint made):
 
 cdef object traced_gradient(Variable v, object g):
     """What v's gradient is to be."""
-    cdef Variable made = methods["untraced"](g)
+    cdef Variable made
+    if watched():
+        return g
+    made = methods["untraced"](g)
     if made is not None:
         made.kind = 0
         g = made
@@ -160,7 +222,7 @@ cdef object traced_gradient(Variable v, object g):
 
 cdef object read(Variable v, str what):
     """v's value for the user's code, which may go another way with another value."""
-    if traced():
+    if traced() and not watched():
         (<Trace> dz_trace).on_read(v, what, where())
     return data_of(v)
 
@@ -179,7 +241,7 @@ cdef class Applied(Function):
 cdef int derived(Variable v, object function, tuple xs) except -1:
     """Tells that v, a constant of a rule, is function(*the values of xs)."""
     cdef Applied f
-    if not traced():
+    if not traced() or watched():
         return 0
     f = Applied()
     f.given = function
@@ -237,7 +299,14 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
     cdef Trace t = <Trace> dz_trace
     cdef list ys
     cdef Variable y
-    cdef int ours = f.native or class_name(type(f)) is not None
+    cdef int ours
+    if t.watch is not None:
+        xs = tuple(function_inputs(f))
+        untold(t.watch.before_step, (f, xs, tuple([y for y in output_variables(f) if y is not None])))
+        backward_step(f, keep, create_graph)
+        untold(t.watch.after_step, (f, xs))
+        return 0
+    ours = f.native or class_name(type(f)) is not None
     if f.outs is not None and len(f.outs) > 1:
         log_event(("alive", f, tuple([y for y in output_variables(f) if y is not None])))
     if not create_graph:
@@ -263,6 +332,8 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
 
 def traced_call(function):
     """function(), logged as one event, whose inside is not looked at."""
+    if watched():
+        return untold(function, ())
     cdef signed char old = dz_mode[0]
     log_event(("call", function))
     dz_mode[0] = old & M_ON
@@ -299,6 +370,19 @@ def gradient_of(Variable v not None):
 def version_of(Variable v not None):
     """How often v was given other data in this trace."""
     return (<Trace> dz_trace).versions.get(<size_t> <void *> v, 0) if traced() else 0
+
+
+def gradient_values(Variable v not None):
+    """v's gradient as an array, a copy where nobody has seen it, or None; looks without showing it."""
+    cdef dz_view w
+    cdef cnp.npy_intp st[DZ_MAXDIM]
+    if v.gstate == G_NONE:
+        return None
+    if v.gstate == G_RAW:
+        dz_view_raw(&v.g, &w)
+        dz_stretch(&w, w.nd, w.shape, st)
+        return cnp.PyArray_New(np.ndarray, w.nd, <cnp.npy_intp *> w.shape, dz_typenum(w.dt), st, <char *> w.p, 0, 0, None).copy()
+    return np.asarray(plain(v._grad))
 
 
 def has_gradient(Variable v not None):
