@@ -24,10 +24,11 @@ class _Own(threading.local):
 _own = _Own()
 
 
-def source() -> Any:
+def source() -> np.random.RandomState:
     """What has `randn`, `rand`, `get_state` and `set_state`: the module np.random, or the generator of `drawing_from`."""
+    everybodys: Any = np.random
     own = _own.generator
-    return np.random if own is None else own
+    return everybodys if own is None else own
 
 
 @contextlib.contextmanager
