@@ -21,9 +21,9 @@ try:
     from sklearn.utils import check_random_state
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-except ImportError as error:
+except ImportError as _error:
     raise ImportError("dezero_c.sklearn needs scikit-learn 1.6 or newer, which could not be imported here: "
-                      f'pip install "dezero_c[sklearn]" ({error})') from error
+                      f'pip install "dezero_c[sklearn]" ({_error})') from _error
 
 from dezero_c import functions as F
 from dezero_c import optimizers
@@ -193,7 +193,9 @@ class _Net(BaseEstimator):      # type: ignore[misc]
     n_features_in_: int
     n_outputs_: int
 
+    _handed: dict[str, Any]         # what `module__x` and `optimizer__x` were given
     _fitted: _Fitted
+    __signature__: ClassVar[inspect.Signature]
     _losses: ClassVar[dict[str, _Loss]]
     _by_class: ClassVar[bool]       # whether outputs are scores of classes
 
@@ -205,27 +207,34 @@ class _Net(BaseEstimator):      # type: ignore[misc]
         named: Any = [p for p in whole.parameters.values() if p.name != "self" and p.kind != p.VAR_KEYWORD]
         cls.__signature__ = whole.replace(parameters=named)
 
-    def _assign(self, **parameters: Any) -> None:
+    def _assign(self, routed: dict[str, Any], **parameters: Any) -> None:
         for name, value in parameters.items():
-            if name not in type(self)._get_param_names() and not name.startswith(_ROUTED):
+            setattr(self, name, value)
+        self._handed = {}
+        self._hand(routed)
+
+    def _hand(self, routed: dict[str, Any]) -> None:
+        """Takes parameters that are handed on."""
+        for name in routed:
+            if not name.startswith(_ROUTED) or name in _ROUTED:
                 raise TypeError(f"{type(self).__name__}: there is no parameter {name!r}; those for the network begin with "
                                 "module__, those for the optimizer with optimizer__")
-            setattr(self, name, value)
+        self._handed = self._handed | routed        # a dict of its own: a shallow copy of the estimator has the old one
 
     def _routed(self, to: str) -> dict[str, Any]:
         """{name without `to`: value} of the parameters that are handed on."""
-        return {name.removeprefix(to): value for name, value in vars(self).items() if name.startswith(to)}
+        return {name.removeprefix(to): value for name, value in self._handed.items() if name.startswith(to)}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """All parameters by name; `module__x` and `optimizer__x` where they were given."""
         found: dict[str, Any] = super().get_params(deep)
-        return found | {name: value for name, value in vars(self).items() if name.startswith(_ROUTED)}
+        return found | self._handed
 
     def set_params(self, **params: Any) -> Self:
         """Sets parameters: `module__x` is the argument x of the network's class, `optimizer__x` the optimizer's. Raises
         ValueError for names that there are not."""
         super().set_params(**{name: value for name, value in params.items() if not name.startswith(_ROUTED)})
-        self._assign(**{name: value for name, value in params.items() if name.startswith(_ROUTED)})
+        self._hand({name: value for name, value in params.items() if name.startswith(_ROUTED)})
         return self
 
     def _check_parameters(self, who: str) -> None:
@@ -236,8 +245,9 @@ class _Net(BaseEstimator):      # type: ignore[misc]
             if not _is_size(value := getattr(self, name)):
                 raise ValueError(f"{who}: {name} is {value!r}; it is a whole number from 1 on"
                                  + (", or 'auto'" if name == "batch_size" else ""))
-        real = {"tol": (lambda v: v >= 0, "a number from 0 on"),
-                "validation_fraction": (lambda v: 0 < v < 1, "a number between 0 and 1")}
+        real: dict[str, tuple[Callable[[float], bool], str]] = {
+            "tol": (lambda v: v >= 0, "a number from 0 on"),
+            "validation_fraction": (lambda v: 0 < v < 1, "a number between 0 and 1")}
         if self.lr is not None:
             real["lr"] = lambda v: 0 < v < math.inf, "a number above 0, or None for the optimizer's own"
         for name, (good, text) in real.items():
@@ -273,7 +283,7 @@ class _Net(BaseEstimator):      # type: ignore[misc]
         if not callable(given):
             raise TypeError(f"{who}: module is {given!r}; it is a Model, a class or a function that makes one, or the sizes of "
                             "hidden layers, whole numbers above 0")
-        made = self.module(**options)
+        made = given(**options)
         if not isinstance(made, Layer):
             raise TypeError(f"{who}: module gives an object of type {type(made).__name__}, and not a Model")
         return copy.deepcopy(made), False       # a function may give the same one again
@@ -533,10 +543,10 @@ class NetClassifier(ClassifierMixin, _Net):     # type: ignore[misc]
                  n_iter_no_change: int = 10, early_stopping: bool = False, validation_fraction: float = 0.1, shuffle: bool = True,
                  warm_start: bool = False, class_weight: Mapping[Any, float] | str | None = None, random_state: Any = None,
                  capture: bool | None = None, verbose: bool | int = False, **routed: Any) -> None:
-        self._assign(module=module, loss=loss, optimizer=optimizer, lr=lr, batch_size=batch_size, max_epochs=max_epochs, tol=tol,
-                     n_iter_no_change=n_iter_no_change, early_stopping=early_stopping, validation_fraction=validation_fraction,
-                     shuffle=shuffle, warm_start=warm_start, class_weight=class_weight, random_state=random_state,
-                     capture=capture, verbose=verbose, **routed)
+        self._assign(routed, module=module, loss=loss, optimizer=optimizer, lr=lr, batch_size=batch_size, max_epochs=max_epochs,
+                     tol=tol, n_iter_no_change=n_iter_no_change, early_stopping=early_stopping,
+                     validation_fraction=validation_fraction, shuffle=shuffle, warm_start=warm_start, class_weight=class_weight,
+                     random_state=random_state, capture=capture, verbose=verbose)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Trains a new network (with warm_start, the one that is there) on X (N, features), or (N, ...), and the classes y (N,).
@@ -655,10 +665,10 @@ class NetRegressor(RegressorMixin, _Net):       # type: ignore[misc]
                  n_iter_no_change: int = 10, early_stopping: bool = False, validation_fraction: float = 0.1, shuffle: bool = True,
                  warm_start: bool = False, random_state: Any = None, capture: bool | None = None, verbose: bool | int = False,
                  **routed: Any) -> None:
-        self._assign(module=module, loss=loss, optimizer=optimizer, lr=lr, batch_size=batch_size, max_epochs=max_epochs, tol=tol,
-                     n_iter_no_change=n_iter_no_change, early_stopping=early_stopping, validation_fraction=validation_fraction,
-                     shuffle=shuffle, warm_start=warm_start, random_state=random_state, capture=capture, verbose=verbose,
-                     **routed)
+        self._assign(routed, module=module, loss=loss, optimizer=optimizer, lr=lr, batch_size=batch_size, max_epochs=max_epochs,
+                     tol=tol, n_iter_no_change=n_iter_no_change, early_stopping=early_stopping,
+                     validation_fraction=validation_fraction, shuffle=shuffle, warm_start=warm_start, random_state=random_state,
+                     capture=capture, verbose=verbose)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
