@@ -49,6 +49,7 @@ _RULES: dict[str, type[Optimizer]] = {
     name.lower(): getattr(optimizers, name)
     for name in ("SGD", "MomentumSGD", "Nesterov", "AdaGrad", "RMSprop", "AdaDelta", "Adam", "AdamW")}
 _EAGER = 100        # steps before one is captured: about what its traces take
+_SMALL = 500_000    # examples times parameters of a step that gains by it: of 64-100-10, up to 70 examples
 _ROWS = 1024        # that go through the network at once where nothing is learned
 
 
@@ -421,8 +422,10 @@ class _Net(BaseEstimator):      # type: ignore[misc]
         n = len(data.X)
         batch = min(n, 200 if self.batch_size == "auto" else self.batch_size)
         left: float = math.inf      # steps until those of whole batches are captured
-        if not once and (self.capture or (self.capture is None and net.known and isinstance(self.loss, str))):
-            left = 0 if self.capture else _EAGER
+        if self.capture and not once:
+            left = 0
+        elif self.capture is None and net.known and isinstance(self.loss, str) and not once:
+            left = _EAGER if batch * sum(p.size for p in module.params()) <= _SMALL else math.inf
         of_whole: Callable[..., Variable] = step
         best, waited, params = math.inf, 0, None
         for _ in range(1 if once else self.max_epochs):
@@ -526,8 +529,8 @@ class NetClassifier(ClassifierMixin, _Net):     # type: ignore[misc]
     network and the optimizer that are there.
     class_weight: {class: weight}, 1 for those not named, or "balanced": N / (classes * count).
     random_state: an int, a RandomState or a Generator; the same int gives the same network. None: another one each time.
-    capture: True has the step captured (`dezero_c.capture`), False not; None: where it is known that it can be, and pays. The
-    numbers are the same. verbose: prints a line for each epoch.
+    capture: True has the step captured (`dezero_c.capture`), False not; None: that of layers given by their sizes, where it pays.
+    The numbers are the same. verbose: prints a line for each epoch.
 
     The network computes in X's dtype, float32 or float64; anything else becomes float64.
     """
