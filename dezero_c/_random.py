@@ -48,7 +48,5 @@ def states() -> list[Any]:
 
 
 def restore(found: list[Any]) -> None:
-    """Sets what `states` gave."""
-    np.random.set_state(found[0])
-    if _own.generator is not None:
-        _own.generator.set_state(found[1])
+    """Sets `source()` to its state among those that `states` gave; the global generator stays as it is where it is another."""
+    source().set_state(found[-1])

@@ -433,7 +433,9 @@ class _Net(BaseEstimator):      # type: ignore[misc]
             total = 0.0
             for start in range(0, n, batch):
                 if left <= 0:
-                    of_whole, left = capture(step), math.inf
+                    of_whole = captured = capture(step)
+                    captured._looks_at_random = not net.known       # another thread may draw from np.random meanwhile
+                    left = math.inf
                 left -= 1
                 x, t, weight = data.at(order[start:start + batch])
                 arrays = (t,) if weight is None else loss.arrays(t, weight, net.outputs)
@@ -507,7 +509,7 @@ class _Net(BaseEstimator):      # type: ignore[misc]
 
     @property
     def best_validation_score_(self) -> float | None:
-        """The largest of them."""
+        """The largest of `validation_scores_`; None without them."""
         scores = self.validation_scores_
         return None if scores is None else max(score for score in scores if score is not None)
 
@@ -518,8 +520,8 @@ class _Net(BaseEstimator):      # type: ignore[misc]
 class NetClassifier(ClassifierMixin, _Net):     # type: ignore[misc]
     """A classifier around a network: `fit`, `partial_fit`, `predict`, `predict_proba`, `score`.
 
-    module: the sizes of hidden layers, with relu or `module__activation` between them; or a Model, a class or a function that
-    makes one, with `module__x` as its argument x. It gives scores (N, classes) for X (N, features), or (N, ...).
+    module: the sizes of hidden layers, () for none, with relu or `module__activation` between them; or a Model, a class or a
+    function that makes one, with `module__x` as its argument x. It gives scores (N, classes) for X (N, features), or (N, ...).
     loss: "softmax_cross_entropy", or a function loss(y, t) that gives a batch's mean or, (N,), each row's loss; t are places in
     `classes_`. optimizer: the name of one of dezero_c.optimizers, its class, an Optimizer, or a function that makes one, with
     `optimizer__x` as its argument x. lr: its learning rate; None for its own.

@@ -98,9 +98,12 @@ def test_a_captured_step_draws_from_it_as_an_eager_one():
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_numbers_that_a_captured_function_draws_itself_are_an_error(own):
+@pytest.mark.parametrize("ratio", [0.0, 0.5])
+def test_numbers_that_a_captured_function_draws_itself_are_an_error(own, ratio):
     @dezero_c.capture
     def f(x):
+        if ratio:
+            x = F.dropout(x, ratio)
         return x * (source().rand() if own else np.random.rand() * 0 + 1)
 
     x = dezero_c.Variable(np.ones(3))

@@ -386,6 +386,22 @@ def test_so_has_one_with_dropout_and_running_averages():
     assert equal(eager, captured)
 
 
+def test_a_captured_step_does_not_mind_others_who_draw_from_the_global_generator(monkeypatch):
+    monkeypatch.setattr(ours, "_EAGER", 0)
+    wanted = quick(max_epochs=3).fit(X, LABELS)
+
+    def meanwhile(y, t, plain=F.softmax_cross_entropy):
+        np.random.rand()        # as another thread would
+        return plain(y, t)
+
+    loss = ours._Loss(meanwhile, ours._cross_entropy, ours._scale)
+    monkeypatch.setitem(NetClassifier._losses, "softmax_cross_entropy", loss)
+    assert equal(wanted, quick(max_epochs=3).fit(X, LABELS))
+    net = quick(max_epochs=3, module=Net, capture=True)
+    with pytest.raises(CaptureError, match=r"draws from np\.random by itself"):
+        net.fit(X, LABELS)
+
+
 def test_what_cannot_be_captured_says_so_and_leaves_the_estimator_alone():
     net = quick(module=lambda: Sequential(L.Linear(3), lambda x: x * float(x.data.max())), capture=True)
     with pytest.raises(CaptureError, match="looks at a value"):

@@ -159,6 +159,7 @@ class Captured(Dispatch):
         return found
 
     _guarded_by: Any = None
+    _looks_at_random = True     # False where f is known to draw nothing by itself: the global generator is everybody's
 
     def __reduce__(self) -> Any:
         """Pickles and copies have the function and the options; programs name Variables of this process, and are traced anew."""
@@ -278,7 +279,7 @@ class Captured(Dispatch):
         bare = [v for v in variables if not _core.has_gradient(v)]
         passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
-        random = _random.states()
+        random = _random.states() if self._looks_at_random else []
         trace = _core.start_trace(self._read)
         try:
             result = self._f(*args, **kwargs)
@@ -328,7 +329,8 @@ class Captured(Dispatch):
                 return _plain_result(result)
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
-        _own_random_numbers(trace, random, self._name())
+        if self._looks_at_random:
+            _own_random_numbers(trace, random, self._name())
         entry = _Entry(program)
         function, reference = self._guarded_by or (self._f, None)
         entry.guards = _guards(function, None if reference is None else reference())
@@ -597,15 +599,13 @@ def _plain_result(result: Any) -> Any:
 
 def _own_random_numbers(trace: _core.Trace, before: list[Any], name: str) -> None:
     """Raises CaptureError where the call has drawn from np.random, or seeded it, beside what its operations (dropout) draw."""
-    after = _random.states()
+    drawn, after = before, _random.states()
     if operations := drawing(trace):
         _random.restore(before)
         for f in operations:
             f._redraw()
-        drawn = _random.states()
+        drawn = [*before[:-1], _random.source().get_state()]
         _random.restore(after)
-    else:
-        drawn = before
     if any(one[1].tobytes() != other[1].tobytes() or (one[0], *one[2:]) != (other[0], *other[2:])
            for one, other in zip(drawn, after, strict=True)):
         raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
