@@ -352,6 +352,29 @@ def test_threads_give_what_one_gives():
     assert states_equal(before, np.random.get_state())
 
 
+def test_a_thread_that_draws_from_the_global_generator_meanwhile_has_its_own_numbers(monkeypatch):
+    monkeypatch.setattr(ours, "_EAGER", 0)
+    nets = [quick(max_epochs=8), quick(max_epochs=8, module=Net)]
+    wanted = [clone(net).fit(X, LABELS) for net in nets]
+    before, drawn, going = np.random.get_state(), [], True
+
+    def work():
+        while going:
+            drawn.append(np.random.rand())
+
+    np.random.seed(5)
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        found = [clone(net).fit(X, LABELS) for net in nets * 3]
+    finally:
+        going = False
+        thread.join()
+        np.random.set_state(before)
+    assert all(equal(net, other) for net, other in zip(found, wanted * 3, strict=True))
+    assert np.array_equal(drawn, np.random.RandomState(5).rand(len(drawn)))
+
+
 # ---- capture
 
 @pytest.mark.parametrize("options", [{}, {"class_weight": {"cat": 3.0}}, {"optimizer": "SGD"}, {"batch_size": 50}])
