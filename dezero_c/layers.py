@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core, _training, cuda
+from dezero_c import _core, _random, _training, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._files import weights as _weights
@@ -219,7 +219,7 @@ _training.set_base(Layer)
 def _drawn(shape: Any, fan_in: Any, dtype: DTypeLike) -> NDArray[Any]:
     """Normal numbers of variance 1 / fan_in (Y. LeCun and others, Efficient BackProp, 1998)."""
     dtype = np.dtype(dtype)
-    return np.random.randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / max(fan_in, 1)))
+    return _random.source().randn(*shape).astype(dtype) * dtype.type(np.sqrt(1 / max(fan_in, 1)))
 
 
 def _columns(layer: Layer, x: Any, axis: int) -> int:
@@ -492,7 +492,7 @@ class EmbedID(Layer):
 
     def __init__(self, in_size: int, out_size: int, *, padding_idx: int | None = None) -> None:
         super().__init__()
-        self.W = Parameter(np.random.randn(in_size, out_size).astype(np.float32), name="W")
+        self.W = Parameter(_random.source().randn(in_size, out_size).astype(np.float32), name="W")
         if padding_idx is not None:
             F.embed_id([], self.W, padding_idx=padding_idx)     # raises for what is no row
             self.W.data[padding_idx] = 0

@@ -480,3 +480,12 @@ def test_instructions_are_of_workloads_that_are_there():
     assert set(instructions.WORKLOADS) <= set(WORKLOADS)
     stored = json.loads(instructions.STORED.read_text(encoding="utf-8"))
     assert set(stored["instructions"]) == set(instructions.WORKLOADS)
+
+
+def test_estimators_are_measured_beside_scikit_learns():
+    pytest.importorskip("sklearn")
+    found = load("estimators").measured("float32", 50, 12, 2)
+    assert all(len(figures) == 2 for figures in found.values())
+    assert found["net accuracy"] == found["eager accuracy"]
+    assert min(found["net accuracy"]) > 0.85
+    assert min(found["mlp accuracy"]) > 0.85

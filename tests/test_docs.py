@@ -3,8 +3,8 @@
 The blocks marked python of a page are one program: they share a namespace and run in order, in a process of its own with
 warnings as errors, in an empty folder. Where a block marked text follows, it is what the block prints: words and whole
 numbers exactly, numbers with a point to within two units of their last place, since processors round differently. A
-comment `<!-- not run: reason -->` on the line before a block leaves it out. The translations of the tutorial are
-held to the English code.
+comment `<!-- not run: reason -->` on the line before a block leaves it out. A page with `<!-- needs: package -->` is skipped
+where that is not installed. The translations of the tutorial are held to the English code.
 
     python tests/test_docs.py PAGE            runs a page, and shows what differs
     python tests/test_docs.py --update PAGE   writes what the blocks printed into the blocks marked text that follow them
@@ -12,6 +12,7 @@ held to the English code.
 
 import ast
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -32,6 +33,7 @@ GENERATED = {"functions.md", "ops.md"}
 LANGUAGES = ("ja", "ko")
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+NEEDS = re.compile(r"^<!-- needs: (\w+) -->$", re.MULTILINE)
 SKIPPED = re.compile(r"<!-- not run: \S.* -->\n\Z")
 DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d*(?:e[-+]?\d+)?|(?<![\w.])-?\d+e[-+]?\d+")
 
@@ -119,6 +121,9 @@ def programs():
 
 @pytest.mark.parametrize("path", programs(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_runs(path, tmp_path):
+    for package in NEEDS.findall(path.read_text(encoding="utf-8")):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
     # not run as a script: its folder, tests, would come first on sys.path
     command = "import sys; sys.path.append(sys.argv[1]); import test_docs; sys.exit(test_docs.main(sys.argv[2:]))"
     found = os.pathsep.join(filter(None, [str(PACKAGE), os.environ.get("PYTHONPATH")]))

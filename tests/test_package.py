@@ -233,6 +233,13 @@ for use, package in (lambda: plt.figure(), "matplotlib"), (lambda: Image.open("x
     assert done.returncode == 0, done.stderr
 
 
+def test_estimators_name_the_extra_where_scikit_learn_is_missing():
+    done = run("import sys\nsys.modules['sklearn'] = None\nimport dezero_c.sklearn\n")
+    assert done.returncode == 1
+    assert 'ImportError: dezero_c.sklearn needs scikit-learn' in done.stderr
+    assert 'pip install "dezero_c[sklearn]"' in done.stderr
+
+
 def test_what_dezeros_modules_import_costs_nothing_until_it_is_asked_for():
     program = """
 import numpy, sys

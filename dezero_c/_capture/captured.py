@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
+from dezero_c import _random
 from dezero_c._calls import CaptureError, call_key, cell_of, holds
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
@@ -158,6 +159,7 @@ class Captured(Dispatch):
         return found
 
     _guarded_by: Any = None
+    _looks_at_random = True     # False where f is known to draw nothing by itself: the global generator is everybody's
 
     def __reduce__(self) -> Any:
         """Pickles and copies have the function and the options; programs name Variables of this process, and are traced anew."""
@@ -315,7 +317,7 @@ class Captured(Dispatch):
         bare = [v for v in variables if not _core.has_gradient(v)]
         passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
-        random = np.random.get_state()
+        random = _random.states() if self._looks_at_random else []
         trace = _core.start_trace(self._read)
         try:
             result = self._f(*args, **kwargs)
@@ -330,7 +332,8 @@ class Captured(Dispatch):
                 gc.enable()
 
     def _understood(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], holders: list[_core.Variable],
-                    checked: _Entry | None, trace: _core.Trace, result: Any, random: Any, bare: list[_core.Variable]) -> Any:
+                    checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
+                    bare: list[_core.Variable]) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[_Leaf] = []
         shape = _results(result, found)
@@ -364,7 +367,8 @@ class Captured(Dispatch):
                 return _plain_result(result)
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
-        _own_random_numbers(trace, random, self._name())
+        if self._looks_at_random:
+            _own_random_numbers(trace, random, self._name())
         entry = _Entry(program)
         function, reference = self._guarded_by or (self._f, None)
         entry.guards = _guards(function, None if reference is None else reference())
@@ -707,15 +711,17 @@ def _plain_result(result: Any) -> Any:
     return _rebuilt(shape, [_core.value_of(leaf.what) if leaf.array else leaf.what for leaf in found])
 
 
-def _own_random_numbers(trace: _core.Trace, before: Any, name: str) -> None:
+def _own_random_numbers(trace: _core.Trace, before: list[Any], name: str) -> None:
     """Raises CaptureError where the call has drawn from np.random, or seeded it, beside what its operations (dropout) draw."""
-    after: Any = np.random.get_state()
-    np.random.set_state(before)
-    for f in drawing(trace):
-        f._redraw()
-    drawn: Any = np.random.get_state()
-    np.random.set_state(after)
-    if drawn[1].tobytes() != after[1].tobytes() or (drawn[0], *drawn[2:]) != (after[0], *after[2:]):
+    drawn, after = before, _random.states()
+    if operations := drawing(trace):
+        _random.restore(before)
+        for f in operations:
+            f._redraw()
+        drawn = [*before[:-1], _random.source().get_state()]
+        _random.restore(after)
+    if any(one[1].tobytes() != other[1].tobytes() or (one[0], *one[2:]) != (other[0], *other[2:])
+           for one, other in zip(drawn, after, strict=True)):
         raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
                            "pass the numbers as an argument")
 

@@ -14,6 +14,7 @@ from dezero_c._core cimport (
     Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
 
 from dezero_c._core import Config
+from dezero_c._random import source
 from dezero_c._reduce import average, sum
 from dezero_c._shape import reshape
 
@@ -405,7 +406,7 @@ def dropout(x, dropout_ratio=0.5):
 
 cdef object drawn(tuple shape, object dropout_ratio):
     """The elements that are kept; rand() of no axes is a number, and an array of none is wanted."""
-    return np.asarray(np.random.rand(*shape) > dropout_ratio)
+    return np.asarray(source().rand(*shape) > dropout_ratio)
 
 
 include "generated/_norm.pxi"
