@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from . import EVALUATIONS
-from .fields import BadInput, integer, number
+from .fields import integer, number
 from .spaces import DezeroC
 
 MOST_RUNS = 10_000_000
@@ -34,33 +34,36 @@ def serve(lines, write):
 
 
 def answer(space, line):
-    """The response to a line, as a dict; None where none is due."""
-    message = {}
+    """The response to a line, as a dict; None where none is due. What lacks an id is answered with null in its place."""
+    found = None
     try:
         message = parse(line)
-        kind = message["kind"]
+        found = identity(message)
+        kind = message.get("kind")
         if kind == "end":
             return None
-        return {"id": message["id"], **ANSWERS[kind](space, message)}
+        if not isinstance(kind, str) or kind not in ANSWERS:
+            raise BadMessage(f"the field `kind` is start, define, evaluate, analysis or end; here it is {kind!r}")
+        return {"id": found, **ANSWERS[kind](space, message)}
     except Exception as error:      # whatever went wrong in a call is the caller's to hear
-        return {"id": message.get("id"), "success": False, "error": f"{type(error).__name__}: {error}"}
+        return {"id": found, "success": False, "error": f"{type(error).__name__}: {error}"}
 
 
 def parse(line):
-    """The message of a line. What lacks an id is answered with null in its place."""
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadMessage(f"no JSON: {error}") from None
     if not isinstance(message, dict):
         raise BadMessage(f"a message is an object; this is {type(message).__name__}")
+    return message
+
+
+def identity(message):
     found = message.get("id")
     if isinstance(found, bool) or not isinstance(found, int):
-        message["id"] = None
-        message["kind"] = "nameless"
-    elif message.get("kind") not in (*ANSWERS, "end"):
-        message["kind"] = "unknown" if "kind" in message else "kindless"
-    return message
+        raise BadMessage("a message has an integer in the field `id`")
+    return found
 
 
 def start(space, message):
@@ -144,22 +147,7 @@ def text_of(response):
         return json.dumps({"id": response["id"], "success": False, "error": error})
 
 
-def refuse(reason):
-    def answer(space, message):
-        raise BadMessage(reason.format(kind=message.get("kind")))
-
-    return answer
-
-
-ANSWERS = {
-    "start": start,
-    "define": define,
-    "evaluate": evaluate,
-    "analysis": lambda space, message: {},
-    "nameless": refuse("a message has an integer in the field `id`"),
-    "kindless": refuse("a message has a field `kind`: start, define, evaluate, analysis or end"),
-    "unknown": refuse("`kind` is start, define, evaluate, analysis or end"),
-}
+ANSWERS = {"start": start, "define": define, "evaluate": evaluate, "analysis": lambda space, message: {}}
 
 
 def main():
@@ -175,5 +163,3 @@ def main():
         return 0
     return 0
 
-
-__all__ = ["BadInput", "BadMessage", "answer", "main", "serve"]

@@ -21,6 +21,7 @@ import importlib
 
 import numpy as np
 
+from .. import environment
 from ..peers import Unsupported
 from .nested import gradient_by_last, pulled, pushed
 
@@ -165,8 +166,7 @@ class Torch:
     def __init__(self):
         import torch
 
-        torch.set_num_threads(1)
-        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(environment.threads)
         self.torch = torch
         for name in {*FUNCTIONS, "sigmoid"} - {"max", "stack"}:
             setattr(self, name, getattr(torch, name))
