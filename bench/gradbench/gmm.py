@@ -46,8 +46,8 @@ def functions(xp, problem):
     constant = k * prior - 0.5 * n * d * math.log(2 * math.pi)
 
     def logsumexp(a, axis):
-        top = xp.constant(xp.data(a).max(axis, keepdims=True))
-        return xp.log(xp.sum(xp.exp(a - top), axis)) + top.reshape(a.shape[:axis])
+        top = xp.max(a, axis)
+        return xp.log(xp.sum(xp.exp(a - top.reshape(*a.shape[:axis], 1)), axis)) + top
 
     def objective(mu, q, lower, alpha):
         diagonal, sums = xp.exp(q), xp.sum(q, 1)

@@ -56,6 +56,7 @@ class DezeroC:
         import dezero_c.functions as F
 
         self.Variable, self.no_grad, self.ops = dezero_c.Variable, dezero_c.no_grad, F
+        self.capture, self.CaptureError = dezero_c.capture, dezero_c.CaptureError
         for name in (*FUNCTIONS, "sigmoid"):
             setattr(self, name, getattr(F, name))
 
@@ -147,6 +148,54 @@ class DezeroC:
             return float(y.data), lambda: (pulled if reverse else pushed)(y, [x], create_graph=False)[0].data
 
         return at
+
+
+class Captured(DezeroC):
+    """dezero_c with `capture`: value and gradient are traced in the first calls, and replayed from then on."""
+
+    name = "captured"
+
+    def value(self, f, *xs):
+        captured, leaves = self.capture(lambda *xs: f(*xs)), self.leaves(xs)
+
+        def run():
+            with self.no_grad():
+                return captured(*leaves).data
+
+        return self.warm(run)
+
+    def gradient(self, f, *xs):
+        @self.capture
+        def step(*leaves):
+            y = f(*leaves)
+            for x in leaves:
+                x.cleargrad()
+            y.backward()
+            return y
+
+        leaves = self.leaves(xs)
+
+        def run():
+            step(*leaves)
+            return [x.grad.data for x in leaves]
+
+        return self.warm(run)
+
+    def warm(self, run):
+        try:
+            for _ in range(3):      # traced, compared, replayed
+                run()
+        except self.CaptureError as error:
+            raise Unsupported(f"not captured: {str(error).partition(': ')[2].partition(' in the captured')[0]}") from None
+        return run
+
+    def lanes(self, f, x):
+        raise Unsupported("several passes backwards are not captured here")
+
+    pulls = curvature = lanes
+
+    def inner(self, f, reverse=True):
+        raise Unsupported("a loop that data end is not captured")
 
 
 def taken(leaves):
@@ -387,4 +436,4 @@ class Autograd:
         return at
 
 
-PEERS = {"jax": Jax, "torch": Torch, "autograd": Autograd}
+PEERS = {"captured": Captured, "jax": Jax, "torch": Torch, "autograd": Autograd}
