@@ -357,6 +357,13 @@ def test_saddle_descends(monkeypatch):
     near(evaluate("saddle", "rr", {"start": [0.8, 1.0]}), np.concatenate([end, end]), 1e-8)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["rr", "ff", "fr", "rf"])
+def test_whole_descents_end_where_gradbench_says(mode):
+    near(evaluate("saddle", mode, {"start": [1.0, 1.0]}), np.full(4, 8.246324826140356e-06), 1e-12)
+    near(evaluate("particle", mode, {"w": 0.0}), 0.2071918746486116, 1e-10)
+
+
 @pytest.mark.parametrize(("outer", "inner"), MODES)
 def test_saddle_has_the_maximum_and_its_gradient_in_all_modes(outer, inner):
     start = np.array([1.0, 1.0])
