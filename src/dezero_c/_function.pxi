@@ -233,6 +233,8 @@ def strong(v):
 
 def as_array(x, array_module=np):
     """x as an ndarray where it is a scalar; anything else unchanged."""
+    if type(x) is cnp.ndarray:      # np.isscalar takes longer than an operation
+        return x
     return array_module.array(x) if np.isscalar(x) else x
 
 
