@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
 import weakref
 
@@ -1630,3 +1631,35 @@ def test_random_programs(part):
 @pytest.mark.parametrize("part", range(100))
 def test_many_random_programs(part):
     assert verify_programs(range(10**6 + 1000 * part, 10**6 + 1000 * part + 1000)) < 400
+
+
+def test_values_go_when_nobody_reads_them_any_more():
+    """As an eager call's do: a replay of 60 operations holds two arrays or so, not 60."""
+    def f(x):
+        y = x
+        for _ in range(20):
+            y = F.sin(y) * 1.01 + x
+        return y
+
+    def g(x):
+        y = F.sum(f(x)[1:] * 2.0)
+        x.cleargrad()
+        y.backward()
+        return y
+
+    x = Variable(np.linspace(0.0, 1.0, 20000))
+    size = x.data.nbytes
+    for h, most in ((f, 5), (g, 70)):
+        captured = capture(h)
+        for _ in range(4):
+            captured(x)
+        wanted = bits(h(x)), None if x.grad is None else bits(x.grad)
+        tracemalloc.start()
+        try:
+            found = captured(x)
+            assert tracemalloc.get_traced_memory()[1] < most * size
+            del found
+            assert tracemalloc.get_traced_memory()[0] < 3 * size      # nor does the plan keep them until the next call
+        finally:
+            tracemalloc.stop()
+        assert (bits(captured(x)), None if x.grad is None else bits(x.grad)) == wanted

@@ -14,8 +14,15 @@ ctypedef struct Instruction:
     PyObject *z
     PyObject *extra
 
+ctypedef struct Drop:
+    Py_ssize_t after            # an instruction
+    PyObject *v                 # a Variable whose value nobody reads after it; owned by the plan's list
+
 cdef class Plan:
     cdef Instruction *code
+    cdef Drop *drops            # in order
+    cdef Py_ssize_t ndrops
+    cdef set large              # the plan's Variables, by id, whose values are no small ones
     cdef Py_ssize_t n, room
     cdef readonly list lines        # the user's line of each instruction
     cdef list own                   # the plan's Variables
@@ -47,6 +54,7 @@ cdef class Plan:
     cpdef bint fits(self) except -1
     cpdef run(self)
     cdef bint suited(self, Variable stand, Variable v) except -1
+    cdef int find_drops(self, list results) except -1
     cdef int forget(self) except -1
     cdef int more_room(self) except -1
     cdef int execute(self) except -1

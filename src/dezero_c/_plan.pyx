@@ -136,6 +136,7 @@ cdef class Plan:
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
         self.of, self.stands, self.borrowed, self.presence, self.there = {}, set(), [], [], []
+        self.large = set()
         self.addresses, self.fixed, self.outer = Seen.__new__(Seen), Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
@@ -146,6 +147,7 @@ cdef class Plan:
             Py_XDECREF(self.code[i].z)
             Py_XDECREF(self.code[i].extra)
         PyMem_Free(self.code)
+        free(self.drops)
         free(self.shapes)
         while self.nleft > 0:
             self.nleft -= 1
@@ -192,6 +194,8 @@ cdef class Plan:
             self.of[<size_t> <void *> v] = c
             self.own.append(c)
             self.addresses.add(<PyObject *> c)
+            if not value and v.v.p == NULL and isinstance(v._data, np.ndarray):
+                self.large.add(<size_t> <void *> c)
         return c
 
     cdef Variable room_for(self, Variable v):
@@ -429,7 +433,48 @@ cdef class Plan:
         found = [self.of.get(<size_t> <void *> v) for v in results]
         self.of = None
         self.inner = [v for v in self.own if <size_t> <void *> v not in self.stands]
+        self.find_drops(found)
         return found
+
+    cdef int find_drops(self, list results) except -1:
+        """Which values are let go of, and when: those that only operations and their steps backwards read. An eager call's go with
+        their Variables, and what comes next finds its memory in the cache."""
+        cdef Instruction *at
+        cdef Variable v
+        cdef Function f
+        cdef Py_ssize_t i
+        cdef dict last = {}, made = {}      # by id: the last instruction that reads a value; outputs of a Function
+        cdef set kept = {<size_t> <void *> v for v in results if v is not None}
+        kept.update([<size_t> <void *> v for v in self.borrowed])
+        for i in range(self.n if self.large else 0):
+            at = &self.code[i]
+            if at.y != NULL and (at.kind == ELEMENTWISE or at.kind == NUMPY):
+                last[<size_t> at.y] = i
+                made[<size_t> at.f] = (<object> at.y,)
+            elif at.y != NULL:
+                kept.add(<size_t> at.y)
+            if at.z != NULL:
+                kept.add(<size_t> at.z)
+            if at.kind == FORWARD or at.kind == NUMPY:
+                ys = <object> at.extra if at.kind == FORWARD else (<tuple> <object> at.extra)[1]
+                made[<size_t> at.f] = ys
+                for v in ys:
+                    last[<size_t> <void *> v] = i
+            if at.f != NULL:
+                f = <Function> at.f
+                for v in inputs(f):
+                    last[<size_t> <void *> v] = i
+                if at.kind == STEP:
+                    for v in made.get(<size_t> at.f, ()):
+                        last[<size_t> <void *> v] = i
+        found = sorted([(i, key) for key, i in last.items() if key in self.large and key not in kept and key not in self.stands])
+        self.drops = <Drop *> calloc(len(found) + 1, sizeof(Drop))
+        if self.drops == NULL:
+            raise MemoryError()
+        for i, key in found:
+            self.drops[self.ndrops].after, self.drops[self.ndrops].v = i, <PyObject *> <size_t> key
+            self.ndrops += 1
+        return 0
 
     # ---- running
 
@@ -530,7 +575,11 @@ cdef class Plan:
         cdef Variable y, z
         cdef object r
         cdef int training = modes() >> 1
+        cdef Py_ssize_t drop = 0
         for i in range(self.n):
+            while drop < self.ndrops and self.drops[drop].after < i:
+                set_data_array(<Variable> self.drops[drop].v, None)
+                drop += 1
             at = &self.code[i]
             if at.kind == ELEMENTWISE:
                 y = <Variable> at.y
@@ -593,6 +642,8 @@ cdef class Plan:
                 swap_mode(1)
                 (<object> at.extra)()
                 swap_mode(0)
+        for drop in range(drop, self.ndrops):
+            set_data_array(<Variable> self.drops[drop].v, None)
         return 0
 
     cdef int forward(self, Function f, tuple ys, int graph) except -1:
