@@ -24,6 +24,7 @@ from dezero_c._core cimport (
     dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_scalar, dz_view, dz_view_object, kernels, new_variable, set_data_array, traced, view)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._plan cimport NOT_TAKEN, Call
+from dezero_c._pull cimport transforms
 
 from dezero_c._core import Applied
 from dezero_c._plan import EXACT as _EXACT
@@ -921,7 +922,7 @@ cdef class Dispatch:
         cdef Machine m
         cdef Call c
         cdef object found
-        if not kwargs and not traced():
+        if not kwargs and not traced() and not transforms():
             for m in self._machines:
                 found = m.replay(args)
                 if found is EAGER:
@@ -944,7 +945,7 @@ cdef class Dispatch:
         if n < 1:
             raise ValueError(f"repeat: {n} calls; at least 1")
         while True:
-            if not kwargs and not traced():
+            if not kwargs and not traced() and not transforms():
                 for m in self._machines:
                     done = m.repeat(args, n, found)
                     if done:
