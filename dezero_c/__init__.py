@@ -75,12 +75,13 @@ from dezero_c.layers import Layer
 _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
     "SeqDataLoader": "dataloaders", "capture": "_capture",
+    "func": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, history, models, mpi, transforms
+    from dezero_c import dataloaders, datasets, func, history, models, mpi, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
     from dezero_c.datasets import Dataset
@@ -110,7 +111,7 @@ is_simple_core = False      # True in the package that install(simple_core=True)
 __all__ = [
     "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter",
     "SeqDataLoader", "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "dezero",
-    "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core",
+    "func", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core",
     "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal",
     "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config",
     "utils",
