@@ -158,10 +158,14 @@ def _products(push: Push, scope: Scope, ys: list[_core.Variable], number: Any) -
 def _forward(push: Push, scope: Scope, ys: list[_core.Variable]) -> list[list[Any]]:
     xs = scope.xs
     n = sum(x.size for x in xs)
-    depends, number = groups(push, xs, ys) if n >= _FEW else (None, np.arange(n))
+    nothing: tuple[Any, Any, Any] = None, None, None
+    depends, number, places = groups(push, xs, ys) if n >= _FEW else nothing
     if depends is None:
         number = np.arange(n)
     found, count = _products(push, scope, ys, number)
+    if places is not None and count < n and len(ys) == len(xs) == 1:
+        end: Any = np.zeros(1, ys[0].dtype)
+        return [[F.concatenate([*found[0], end])[places] if scope.linked else np.concatenate([*found[0], end])[places]]]
     out: list[list[Any]] = []
     row = 0
     for y, products in zip(ys, found, strict=True):
@@ -263,7 +267,7 @@ def _sparse_of(a: Any) -> Any:
 def _sparse(push: Push, scope: Scope, gs: list[_core.Variable]) -> Any:
     sparse = _scipy_sparse()
     n = sum(x.size for x in scope.xs)
-    depends, number = groups(push, scope.xs, gs)
+    depends, number, _ = groups(push, scope.xs, gs)
     if depends is None:
         return _sparse_of(np.block(_forward(push, scope, gs)))
     found, count = _products(push, scope, gs, number)

@@ -32,13 +32,19 @@ _SCATTER = {F.Sum, F.SumTo, F.GetItemGrad, _linalg.DiagonalGrad}
 _MOST = 1 << 28      # bytes of one value's sets
 
 
-def groups(push: Push, xs: list[_core.Variable], ys: list[_core.Variable]) -> tuple[Any, Any]:
-    """(pattern, colours) of d ys / d xs; (None, None) where sets would be too large. Kept for the next graph that is the same."""
+def groups(push: Push, xs: list[_core.Variable], ys: list[_core.Variable]) -> tuple[Any, Any, Any]:
+    """(pattern, colours, places) of d ys / d xs; None for each where sets would be too large. places: for each element where it
+    lies among the products by colours, one after the other, and a zero behind them. Kept for the next graph that is the same."""
     key = _signature(push, xs, ys)
     found = None if key is None else _known.get(key)
     if found is None:
         depends = _pull.unseen(pattern, (push, xs, ys))
-        found = (None, None) if depends is None else (depends, colours(depends))
+        found = (None, None, None)
+        if depends is not None:
+            number = colours(depends)
+            rows, end = np.arange(len(depends))[:, None], (int(number.max(initial=-1)) + 1) * len(depends)
+            places = np.where(depends, number * len(depends) + rows, end) if depends.size <= _KEPT else None
+            found = depends, number, places
         if key is not None and (depends is None or depends.size <= _KEPT):
             if len(_known) >= 64:
                 _known.clear()
@@ -46,7 +52,7 @@ def groups(push: Push, xs: list[_core.Variable], ys: list[_core.Variable]) -> tu
     return found
 
 
-_known: dict[Any, tuple[Any, Any]] = {}
+_known: dict[Any, tuple[Any, Any, Any]] = {}
 _KEPT = 1 << 18     # elements of a pattern that is kept
 _NO_KEY = (np.ndarray, _core.Variable)
 
