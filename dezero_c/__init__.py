@@ -74,13 +74,13 @@ from dezero_c.layers import Layer
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
 _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
-    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging",
+    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "func": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, history, models, mpi, transforms
+    from dezero_c import dataloaders, datasets, func, history, models, mpi, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c._debugging import debug
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
@@ -109,10 +109,9 @@ dezero = _sys.modules[__name__]     # which `from dezero import *` brings along
 is_simple_core = False      # True in the package that install(simple_core=True) shows, for the book's steps 23 to 32
 
 __all__ = [
-    "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter",
-    "SeqDataLoader", "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug",
-    "dezero", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core",
-    "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal",
-    "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config",
-    "utils",
+    "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader",
+    "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug", "dezero", "func",
+    "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core", "layers",
+    "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal", "set_num_threads",
+    "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config", "utils",
 ]

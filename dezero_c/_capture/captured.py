@@ -21,6 +21,7 @@ from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
+from dezero_c._pull import under_way
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ class Captured(Dispatch):
 
     def _call(self, args: Any, kwargs: Any) -> Any:
         """A call that no machine takes."""
-        if _core.is_traced() or not _ON:
+        if _core.is_traced() or under_way() or not _ON:     # part of another trace, or of what a transform differentiates
             return self._f(*args, **kwargs)
         variables: list[_core.Variable] = []
         arrays: list[Any] = []

@@ -27,6 +27,7 @@ from dezero_c._core cimport (
     new_variable, set_data_array, traced, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._plan cimport NOT_TAKEN, Call
+from dezero_c._pull cimport transforms
 
 from dezero_c._core import Applied
 from dezero_c._index import GetItem, GetItemGrad
@@ -911,7 +912,7 @@ cdef class Dispatch:
         cdef Machine m
         cdef Call c
         cdef object found
-        if not kwargs and not traced():
+        if not kwargs and not traced() and not transforms():
             for m in self._machines:
                 found = m.replay(args)
                 if found is EAGER:
@@ -934,7 +935,7 @@ cdef class Dispatch:
         if n < 1:
             raise ValueError(f"repeat: {n} calls; at least 1")
         while True:
-            if not kwargs and not traced():
+            if not kwargs and not traced() and not transforms():
                 for m in self._machines:
                     done = m.repeat(args, n, found)
                     if done:

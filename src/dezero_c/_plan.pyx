@@ -437,8 +437,8 @@ cdef class Plan:
         return found
 
     cdef int find_drops(self, list results) except -1:
-        """Which values are let go of, and when: those that only operations and their steps backwards read. An eager call's go with
-        their Variables, and what comes next finds its memory in the cache."""
+        """Which values are let go of, and when: those that only operations and their steps backwards read. An eager call's go
+        with their Variables, and what comes next finds its memory in the cache."""
         cdef Instruction *at
         cdef Variable v
         cdef Function f
