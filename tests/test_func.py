@@ -897,3 +897,39 @@ def test_vmap_of_a_captured_function_runs_side_by_side():
         one = [xs, weights]
         one[axes.index(None)] = np.array(0.5)
         assert func.vmap(g, axes)(*one)[0].tobytes() == func.vmap(f, axes)(*one)[0].tobytes()
+
+
+def test_hessian_of_a_captured_function():
+    def f(x):
+        return F.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (x[:-1] - 1.0) ** 2)
+
+    eager, captured = func.hessian(f), func.hessian(dezero_c.capture(f))
+    for n in (2, 3, 9, 30):
+        for k in range(4):
+            x = np.random.default_rng(k).uniform(-1.0, 1.0, n)
+            assert captured(x).tobytes() == eager(x).tobytes()
+    matrix = func.hessian(dezero_c.capture(lambda x: F.sum(x ** 3)))
+    for _ in range(4):
+        found = matrix(np.arange(6.0).reshape(2, 3))
+        assert found.shape == (2, 3, 2, 3)
+        assert found.reshape(6, 6).tolist() == np.diag(6 * np.arange(6.0)).tolist()
+    x = np.linspace(-1.0, 1.0, 20).astype("f")
+    assert captured(x).dtype == np.float32
+    with pytest.raises(TypeError):
+        captured(np.arange(3))
+
+
+SQUARES = True
+
+
+def test_hessian_of_a_captured_function_whose_pattern_changes(monkeypatch):
+    """Each of its programs has places of its own."""
+    def f(x):
+        return F.sum(x * x * x) if SQUARES else F.sum(x[1:] * x[:-1] * x[:-1])
+
+    eager, captured = func.hessian(f), func.hessian(dezero_c.capture(f))
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, 12)
+    for squares in (True, False, True, False):
+        monkeypatch.setitem(globals(), "SQUARES", squares)
+        for _ in range(4):
+            assert captured(x).tobytes() == eager(x).tobytes()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c import _pull
+from dezero_c import _capture, _pull
 from dezero_c import functions as F
+from dezero_c._calls import CaptureError
+from dezero_c._machine import Dispatch
 from dezero_c.func._forward import NotReal, Push, spread
 from dezero_c.func._reverse import _number, named
 from dezero_c.func._scope import Scope, arrays_of, check_argnums, check_callable, own, zeros
@@ -201,7 +205,8 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
 
     hessian(f)(x): an array of shape x.shape + x.shape; for trees a tree like the argument with such a tree for each leaf. Forward
     over reverse: the graph of one gradient, and a tangent for each element of x through it. Where that graph shows that rows have
-    no common columns one tangent serves several: three for a tridiagonal Hessian of any size.
+    no common columns one tangent serves several: three for a tridiagonal Hessian of any size. Where f is captured and x one
+    array, these products are captured as one function, and put into their places.
 
     sparse: a scipy.sparse.csr_array (n, n) of the elements that the graph does not show to be 0, in the order of `ravel`; needs
     SciPy (pip install "dezero_c[scipy]"), and arrays as arguments. Raises what `grad` raises.
@@ -210,9 +215,12 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
     check_callable(f, op)
     numbers = check_argnums(argnums, op)
     whole = not isinstance(argnums, (tuple, list))
+    captured = _CapturedHessian(f, op) if isinstance(f, Dispatch) and numbers == (0,) and whole and not sparse else None
 
     @named(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
+        if captured is not None and len(args) == 1 and not kwargs and (found := captured(args[0])) is not None:
+            return found
         with Scope(op, args, numbers, kwargs) as scope:
             if sparse and scope.linked:
                 raise TypeError(f"{op}: sparse=True gives an array of SciPy's, which has no graph; inside of another transform, "
@@ -235,6 +243,61 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
         return scope.grouped(rows, whole)
 
     return matrix
+
+
+class _CapturedHessian:
+    """The Hessian of a captured function of one array: its products are captured, for each shape and dtype, and then put into
+    their places, which the graph has told when it was traced."""
+
+    def __init__(self, f: Callable[..., Any], op: str) -> None:
+        self._f, self._op = f, op
+        self._products: dict[Any, Callable[..., Any] | None] = {}
+        # of each element its place among the products, behind them for zero; by what the captured function gives beside them
+        self._places: dict[str, tuple[Any, Any]] = {}
+
+    def __call__(self, x: Any) -> Any:
+        """The Hessian at x, an array; None where it is to be computed as it is."""
+        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _pull.under_way():
+            return None
+        key = x.shape, x.dtype
+        if key not in self._products:
+            # a wrapper, by whom capture finds f's own globals and closures, whose changes count
+            self._products[key] = _capture.capture(functools.wraps(self._f)(lambda x: self._computed(x)))
+        captured = self._products[key]
+        if captured is None:
+            return None
+        try:
+            products, pattern = captured(x)
+        except (CaptureError, NotReal):
+            self._products[key] = None
+            return None
+        n = x.size
+        if pattern == _COLUMNS:
+            return np.ascontiguousarray(products.data.reshape(n, n).T).reshape(x.shape + x.shape)
+        out = np.zeros((n, n), x.dtype)
+        at, of = self._places[pattern]
+        out.reshape(-1)[at] = products.data[of]
+        return out.reshape(x.shape + x.shape)
+
+    def _computed(self, x: Any) -> tuple[_core.Variable, str]:
+        """The products, one after the other, and which pattern they are for."""
+        with Scope(self._op, (x,), (0,), {}) as scope:
+            gs = _gradient(scope, self._f)
+            push = Push(scope.xs, gs, scope.floor, self._op)
+            n = scope.xs[0].size
+            depends, number, places = groups(push, scope.xs, gs) if n >= _FEW else (None, None, None)
+            found, count = _products(push, scope, gs, np.arange(n) if depends is None else number)
+            if count == n:
+                return F.concatenate(found[0]), _COLUMNS
+            if places is None:
+                raise CaptureError(f"{self._op}: a pattern that is too large to be kept")
+            pattern = hashlib.sha256(np.ascontiguousarray(places).tobytes()).hexdigest()
+            at = np.flatnonzero(places < count * n)
+            self._places[pattern] = at, places.reshape(-1)[at]
+            return F.concatenate(found[0]), pattern
+
+
+_COLUMNS = "columns"        # of the whole matrix, in place of a pattern
 
 
 def _backward_of(scope: Scope, gs: list[_core.Variable]) -> list[list[Any]]:
