@@ -338,6 +338,48 @@ def many_reference(n):
     return (100 * d**2 + (x[:-1] - 1) ** 2).sum(), (gradient,)
 
 
+def derived(transform):
+    """A builder: one of dezero_c.func's transforms of that function, arrays in and out, and JAX's of the same name, compiled."""
+
+    def build(adapter, n):
+        point = np.linspace(-1, 1, MANY)
+        if adapter.family == "dezero":
+            capture = capture_of(adapter)
+            f = getattr(adapter.package.func, transform)(capture(lambda x: rosenbrock_of_many(adapter.package.functions.sum, x)))
+            if transform == "grad":     # what makes a captured Hessian is captured by itself
+                f = capture(f)
+        elif adapter.family == "eager":
+            f = getattr(adapter.package.func, transform)(lambda x: rosenbrock_of_many(adapter.package.functions.sum, x))
+        elif adapter.family == "jax":
+            compiled = adapter.jax.jit(getattr(adapter.jax, transform)(lambda x: rosenbrock_of_many(adapter.jnp.sum, x)))
+
+            def f(x):
+                return compiled(x).block_until_ready()
+        else:
+            raise Unsupported(f"not written for {adapter.family}")
+        for _ in range(4):
+            f(point)
+
+        def run():
+            return f(point), ()
+
+        return run
+
+    return build
+
+
+def derived_reference(transform):
+    def reference(n):
+        x = np.linspace(-1, 1, MANY)
+        if transform == "grad":
+            return many_reference(n)[1][0], ()
+        matrix = np.diag(np.r_[1200 * x[:-1] ** 2 - 400 * x[1:] + 2, 0] + np.r_[0, np.full(MANY - 1, 200.0)])
+        off = -400 * x[:-1]
+        return matrix + np.diag(off, 1) + np.diag(off, -1), ()
+
+    return reference
+
+
 MLP_SGD, MLP_ADAM = (training.classifier((4, 32, 32, 2), 32, optimizer) for optimizer in ("SGD", "Adam"))
 ROSENBROCK, TINY = (0.3, 2.0), (0.3, 0.7)
 GROUP = {"group": "captured", "unit": "call"}
@@ -377,6 +419,14 @@ WORKLOADS = (
     Workload(
         name="captured-rosenbrock-100", title="Rosenbrock of 100 numbers, written on arrays, value and gradient",
         build=many, reference=many_reference, goals=(Goal("faster", 12, "jax"), Goal("faster", 2, "casadi")), **GROUP,
+    ),
+    Workload(
+        name="captured-grad-100", title="func.grad of the same, arrays in and out", build=derived("grad"),
+        reference=derived_reference("grad"), goals=(Goal("faster", 5, "jax"),), **GROUP,
+    ),
+    Workload(
+        name="captured-hessian-100", title="func.hessian of the same captured, dense", build=derived("hessian"),
+        reference=derived_reference("hessian"), goals=(Goal("faster", 5, "jax"),), **GROUP,
     ),
     Workload(
         name="captured-mlp-sgd", title="MLP 4-32-32-2, batch 32, a step of SGD", build=training_step(MLP_SGD[0]),
