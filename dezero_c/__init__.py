@@ -76,12 +76,13 @@ _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
     "SeqDataLoader": "dataloaders", "capture": "_capture",
     "func": "",
+    "optimize": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, func, history, models, mpi, transforms
+    from dezero_c import dataloaders, datasets, func, history, models, mpi, optimize, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
     from dezero_c.datasets import Dataset

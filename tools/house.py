@@ -18,7 +18,7 @@ ROOMS = (
     ("run", r"_run(\..*)?|dropin|__main__"), ("draw", r"_draw(\..*)?"), ("files", r"_files(\..*)?"), ("mpi", r"mpi(\..*)?"),
     ("NumPy's functions", r"_protocols|_numpy_functions|_numpy_adapters|_lost|_copying"), ("shared", r"_later|_typing|cuda"),
     ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
-    ("transforms", r"func(\..*)?"),
+    ("transforms", r"func(\..*)?|optimize"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
     ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history"), ("families", r"_\w+"),
 )
