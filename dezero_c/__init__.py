@@ -74,13 +74,13 @@ from dezero_c.layers import Layer
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
 _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
-    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "func": "",
+    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "func": "", "optimize": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, func, history, models, mpi, transforms
+    from dezero_c import dataloaders, datasets, func, history, models, mpi, optimize, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c._debugging import debug
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
