@@ -530,8 +530,8 @@ def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), method: Any = Non
     Methods that take a gradient get it; dogleg and trust-exact the Hessian; Newton-CG, trust-ncg, trust-krylov and trust-constr
     products with it. bounds: as SciPy's for an array of one axis; for another x0 a tree like it with a pair (lower, upper) in
     place of each number or array, None for no bound, or a scipy.optimize.Bounds of the flat vector. constraints: dicts as
-    SciPy's, whose functions get exact Jacobians, `nonlinear_constraint`s, or SciPy's own objects, which are functions of the flat
-    vector. Derivatives given by the caller are functions of the tree, too; a gradient is such a tree or flat.
+    SciPy's, whose functions get exact Jacobians, what `nonlinear_constraint` makes, or SciPy's own objects, functions of the
+    flat vector. Derivatives given by the caller are functions of the tree, too; a gradient is such a tree or flat.
 
     Gives SciPy's OptimizeResult, x as described above. Raises ValueError for f that gives no single number, and for nan at x0;
     TypeError for x0 or f of other things than real numbers; SciPy's own errors for what it does not take.
