@@ -198,3 +198,15 @@ def test_random_programs(part):
 def test_many_random_programs(part):
     ran = [verify(seed) for seed in range(10**6 + 1000 * part, 10**6 + 1000 * part + 1000)]
     assert ran.count(False) < 130
+
+
+def test_an_argument_of_which_the_shape_alone_is_looked_at():
+    def f(x, a):
+        return x * float(len(a)) + a.ndim
+
+    g = capture(f)
+    x = Variable(np.array(2.0))
+    for a in (np.ones(3), np.ones(3), np.ones(3), np.ones(5), np.ones((5, 1)), np.ones(3)):
+        for given in (a, Variable(a)):
+            assert bits(g(x, given)) == bits(f(x, given))
+    assert on_machine(g)
