@@ -100,6 +100,8 @@ def test_stub_docs_are_up_to_date():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_public_names_have_signatures_and_docstrings(name):
+    if name == "sklearn":
+        pytest.importorskip("sklearn")
     module = importlib.import_module(f"dezero_c.{name}")
     assert set(module.__all__) <= set(dir(module))
     for public in module.__all__:
