@@ -158,7 +158,8 @@ def test_special_values(name, params, dtype):
 @cases
 @dtypes
 def test_same_bits_everywhere(name, params, dtype):
-    """Scalar, vector body and tail, strided, and every SIMD level: a value does not depend on its neighbours."""
+    """Scalar, vector body and tail, strided, and every SIMD level with fused multiply-adds: a value does not depend on its
+    neighbours, nor on the processor."""
     xs = points(name, (1003,), dtype)
     levels = _core.build_info()["simd_available"]
     start = _core.build_info()["simd"]
@@ -173,17 +174,22 @@ def test_same_bits_everywhere(name, params, dtype):
             gradients.append([v.grad.data for v in vs if v.grad is not None])
     finally:
         _core.select_simd(start)
-    for level_result, level_gradients in zip(results[1:], gradients[1:], strict=True):
-        assert_ulp(level_result, results[0], 0)
-        for a, b in zip(level_gradients, gradients[0], strict=True):
-            assert_ulp(a, b, 0)
+    exact = OPS[name]["ulp"] == 0
+    for level, level_result, level_gradients in zip(levels, results, gradients, strict=True):
+        for a, b in zip([level_result, *level_gradients], [results[-1], *gradients[-1]], strict=True):
+            if level == "base" and not exact:           # without fused multiply-adds, each within the promise
+                near = 64 * np.finfo(dtype).eps
+                np.testing.assert_allclose(a, b, rtol=near, atol=near * np.abs(b[np.isfinite(b)]).max(initial=0))
+            else:
+                assert_ulp(a, b, 0)
     # NumPy's own loops may differ between body and tail, each within the promise
     ulp = 0 if np.dtype(dtype).name in OPS[name]["own"] else 2 * OPS[name]["ulp"]
     spread = [np.repeat(x, 3)[::3] for x in xs]
-    assert_ulp(call(name, params, *[Variable(x) for x in spread]).data, results[0], ulp)
+    here = results[levels.index(start)]
+    assert_ulp(call(name, params, *[Variable(x) for x in spread]).data, here, ulp)
     for i in (0, 1, 500, 1000, 1001, 1002):
         one = call(name, params, *[Variable(np.array(x[i])) for x in xs]).data
-        assert_ulp(one, results[0][i].reshape(()), ulp)
+        assert_ulp(one, here[i].reshape(()), ulp)
 
 
 @cases
@@ -332,7 +338,10 @@ def test_sine_and_cosine_near_multiples_of_half_pi():
     x = np.concatenate([np.nextafter(k * (np.pi / 2), d) for d in (-np.inf, np.inf)] + [k * (np.pi / 2)])
     for name in ("sin", "cos"):
         assert_true(call(name, (), Variable(x)).data, name, (), x)
-    assert np.signbit(F.sin(Variable(np.array(-0.0))).data)
+    for dtype in (np.float32, np.float64):
+        zeros = np.array([0.0, -0.0] * 9, dtype)
+        assert np.array_equal(np.signbit(F.sin(Variable(zeros)).data), np.signbit(zeros))
+        assert np.signbit(F.sin(Variable(np.array(-0.0, dtype))).data)
 
 
 def test_numpys_warnings_appear():

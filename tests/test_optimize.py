@@ -328,7 +328,7 @@ def test_root(method):
     if method in ("hybr", "lm"):
         assert len(counted.seen) == len({*counted.seen})
     tree = optimize.root(lambda p: {"u": p["u"] ** 2 - 4, "v": p["v"] - p["u"]}, {"u": 1.0, "v": 0.0}, method=method).x
-    np.testing.assert_allclose([tree["u"], tree["v"]], [2, 2] if method != "krylov" else [-2, -2], atol=1e-3)
+    np.testing.assert_allclose([abs(tree["u"]), tree["v"]], [2, tree["u"]], atol=1e-3)  # which root: last bits decide
 
 
 def test_derivatives_of_the_callers_own_go_before():

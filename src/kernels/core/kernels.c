@@ -350,24 +350,24 @@ int dz_map_sum(dz_kernel k, const dz_args *a, unsigned used, int dtype, int nd, 
     return 1;
 }
 
-#define DZ_OF_LEVEL(name, leaf7, state, chosen)                                                                      \
+#define DZ_OF_LEVEL(name, leaf1, leaf7, state, chosen)                                                               \
     extern const dz_op dz_ops_##name[];                                                                              \
     extern const dz_passes dz_passes_##name;
-DZ_OF_LEVEL(base, 0, 0, 1)
+DZ_OF_LEVEL(base, 0, 0, 0, 1)
 DZ_LEVELS(DZ_OF_LEVEL)
 
 #ifdef DZ_HAVE_LEVELS
 #include <cpuid.h>
 #endif
 
-#define DZ_ROW(name, leaf7, state, chosen) {#name, dz_ops_##name, &dz_passes_##name, leaf7, state, chosen},
+#define DZ_ROW(name, leaf1, leaf7, state, chosen) {#name, dz_ops_##name, &dz_passes_##name, leaf1, leaf7, state, chosen},
 static const struct {
     const char *name;
     const dz_op *ops;
     const dz_passes *passes;
-    unsigned leaf7, state;
+    unsigned leaf1, leaf7, state;
     int chosen;
-} levels[] = {DZ_ROW(base, 0, 0, 1) DZ_LEVELS(DZ_ROW)};
+} levels[] = {DZ_ROW(base, 0, 0, 0, 1) DZ_LEVELS(DZ_ROW)};
 
 dz_api dz_table = {dz_ops_base, &dz_passes_base, dz_large, dz_even, dz_map, dz_map_sum, dz_sum_rows, dz_sum_cols,
                    &dz_np,      &dz_tape_functions, 0};
@@ -378,7 +378,8 @@ static int has(int i)
 #ifdef DZ_HAVE_LEVELS
     unsigned a, b, c, d, low, high;
     if (i > 0) {
-        if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX))
+        if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_AVX) ||
+            (c & levels[i].leaf1) != levels[i].leaf1)
             return 0;
         __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
         if ((low & levels[i].state) != levels[i].state)

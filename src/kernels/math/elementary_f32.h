@@ -6,6 +6,8 @@
 #define DZ_LN2_HI_F32 0.693359375f /* 9 bits: k * it is exact */
 #define DZ_LN2_LO_F32 -2.12194440e-4f
 
+DZ_INLINE float dz_mad_f32(float a, float b, float c) { return DZ_FUSED ? fmaf(a, b, c) : a * b + c; }
+
 DZ_INLINE int32_t dz_bits_f32(float x)
 {
     int32_t b;
@@ -26,24 +28,13 @@ DZ_INLINE int32_t dz_beyond_f32(float x, int32_t limit) { return limit - (dz_bit
 #define DZ_EXP_LIMIT_F32 INT32_C(0x42ae0000) /* 87 */
 DZ_INLINE int32_t dz_exp_beyond_f32(float x) { return dz_beyond_f32(x, DZ_EXP_LIMIT_F32); }
 
-DZ_INLINE void dz_exp_open_f32(float x, float *t, float *z)
+DZ_INLINE float dz_exp_core_f32(float x)
 {
-    const float k = (*t = x * 1.44269504f + DZ_ROUND_F32) - DZ_ROUND_F32;
-    *z = (x - k * DZ_LN2_HI_F32) - k * DZ_LN2_LO_F32;
-}
-
-DZ_INLINE float dz_exp_middle_f32(float x, float t, float z)
-{
-    const float z2 = z * z;
-    (void)x, (void)t;
-    return (0.49999993806f + z * 0.166665230858f) +
-           z2 * ((0.0416683409598f + z * 0.0083685035117f) + z2 * 0.0013815891352f);
-}
-
-DZ_INLINE float dz_exp_close_f32(float x, float t, float z, float q)
-{
-    const float y = 1.0f + (z + z * z * q);
-    (void)x;
+    const float t = dz_mad_f32(x, 1.44269504f, DZ_ROUND_F32), k = t - DZ_ROUND_F32;
+    const float r = dz_mad_f32(-k, DZ_LN2_LO_F32, dz_mad_f32(-k, DZ_LN2_HI_F32, x)), r2 = r * r;
+    const float high = dz_mad_f32(r2, 0.0013815891352f, dz_mad_f32(r, 0.0083685035117f, 0.0416683409598f));
+    const float q = dz_mad_f32(r2, high, dz_mad_f32(r, 0.166665230858f, 0.49999993806f));
+    const float y = 1.0f + dz_mad_f32(r2, q, r);
     return dz_from_bits_f32((int32_t)((uint32_t)dz_bits_f32(y) + ((uint32_t)dz_bits_f32(t) << 23)));
 }
 
@@ -54,77 +45,52 @@ DZ_INLINE int32_t dz_log_beyond_f32(float x)
     return (int32_t)(((uint32_t)b - UINT32_C(0x00800000)) | (UINT32_C(0x7f7fffff) - (uint32_t)b));
 }
 
-DZ_INLINE void dz_log_open_f32(float x, float *k, float *f)
+/* log(x) + tail */
+DZ_INLINE float dz_log_with_f32(float x, float tail)
 {
     const int32_t b = dz_bits_f32(x);
     const int32_t above = b - INT32_C(0x3f3504f3); /* from sqrt(1/2) on; its exponent is k */
-    *k = (float)(above >> 23);
-    *f = dz_from_bits_f32(b - (above & INT32_C(-0x00800000))) - 1.0f;
-}
-
-DZ_INLINE float dz_log_middle_f32(float x, float k, float f)
-{
-    (void)x, (void)k;
-    return f / (2.0f + f);
-}
-
-/* log(x) + tail */
-DZ_INLINE float dz_log_with_f32(float k, float f, float s, float tail)
-{
-    const float z = s * s;
-    const float r = z * (0.666667710286f + z * (0.399780511734f + z * 0.29860445682f));
+    const float k = (float)(above >> 23);
+    const float f = dz_from_bits_f32(b - (above & INT32_C(-0x00800000))) - 1.0f;
+    const float s = f / (2.0f + f), z = s * s;
+    const float r = dz_mad_f32(z, dz_mad_f32(z, 0.29860445682f, 0.399780511734f), 0.666667710286f);
     const float half = 0.5f * f * f;
-    return k * DZ_LN2_HI_F32 - ((half - (s * (half + r) + (k * DZ_LN2_LO_F32 + tail))) - f);
+    const float inner = dz_mad_f32(s, dz_mad_f32(z, r, half), dz_mad_f32(k, DZ_LN2_LO_F32, tail));
+    return dz_mad_f32(k, DZ_LN2_HI_F32, f - (half - inner));
 }
 
-DZ_INLINE float dz_log_close_f32(float x, float k, float f, float s)
-{
-    (void)x;
-    return dz_log_with_f32(k, f, s, 0.0f);
-}
+DZ_INLINE float dz_log_core_f32(float x) { return dz_log_with_f32(x, 0.0f); }
 
 /* ---- log1p: 1 + x is a positive normal number. */
 DZ_INLINE int32_t dz_log1p_beyond_f32(float x) { return dz_log_beyond_f32(1.0f + x); }
 
-DZ_INLINE void dz_log1p_open_f32(float x, float *k, float *f) { dz_log_open_f32(1.0f + x, k, f); }
-DZ_INLINE float dz_log1p_middle_f32(float x, float k, float f) { return dz_log_middle_f32(x, k, f); }
-
-DZ_INLINE float dz_log1p_close_f32(float x, float k, float f, float s)
+DZ_INLINE float dz_log1p_core_f32(float x)
 {
     const float u = 1.0f + x;
     const float c = fabsf(x) < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
-    const float y = dz_log_with_f32(k, f, s, c / u);
+    const float y = dz_log_with_f32(u, c / u);
     return fabsf(x) < 0x1p-24f ? x : y;
 }
 
-/* ---- tanh: finite numbers; 1 from 9.1 on. */
+/* ---- tanh: finite numbers; 1 from 9.1 on. E / (E + 2), as in float64, would be cheaper, and off by 2.6 units. */
 #define DZ_TANH_LIMIT_F32 INT32_C(0x7f7fffff)
 DZ_INLINE int32_t dz_tanh_beyond_f32(float x) { return dz_beyond_f32(x, DZ_TANH_LIMIT_F32); }
 
-DZ_INLINE void dz_tanh_open_f32(float x, float *t, float *r)
+DZ_INLINE float dz_tanh_core_f32(float x)
 {
-    dz_exp_open_f32(2.0f * (fabsf(x) < 9.1f ? fabsf(x) : 9.1f), t, r);
-}
-
-DZ_INLINE float dz_tanh_middle_f32(float x, float t, float r) { return dz_exp_close_f32(x, t, r, dz_exp_middle_f32(x, t, r)); }
-
-DZ_INLINE float dz_tanh_close_f32(float x, float t, float r, float e)
-{
-    const float a = fabsf(x);
-    const int small = a < 0.625f;
-    const float z = a * a;
-    const float p = (-0.333332949421f + z * 0.133317247278f) +
-                    z * z * ((-0.0537597886402f + z * 0.0206967872989f) + z * z * -0.0057630526818f);
+    const float a = fabsf(x), z = a * a, z2 = z * z;
+    const float e = dz_exp_core_f32(2.0f * (a < 9.1f ? a : 9.1f));
+    const float high = dz_mad_f32(z2, -0.0057630526818f, dz_mad_f32(z, 0.0206967872989f, -0.0537597886402f));
+    const float p = dz_mad_f32(z2, high, dz_mad_f32(z, 0.133317247278f, -0.333332949421f));
     const float large = 1.0f - 2.0f / (e + 1.0f);
-    const float y = small ? a + a * z * p : large;
-    (void)t, (void)r;
+    const float y = a < 0.625f ? dz_mad_f32(a * z, p, a) : large;
     return dz_from_bits_f32(dz_bits_f32(y) | (dz_bits_f32(x) & INT32_MIN));
 }
 
 /* ---- sin and cos: |x| <= 8192; beyond, in float64.
  *
- * pi/2 in four parts, the first three of 11 bits: products with k < 2^13 are exact, and so are the differences until the last,
- * whose rounding is carried along as a tail. The polynomials are Cephes' (Moshier, sinf.c; error below 2^-26). */
+ * As in float64; where products are not fused, pi/2 has four parts, the first three of 11 bits: products with k < 2^13 are exact,
+ * and so are the differences until the last. The polynomials are Cephes' (Moshier, sinf.c; error below 2^-26). */
 #define DZ_SINCOS_LIMIT_F32 INT32_C(0x46000000) /* 8192 */
 #define DZ_PIO2_1_F32 0x1.9200000000000p+0f
 #define DZ_PIO2_2_F32 0x1.fb40000000000p-12f
@@ -133,41 +99,46 @@ DZ_INLINE float dz_tanh_close_f32(float x, float t, float r, float e)
 DZ_INLINE int32_t dz_sin_beyond_f32(float x) { return dz_beyond_f32(x, DZ_SINCOS_LIMIT_F32); }
 DZ_INLINE int32_t dz_cos_beyond_f32(float x) { return dz_beyond_f32(x, DZ_SINCOS_LIMIT_F32); }
 
-DZ_INLINE float dz_turns_f32(float x) { return (x * 0.636619772f + DZ_ROUND_F32) - DZ_ROUND_F32; }
+DZ_INLINE float dz_turns_f32(float x) { return dz_mad_f32(x, 0.636619772f, DZ_ROUND_F32); }
 
-DZ_INLINE void dz_sin_open_f32(float x, float *r, float *tail)
+DZ_INLINE void dz_within_f32(float x, float *r, float *tail)
 {
-    const float k = dz_turns_f32(x);
-    const float c3 = ((x - k * DZ_PIO2_1_F32) - k * DZ_PIO2_2_F32) - k * DZ_PIO2_3_F32;
-    const float w = k * DZ_PIO2_4_F32;
-    *r = c3 - w;
-    *tail = (c3 - *r) - w;
+    const float k = dz_turns_f32(x) - DZ_ROUND_F32;
+    if (DZ_FUSED) {
+        const float a = fmaf(-k, 0x1.921fb40000000p+0f, x);
+        const float w2 = k * 0x1.4442d20000000p-24f, lost = fmaf(k, 0x1.4442d20000000p-24f, -w2);
+        *r = a - w2;
+        *tail = fmaf(-k, -0x1.ee59da0000000p-50f, ((a - *r) - w2) - lost);
+    } else {
+        const float c3 = ((x - k * DZ_PIO2_1_F32) - k * DZ_PIO2_2_F32) - k * DZ_PIO2_3_F32;
+        const float w = k * DZ_PIO2_4_F32;
+        *r = c3 - w;
+        *tail = (c3 - *r) - w;
+    }
 }
 
-DZ_INLINE float dz_sin_middle_f32(float x, float r, float tail)
+DZ_INLINE float dz_sine_f32(float r, float tail)
 {
     const float z = r * r;
-    (void)x;
-    return r + (tail + z * r * (-1.6666654611e-1f + z * (8.3321608736e-3f + z * -1.9515295891e-4f)));
+    const float p = dz_mad_f32(z, dz_mad_f32(z, -1.9515295891e-4f, 8.3321608736e-3f), -1.6666654611e-1f);
+    return r - dz_mad_f32(-(z * r), p, 0.0f - tail); /* signs so that of -0.0 it is -0.0 */
 }
 
 /* which: 0 sine, 1 cosine */
-DZ_INLINE float dz_sincos_close_f32(float x, float r, float tail, float s, int which)
+DZ_INLINE float dz_sincos_f32(float x, int which)
 {
-    const float q0 = dz_turns_f32(x) + (float)which;
-    const float q = q0 - 4.0f * ((q0 * 0.25f + DZ_ROUND_F32) - DZ_ROUND_F32); /* -2, -1, 0, 1 or 2 */
-    const float z = r * r;
+    float r, tail;
+    dz_within_f32(x, &r, &tail);
+    const uint32_t quadrant = (uint32_t)dz_bits_f32(dz_turns_f32(x)) + (uint32_t)which;
+    const float z = r * r, s = dz_sine_f32(r, tail);
     const float hz = 0.5f * z, one = 1.0f - hz;
-    const float c = one + (((1.0f - one) - hz) +
-                           (z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f)) - r * tail));
-    const float odd = q * q == 1.0f ? c : s;
-    return (q == -1.0f || q * q == 4.0f) ? -odd : odd;
+    const float p = dz_mad_f32(z, dz_mad_f32(z, 2.443315711809948e-5f, -1.388731625493765e-3f), 4.166664568298827e-2f);
+    const float c = one + (((1.0f - one) - hz) + dz_mad_f32(z * z, p, -(r * tail)));
+    const uint32_t odd = UINT32_C(0) - (quadrant & 1), minus = (quadrant & 2) << 30;
+    return dz_from_bits_f32((int32_t)((((uint32_t)dz_bits_f32(c) & odd) | ((uint32_t)dz_bits_f32(s) & ~odd)) ^ minus));
 }
 
-DZ_INLINE float dz_sin_close_f32(float x, float r, float tail, float s) { return dz_sincos_close_f32(x, r, tail, s, 0); }
-
-DZ_INLINE void dz_cos_open_f32(float x, float *r, float *tail) { dz_sin_open_f32(x, r, tail); }
-DZ_INLINE float dz_cos_middle_f32(float x, float r, float tail) { return dz_sin_middle_f32(x, r, tail); }
-DZ_INLINE float dz_cos_close_f32(float x, float r, float tail, float s) { return dz_sincos_close_f32(x, r, tail, s, 1); }
+DZ_INLINE float dz_sin_core_f32(float x) { return dz_sincos_f32(x, 0); }
+DZ_INLINE float dz_cos_core_f32(float x) { return dz_sincos_f32(x, 1); }
 
 #endif

@@ -78,7 +78,7 @@ static double far_sincos(double x, unsigned which)
     if (!(fabs(x) <= 1.7976931348623157e308))
         return x - x; /* nan; of inf with the flag for it */
     quadrant = remainder_of(x, &r, &tail) + which;
-    return dz_quadrant_f64(quadrant, r, tail, dz_sin_middle_f64(x, r, tail));
+    return dz_quadrant_f64(quadrant, r, tail, dz_sine_f64(r, tail));
 }
 
 double dz_far_sin(double x) { return far_sincos(x, 0); }

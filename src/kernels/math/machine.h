@@ -28,10 +28,10 @@ DZ_INLINE void dz_machine_sincos(double x, double *sine, double *cosine)
         *cosine = dz_far_cos(x);
         return;
     }
-    dz_sin_open_f64(x, &r, &tail);
-    s = dz_sin_middle_f64(x, r, tail);
-    *sine = dz_sin_close_f64(x, r, tail, s);
-    *cosine = dz_cos_close_f64(x, r, tail, s);
+    dz_within_f64(x, &r, &tail);
+    s = dz_sine_f64(r, tail);
+    *sine = dz_quadrant_f64((uint64_t)dz_bits_f64(dz_turns_f64(x)), r, tail, s);
+    *cosine = dz_quadrant_f64((uint64_t)dz_bits_f64(dz_turns_f64(x)) + 1, r, tail, s);
 }
 
 /* ---- on arrays */
