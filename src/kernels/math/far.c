@@ -2,6 +2,7 @@
  * reduction for trigonometric functions, SIGNUM Newsletter 18, 1983), in integers. Their error stays that of the cores; libm's and
  * NumPy's come to 7 units in the last place, and to more, where x is next to a multiple of pi/2.
  */
+#define DZ_FUSED 0 /* compiled once, for all levels: the same bits on every processor */
 #include "math/elementary.h"
 #include "math/functions.h"
 

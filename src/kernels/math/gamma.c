@@ -7,6 +7,7 @@
  * The polynomials interpolate at Chebyshev's points (mpmath, 60 digits), in x minus the middle of their interval; the other formulas
  * are those of the NIST Digital Library of Mathematical Functions, chapter 5, by number.
  */
+#define DZ_FUSED 0 /* compiled once, for all levels: the same bits on every processor */
 #include "math/elementary.h"
 #include "math/functions.h"
 
