@@ -49,7 +49,7 @@ def header(levels):
            "/* Whether this build holds levels above base. Not on Windows, whose stack gcc aligns to 16 bytes only (gcc's bug",
            " * 54412) and whose own compiler has no targets within a file. */",
            "#if defined(__x86_64__) && defined(__GNUC__) && !defined(_WIN32)\n#define DZ_HAVE_LEVELS 1\n#endif\n",
-           "/* X(name, bits of cpuid leaf 1's ECX, of leaf 7's EBX, state that the system must save, taken by itself), from 1. */",
+           "/* X(name, bits of cpuid leaf 1's ECX, of leaf 7's EBX, state that the system saves, taken by itself), from 1. */",
            "#ifdef DZ_HAVE_LEVELS\n#define DZ_LEVELS(X) \\"]
     out += [f"    X({level['name']}, {' | '.join(level['leaf1'])}, {' | '.join(level['leaf7'])}, {level['state']:#x}, "
             f"{level['chosen']:d}) \\" for level in levels]
