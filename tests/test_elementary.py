@@ -2,12 +2,13 @@
 
 import warnings
 
+import mpmath
 import numpy as np
 import pytest
 
 import dezero_c.functions as F
 from dezero_c import Variable, no_grad
-from dezero_c._core import build_info
+from dezero_c._core import build_info, select_simd
 
 RANGES = {
     "exp": [(-708, 708), (-2, 2), (-745, -700), (700, 709.7)],
@@ -173,3 +174,49 @@ def test_limits_and_special_values_of_float32(name):
         clean = value(name, mixed)
         mixed[[3, 700]] = np.nan
         assert np.array_equal(np.delete(value(name, mixed), [3, 700]), np.delete(clean, [3, 700]))
+
+
+WHOLE = [3, 4, 5, 7, 8, 13, 31, -2, -3, -4, -7, -31]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("c", WHOLE)
+def test_whole_exponents_are_multiplied_out_and_rounded_once(c, dtype):
+    x = np.concatenate([spread(0.3, 3, 300), -spread(0.9, 1.1, 211)]).astype(dtype)
+    got = (Variable(x) ** c).data
+    with mpmath.workprec(200):
+        for at, y in zip(x.tolist(), got, strict=True):
+            true = mpmath.mpf(at) ** c
+            assert abs(mpmath.mpf(float(y)) - true) <= 0.51 * float(np.spacing(np.abs(dtype(float(true)))))
+    assert np.array_equal([(Variable(np.array(v)) ** c).data for v in x[:40]], got[:40])
+    assert np.array_equal((Variable(np.repeat(x, 2)[::2]) ** c).data, got)
+    before, seen = build_info()["simd"], set()
+    try:
+        for level in build_info()["simd_available"]:
+            select_simd(level)
+            seen.add((Variable(x) ** c).data.tobytes())
+    finally:
+        select_simd(before)
+    assert len(seen) == 1           # base too: what rounding loses is exact there as well
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_exponents_at_the_ends_of_the_range_are_numpys(dtype):
+    """Results that are tiny, huge, infinite or nan among others, with NumPy's warnings and the sign of zero."""
+    f = np.finfo(dtype)
+    x = np.array([0, -0.0, np.inf, -np.inf, np.nan, f.tiny, f.smallest_subnormal, f.max, -f.max, f.max ** dtype(0.3), 1.5, -2,
+                  f.tiny ** dtype(0.4)], dtype)
+    for c in WHOLE:
+        with np.errstate(all="ignore"):
+            expected, got = x ** dtype(c), (Variable(x) ** c).data
+            assert np.allclose(got, expected, rtol=4 * f.eps, atol=0, equal_nan=True)
+            assert np.array_equal(np.signbit(got[:-1]), np.signbit(expected[:-1]))
+            for one, want in zip(x, got, strict=True):
+                assert np.array_equal((Variable(np.array(one)) ** c).data, want, equal_nan=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Variable(np.array([np.inf, 1, np.nan, 0, -0.0], dtype)) ** 3
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        Variable(np.array([0, 1], dtype)) ** -3
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        Variable(np.array([f.max, 1], dtype)) ** 3

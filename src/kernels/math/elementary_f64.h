@@ -10,6 +10,18 @@
 /* a b + c, rounded once or twice: DZ_FUSED tells */
 DZ_INLINE double dz_mad_f64(double a, double b, double c) { return DZ_FUSED ? fma(a, b, c) : a * b + c; }
 
+/* a b - p, p being a b, rounded: exact, either way, where nothing leaves the range (Veltkamp's halves without fma) */
+DZ_INLINE double dz_rest_of_product_f64(double a, double b, double p)
+{
+    if (DZ_FUSED)
+        return fma(a, b, -p);
+    {
+        const double ca = 134217729.0 * a, cb = 134217729.0 * b; /* 2^27 + 1 */
+        const double ah = ca - (ca - a), al = a - ah, bh = cb - (cb - b), bl = b - bh;
+        return al * bl - (((p - ah * bh) - al * bh) - ah * bl);
+    }
+}
+
 DZ_INLINE int64_t dz_bits_f64(double x)
 {
     int64_t b;

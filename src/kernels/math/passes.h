@@ -124,6 +124,91 @@ DZ_DEFINE_PASS(cos, dz_far_cos, 0, double, f64, int64_t)
 DZ_DEFINE_PASS(sin, dz_far_sinf, 0, float, f32, int32_t)
 DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
 
+/* Whole exponents up to this are multiplied out, in twice the digits: NumPy's loop takes the logarithm of each base for them. */
+#define DZ_WHOLE_POWERS 31
+
+/* The product of high + low and x, as high + low again: high is the sum, rounded. */
+DZ_INLINE void dz_times_f64(double *high, double *low, double x)
+{
+    const double p = *high * x;
+    const double q = dz_rest_of_product_f64(*high, x, p) + *low * x;
+    *high = p + q;
+    *low = (p - *high) + q;
+}
+
+DZ_INLINE void dz_squared_f64(double *high, double *low)
+{
+    const double p = *high * *high;
+    const double q = dz_rest_of_product_f64(*high, *high, p) + 2.0 * *high * *low;
+    *high = p + q;
+    *low = (p - *high) + q;
+}
+
+/* x^c over n <= DZ_CHUNK values, |c| in [2, DZ_WHOLE_POWERS]; within 0.51 units in the last place where the result is neither
+ * tiny nor huge: negative, where one is. */
+DZ_INLINE int64_t dz_multiplied_out_f64(ptrdiff_t n, const double *x, int c, double *y)
+{
+    double low[DZ_CHUNK];
+    const int m = c < 0 ? -c : c;
+    int64_t odd = 0;
+    int bit;
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        y[i] = x[i], low[i] = 0.0;
+    for (bit = 16; bit > m; bit >>= 1)
+        ;
+    for (bit >>= 1; bit; bit >>= 1) {
+        for (i = 0; i < n; i++)
+            dz_squared_f64(y + i, low + i);
+        if (m & bit)
+            for (i = 0; i < n; i++)
+                dz_times_f64(y + i, low + i, x[i]);
+    }
+    for (i = 0; i < n; i++) { /* 2^-900 <= |y| <= 2^900, or 0 of 0 */
+        const int64_t size = dz_bits_f64(y[i]) & INT64_MAX;
+        const int64_t here = (INT64_C(0x7830000000000000) - size) | (size - INT64_C(0x07b0000000000000));
+        odd |= here & -(int64_t)(c < 0 || (dz_bits_f64(x[i]) & INT64_MAX) != 0);
+        y[i] = m & 1 && x[i] == 0.0 ? x[i] : y[i]; /* -0.0 */
+    }
+    if (c < 0 && odd >= 0)
+        for (i = 0; i < n; i++) {
+            const double r = 1.0 / y[i];
+            const double p = r * y[i];
+            y[i] = r + r * (((1.0 - p) - dz_rest_of_product_f64(r, y[i], p)) - r * low[i]);
+        }
+    return odd;
+}
+
+/* float32 in float64, where a product of 32 has no error that would be seen. */
+DZ_INLINE int64_t dz_multiplied_out_f32(ptrdiff_t n, const float *x, int c, float *y)
+{
+    double z[DZ_CHUNK];
+    const int m = c < 0 ? -c : c;
+    int64_t odd = 0;
+    int bit;
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        z[i] = (double)x[i];
+    for (bit = 16; bit > m; bit >>= 1)
+        ;
+    for (bit >>= 1; bit; bit >>= 1) {
+        for (i = 0; i < n; i++)
+            z[i] = z[i] * z[i];
+        if (m & bit)
+            for (i = 0; i < n; i++)
+                z[i] = z[i] * (double)x[i];
+    }
+    for (i = 0; i < n; i++) { /* 2^-120 <= |z| <= 2^120, or 0 of 0 */
+        const int64_t size = dz_bits_f64(z[i]) & INT64_MAX;
+        const int64_t here = (INT64_C(0x4770000000000000) - size) | (size - INT64_C(0x3870000000000000));
+        odd |= here & -(int64_t)(c < 0 || (dz_bits_f32(x[i]) & INT32_MAX) != 0);
+    }
+    if (odd >= 0)
+        for (i = 0; i < n; i++)
+            y[i] = (float)(c < 0 ? 1.0 / z[i] : z[i]);
+    return odd;
+}
+
 #define DZ_DEFINE_NUMPY(T, SFX, DT, SQRT)                                                                            \
     DZ_INLINE void dz_gather_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, T *to)                                  \
     {                                                                                                                \
@@ -176,7 +261,35 @@ DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
         }                                                                                                            \
     }                                                                                                                \
                                                                                                                      \
-    /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. */     \
+    /* e: one whole number. A chunk that holds a result near the end of the range, nan or infinity is left to NumPy. */     \
+    DZ_CALLED void dz_whole_power_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, char *y, ptrdiff_t sy)    \
+    {                                                                                                                \
+        T from[DZ_CHUNK], to[DZ_CHUNK];                                                                              \
+        const int c = (int)*(const T *)e;                                                                            \
+        ptrdiff_t i0, i, m;                                                                                          \
+        if (n == 1) {                                                                                                \
+            const T v = *(const T *)x;                                                                               \
+            if (dz_multiplied_out_##SFX(1, &v, c, (T *)y) < 0)                                                       \
+                dz_np2_##SFX(DZ_FN_POWER, DT, 1, (const char *)&v, sizeof(T), e, 0, y, sizeof(T));                   \
+            return;                                                                                                  \
+        }                                                                                                            \
+        for (i0 = 0; i0 < n; i0 += m) {                                                                              \
+            const char *px = x + i0 * sx;                                                                            \
+            char *py = y + i0 * sy;                                                                                  \
+            m = n - i0 < DZ_CHUNK ? n - i0 : DZ_CHUNK;                                                               \
+            dz_gather_##SFX(m, px, sx, from);                                                                        \
+            if (dz_multiplied_out_##SFX(m, from, c, to) < 0)                                                         \
+                for (i = 0; i < m; i++)                                                                              \
+                    if (dz_multiplied_out_##SFX(1, from + i, c, to + i) < 0)                                         \
+                        dz_np2_##SFX(DZ_FN_POWER, DT, 1, (const char *)(from + i), sizeof(T), e, 0, (char *)(to + i),\
+                                     sizeof(T));                                                                     \
+            for (i = 0; i < m; i++)                                                                                  \
+                DZ_ST(T, py, i, sy) = to[i];                                                                         \
+        }                                                                                                            \
+    }                                                                                                                \
+                                                                                                                     \
+    /* NumPy's ndarray.__pow__ takes these exponents apart before its loop; the same here, for the same bits. Other whole  \
+     * numbers are multiplied out. */                                                                                \
     DZ_INLINE void dz_power_##SFX(ptrdiff_t n, const char *x, ptrdiff_t sx, const char *e, ptrdiff_t se, char *y,    \
                                   ptrdiff_t sy)                                                                      \
     {                                                                                                                \
@@ -208,6 +321,10 @@ DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
             if (c == 0) {                                                                                            \
                 for (i = 0; i < n; i++)                                                                              \
                     DZ_ST(T, y, i, sy) = 1;                                                                          \
+                return;                                                                                              \
+            }                                                                                                        \
+            if (c >= -DZ_WHOLE_POWERS && c <= DZ_WHOLE_POWERS && c == (T)(int)c) {                                   \
+                dz_whole_power_##SFX(n, x, sx, e, y, sy);                                                            \
                 return;                                                                                              \
             }                                                                                                        \
         }                                                                                                            \
