@@ -56,6 +56,7 @@ from dezero_c import (
     utils,
 )
 from dezero_c._core import get_flush_denormal, get_num_threads, set_flush_denormal, set_num_threads
+from dezero_c._dlpack import from_dlpack
 from dezero_c.core import (
     Config,
     Function,
@@ -110,8 +111,9 @@ is_simple_core = False      # True in the package that install(simple_core=True)
 
 __all__ = [
     "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader",
-    "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug", "dezero", "func",
-    "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install", "is_simple_core", "layers",
-    "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal", "set_num_threads",
-    "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config", "utils",
+    "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug", "dezero",
+    "from_dlpack", "func", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install",
+    "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal",
+    "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config",
+    "utils",
 ]
