@@ -132,6 +132,30 @@ def test_example_learns_and_draws(name, quick):
         check_picture(path)
 
 
+def test_hmc_samples_the_posterior(quick):
+    """Means and deviations are those of sums over a grid, from a log posterior written by itself."""
+    printed, folder = quick("hmc")
+    rng = np.random.default_rng(0)      # the data of the example
+    x = np.column_stack([np.ones(400), rng.standard_normal((400, 2))])
+    y = rng.random(400) < 1 / (1 + np.exp(-x @ [-0.5, 1.5, -1.0]))
+    axes = [np.linspace(low, low + 1.4, 29) for low in (-1.06, 0.66, -1.46)]
+    w = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+    z = w @ np.where(y[:, None], x, -x).T
+    height = -np.logaddexp(0, -z).sum(1) - (w ** 2).sum(1) / 50
+    weight = np.exp(height - height.max())
+    weight /= weight.sum()
+    means = weight @ w
+    deviations = np.sqrt(weight @ (w - means) ** 2)
+    found = np.array(numbers(r"mean +(-?[\d.]+) ", printed))
+    assert found.shape == (3,)
+    assert np.all(np.abs(found - means) < 0.25 * deviations)
+    assert np.allclose(numbers(r"\+- ([\d.]+)", printed), deviations, rtol=0.2)
+    assert 0.6 < numbers(r"acceptance ([\d.]+)", printed)[0] < 0.95
+    assert min(numbers(r"effective samples (\d+)", printed)) > 100
+    for path in pictures_in(printed, folder):
+        check_picture(path)
+
+
 def test_cartpole_gets_better(tmp_path):
     printed = example(tmp_path, "cartpole", "--quick")
     means = numbers(r"last 20: +([\d.]+)", printed)
