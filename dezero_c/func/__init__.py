@@ -14,11 +14,13 @@ from dezero_c.func._batch import vmap
 from dezero_c.func._checkpoint import checkpoint, checkpoint_loop
 from dezero_c.func._custom import custom_vjp, from_numpy, stop_gradient
 from dezero_c.func._forward import jvp, linearize
+from dezero_c.func._implicit import fixed_point, root
 from dezero_c.func._matrices import hessian, hvp, jacfwd, jacobian, jacrev
 from dezero_c.func._reverse import elementwise_grad, grad, value_and_grad, vjp
 from dezero_c.func._trees import functional_call, ravel
 
 __all__ = [
-    "checkpoint", "checkpoint_loop", "custom_vjp", "elementwise_grad", "from_numpy", "functional_call", "grad", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "ravel", "stop_gradient", "value_and_grad", "vjp", "vmap",
+    "checkpoint", "checkpoint_loop", "custom_vjp", "elementwise_grad", "fixed_point", "from_numpy", "functional_call", "grad",
+    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "linearize", "ravel", "root", "stop_gradient", "value_and_grad",
+    "vjp", "vmap",
 ]
