@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["from_dlpack"]
 
 _CPU = (1, 0)       # DLPack's (device type, device number) of the machine's own memory
-_KEYWORDS = np.lib.NumpyVersion(np.__version__) >= "2.1.0"      # before, NumPy's functions take the array alone
+_KEYWORDS = not np.__version__.startswith("2.0.")       # which take the array alone
 
 
 def _array(x: _core.Variable) -> np.ndarray[Any, Any]:
