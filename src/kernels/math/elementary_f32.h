@@ -28,17 +28,23 @@ DZ_INLINE int32_t dz_beyond_f32(float x, int32_t limit) { return limit - (dz_bit
 #define DZ_EXP_LIMIT_F32 INT32_C(0x42ae0000) /* 87 */
 DZ_INLINE int32_t dz_exp_beyond_f32(float x) { return dz_beyond_f32(x, DZ_EXP_LIMIT_F32); }
 
+/* b q(c z) for powers of two b and c, which the compiler multiplies the coefficients by */
+DZ_INLINE float dz_exp_scaled_q_f32(float z, float z2, float b, float c)
+{
+    const float c2 = b * c * c, c4 = c2 * c * c;
+    const float high = dz_mad_f32(z2, 0.0013815891352f * c4, dz_mad_f32(z, 0.0083685035117f * c2 * c, 0.0416683409598f * c2));
+    return dz_mad_f32(z2, high, dz_mad_f32(z, 0.166665230858f * b * c, 0.49999993806f * b));
+}
+
 DZ_INLINE float dz_exp_core_f32(float x)
 {
     const float t = dz_mad_f32(x, 1.44269504f, DZ_ROUND_F32), k = t - DZ_ROUND_F32;
     const float r = dz_mad_f32(-k, DZ_LN2_LO_F32, dz_mad_f32(-k, DZ_LN2_HI_F32, x)), r2 = r * r;
-    const float high = dz_mad_f32(r2, 0.0013815891352f, dz_mad_f32(r, 0.0083685035117f, 0.0416683409598f));
-    const float q = dz_mad_f32(r2, high, dz_mad_f32(r, 0.166665230858f, 0.49999993806f));
-    const float y = 1.0f + dz_mad_f32(r2, q, r);
+    const float y = 1.0f + dz_mad_f32(r2, dz_exp_scaled_q_f32(r, r2, 1.0f, 1.0f), r);
     return dz_from_bits_f32((int32_t)((uint32_t)dz_bits_f32(y) + ((uint32_t)dz_bits_f32(t) << 23)));
 }
 
-/* ---- log: positive normal numbers; R's relative error is below 2^-29. */
+/* ---- log: positive normal numbers, of others something, without a flag; R's relative error is below 2^-29. */
 DZ_INLINE int32_t dz_log_beyond_f32(float x)
 {
     const int32_t b = dz_bits_f32(x);
@@ -54,9 +60,8 @@ DZ_INLINE float dz_log_with_f32(float x, float tail)
     const float f = dz_from_bits_f32(b - (above & INT32_C(-0x00800000))) - 1.0f;
     const float s = f / (2.0f + f), z = s * s;
     const float r = dz_mad_f32(z, dz_mad_f32(z, 0.29860445682f, 0.399780511734f), 0.666667710286f);
-    const float half = 0.5f * f * f;
-    const float inner = dz_mad_f32(s, dz_mad_f32(z, r, half), dz_mad_f32(k, DZ_LN2_LO_F32, tail));
-    return dz_mad_f32(k, DZ_LN2_HI_F32, f - (half - inner));
+    const float less = dz_mad_f32(s, dz_mad_f32(-z, r, f), dz_mad_f32(k, -DZ_LN2_LO_F32, -tail));
+    return dz_mad_f32(k, DZ_LN2_HI_F32, f - less);
 }
 
 DZ_INLINE float dz_log_core_f32(float x) { return dz_log_with_f32(x, 0.0f); }
@@ -72,19 +77,26 @@ DZ_INLINE float dz_log1p_core_f32(float x)
     return fabsf(x) < 0x1p-24f ? x : y;
 }
 
-/* ---- tanh: finite numbers; 1 from 9.1 on. E / (E + 2), as in float64, would be cheaper, and off by 2.6 units. */
-#define DZ_TANH_LIMIT_F32 INT32_C(0x7f7fffff)
-DZ_INLINE int32_t dz_tanh_beyond_f32(float x) { return dz_beyond_f32(x, DZ_TANH_LIMIT_F32); }
+/* ---- tanh: all numbers; 1 from 9.02 on. As in float64, but for what costs more than it mends: what rounding p loses, and ln 2's
+ * second part, both where products are fused; and s may be 2^-26, whose 1 - s is rounded (1.4 units, next to 1). */
+#define DZ_TANH_ONE_F32 INT32_C(0x4111999a) /* 9.1 */
+DZ_INLINE int32_t dz_tanh_beyond_f32(float x) { return 0; }
 
 DZ_INLINE float dz_tanh_core_f32(float x)
 {
-    const float a = fabsf(x), z = a * a, z2 = z * z;
-    const float e = dz_exp_core_f32(2.0f * (a < 9.1f ? a : 9.1f));
-    const float high = dz_mad_f32(z2, -0.0057630526818f, dz_mad_f32(z, 0.0206967872989f, -0.0537597886402f));
-    const float p = dz_mad_f32(z2, high, dz_mad_f32(z, 0.133317247278f, -0.333332949421f));
-    const float large = 1.0f - 2.0f / (e + 1.0f);
-    const float y = a < 0.625f ? dz_mad_f32(a * z, p, a) : large;
-    return dz_from_bits_f32(dz_bits_f32(y) | (dz_bits_f32(x) & INT32_MIN));
+    const int32_t b = dz_bits_f32(x) & INT32_MAX;
+    const float a = dz_from_bits_f32(b < DZ_TANH_ONE_F32 ? b : DZ_TANH_ONE_F32);
+    const float t = dz_mad_f32(a, -2.88539008f, DZ_ROUND_F32), k = t - DZ_ROUND_F32;
+    const float z = DZ_FUSED ? fmaf(k, 0.34657359f, a) : (a + k * (DZ_LN2_HI_F32 / 2)) + k * (DZ_LN2_LO_F32 / 2), z2 = z * z;
+    const float c = dz_exp_scaled_q_f32(z, z2, -2.0f, -2.0f), p = dz_mad_f32(z2, c, z);
+    const float s = dz_from_bits_f32((int32_t)((uint32_t)dz_bits_f32(t) << 23) + INT32_C(0x3f800000));
+    const float h1 = dz_mad_f32(s, -0.5f, 0.5f), h = dz_mad_f32(s, p, h1);
+    const float sum_lost = dz_mad_f32(s, p, h1 - h), h_lost = DZ_FUSED ? sum_lost : sum_lost + s * ((z - p) + z2 * c);
+    const float d = 1.0f - h, w = 1.0f / d;
+    const float q = DZ_FUSED ? h * w : h / d;
+    const float rest = DZ_FUSED ? fmaf(q, h, h - q) : q * (h - (1.0f - d));
+    const float y = dz_mad_f32(dz_mad_f32(h_lost, 1.0f + q, rest), w, q);
+    return dz_from_bits_f32(dz_bits_f32(x == x ? y : x) | (dz_bits_f32(x) & INT32_MIN));
 }
 
 /* ---- sin and cos: |x| <= 8192; beyond, in float64.

@@ -53,15 +53,20 @@ DZ_INLINE double dz_two_to_f64(double t)
     return dz_from_bits_f64((int64_t)((uint64_t)dz_bits_f64(t) << 52) + INT64_C(0x3ff0000000000000));
 }
 
-DZ_INLINE double dz_exp_q_f64(double z, double z2)
+/* b q(c z) for powers of two b and c, which the compiler multiplies the coefficients by */
+DZ_INLINE double dz_exp_scaled_q_f64(double z, double z2, double b, double c)
 {
+    const double c2 = b * c * c, c4 = c2 * c * c, c6 = c4 * c * c, c8 = c6 * c * c;
     const double z4 = z2 * z2;
-    const double low = dz_mad_f64(z2, dz_mad_f64(z, 0x1.1111111127088p-7, 0x1.55555555513abp-5),
-                                  dz_mad_f64(z, 0x1.5555555555501p-3, 0x1.0000000000007p-1));
-    const double high = dz_mad_f64(z2, dz_mad_f64(z, 0x1.71df2b8183a3bp-19, 0x1.a0199ec33f0e1p-16),
-                                   dz_mad_f64(z, 0x1.a01a012a56143p-13, 0x1.6c16c182247bep-10));
-    return dz_mad_f64(z4, dz_mad_f64(z4, dz_mad_f64(z, 0x1.ad6e5cb9c0b6fp-26, 0x1.28a99b9b8a387p-22), high), low);
+    const double low = dz_mad_f64(z2, dz_mad_f64(z, 0x1.1111111127088p-7 * c2 * c, 0x1.55555555513abp-5 * c2),
+                                  dz_mad_f64(z, 0x1.5555555555501p-3 * b * c, 0x1.0000000000007p-1 * b));
+    const double high = dz_mad_f64(z2, dz_mad_f64(z, 0x1.71df2b8183a3bp-19 * c6 * c, 0x1.a0199ec33f0e1p-16 * c6),
+                                   dz_mad_f64(z, 0x1.a01a012a56143p-13 * c4 * c, 0x1.6c16c182247bep-10 * c4));
+    const double top = dz_mad_f64(z, 0x1.ad6e5cb9c0b6fp-26 * c8 * c, 0x1.28a99b9b8a387p-22 * c8);
+    return dz_mad_f64(z4, dz_mad_f64(z4, top, high), low);
 }
+
+DZ_INLINE double dz_exp_q_f64(double z, double z2) { return dz_exp_scaled_q_f64(z, z2, 1.0, 1.0); }
 
 /* k + DZ_ROUND_F64 */
 DZ_INLINE double dz_exp_turns_f64(double x) { return dz_mad_f64(x, 1.44269504088896338700e+00, DZ_ROUND_F64); }
@@ -98,9 +103,9 @@ DZ_INLINE double dz_expm1_core_f64(double x)
     return x == 0.0 ? x : y + dz_mad_f64(rest, scale, lost);
 }
 
-/* ---- log: positive normal numbers.
+/* ---- log: positive normal numbers; of others the core makes something, without a flag.
  *
- * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); s = f / (2 + f), log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)).
+ * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); s = f / (2 + f), log(1 + f) = f - s (f - R(s^2)).
  * The method and the coefficients of R are fdlibm's (Sun Microsystems, 1993; e_log.c, error below 1 ulp). */
 DZ_INLINE int64_t dz_log_beyond_f64(double x)
 {
@@ -113,8 +118,12 @@ DZ_INLINE void dz_log_parts_f64(double x, double *k, double *f)
 {
     const int64_t b = dz_bits_f64(x);
     const int64_t above = b - INT64_C(0x3fe6a09e667f3bcd); /* from sqrt(1/2) on; its exponent is k */
-    const int64_t exponent = (int64_t)((uint64_t)(above + INT64_C(0x4000000000000000)) >> 52); /* k + 1024 */
-    *k = dz_from_bits_f64(exponent | INT64_C(0x4330000000000000)) - (4503599627370496.0 + 1024.0);
+    if (DZ_INT64_TO_F64)
+        *k = (double)(above >> 52);
+    else {
+        const int64_t exponent = (int64_t)((uint64_t)(above + INT64_C(0x4000000000000000)) >> 52); /* k + 1024 */
+        *k = dz_from_bits_f64(exponent | INT64_C(0x4330000000000000)) - (4503599627370496.0 + 1024.0);
+    }
     *f = dz_from_bits_f64(b - (above & INT64_C(-0x10000000000000))) - 1.0;
 }
 
@@ -127,9 +136,8 @@ DZ_INLINE double dz_log_with_f64(double x, double tail)
     const double odd = dz_mad_f64(w, dz_mad_f64(w, 1.531383769920937332e-01, 2.222219843214978396e-01), 3.999999999940941908e-01);
     const double even = dz_mad_f64(w, dz_mad_f64(w, dz_mad_f64(w, 1.479819860511658591e-01, 1.818357216161805012e-01),
                                                  2.857142874366239149e-01), 6.666666666666735130e-01);
-    const double half = 0.5 * f * f;
-    const double inner = dz_mad_f64(s, half + dz_mad_f64(w, odd, z * even), dz_mad_f64(k, DZ_LN2_LO_F64, tail));
-    return dz_mad_f64(k, DZ_LN2_HI_F64, f - (half - inner)); /* k times the upper part of ln 2 is exact */
+    const double less = dz_mad_f64(s, f - dz_mad_f64(w, odd, z * even), dz_mad_f64(k, -DZ_LN2_LO_F64, -tail));
+    return dz_mad_f64(k, DZ_LN2_HI_F64, f - less); /* k times the upper part of ln 2 is exact */
 }
 
 DZ_INLINE double dz_log_core_f64(double x) { return dz_log_with_f64(x, 0.0); }
@@ -145,30 +153,32 @@ DZ_INLINE double dz_log1p_core_f64(double x)
     return fabs(x) < 0x1p-53 ? x : y;
 }
 
-/* ---- tanh: finite numbers.
+/* ---- tanh: all numbers; 1 from 20 on.
  *
- * E = exp(2|x|) - 1 = (2^k - 1) + 2^k m; tanh |x| = E / (E + 2), which is 1 from 22 on. Numerator and denominator are kept
- * with what their rounding loses, and the quotient is mended by it. */
-#define DZ_TANH_LIMIT_F64 INT64_C(0x7fefffffffffffff)
-DZ_INLINE int64_t dz_tanh_beyond_f64(double x) { return dz_beyond_f64(x, DZ_TANH_LIMIT_F64); }
+ * With a = |x| and e = exp(-2a) it is (1 - e) / (1 + e), or h / (1 - h) for h = (1 - e) / 2. As in exp, e = s exp(-2z) with s a
+ * power of two, and p = (1 - exp(-2z)) / 2 by exp's polynomial: h = (1 - s) / 2 + s p. What rounding h loses is kept. Of the
+ * quotient q the rest h - q (1 - h) is (h - q) + q h, and h - q is exact, since q lies between h and 2h: so it does not matter how
+ * 1 - h was rounded. s is 2^-53 at the least, which 1 - s keeps; z grows instead. */
+#define DZ_TANH_ONE_F64 INT64_C(0x4034000000000000) /* 20 */
+DZ_INLINE int64_t dz_tanh_beyond_f64(double x) { return 0; }
 
 DZ_INLINE double dz_tanh_core_f64(double x)
 {
-    const double a = fabs(x);
-    double scale, r, rest;
-    dz_exp_parts_f64(2.0 * (a < 22.0 ? a : 22.0), &scale, &r, &rest);
-    const double m = r + rest, m_lost = (r - m) + rest;
-    const double product = scale * m; /* exact; scale is 1 or more */
-    const double n1 = scale - 1.0, d1 = scale + 1.0;
-    const double n = n1 + product, d = d1 + product;
-    const double n_lost = dz_mad_f64(scale, m_lost, (n1 - n) + product);
-    const double d_lost = dz_mad_f64(scale, m_lost, (d1 - d) + product);
-    const double w = 1.0 / d;
-    const double q = DZ_FUSED ? n * w : n / d;
-    const double left = DZ_FUSED ? fma(-q, d, n) : 0.0; /* exact; without it, n / d is nearer than n w */
-    const double y = dz_mad_f64(dz_mad_f64(-q, d_lost, left + n_lost), w, q);
-    const double near_1 = 1.0 - 2.0 * w; /* where scale - 1 and scale + 1 may be rounded */
-    return dz_from_bits_f64(dz_bits_f64(a < 18.0 ? y : near_1) | (dz_bits_f64(x) & INT64_MIN));
+    const int64_t b = dz_bits_f64(x) & INT64_MAX;
+    const double a = dz_from_bits_f64(b < DZ_TANH_ONE_F64 ? b : DZ_TANH_ONE_F64); /* by bits: nan raises no flag */
+    const double turns = dz_mad_f64(a, -2.88539008177792681472e+00, DZ_ROUND_F64);
+    const double t = turns > DZ_ROUND_F64 - 53 ? turns : DZ_ROUND_F64 - 53, k = t - DZ_ROUND_F64;
+    const double z = dz_mad_f64(k, DZ_LN2_LO_F64 / 2, dz_mad_f64(k, DZ_LN2_HI_F64 / 2, a)), z2 = z * z;
+    const double c = dz_exp_scaled_q_f64(z, z2, -2.0, -2.0);
+    const double p = dz_mad_f64(z2, c, z), p_lost = dz_mad_f64(z2, c, z - p);
+    const double s = dz_two_to_f64(t);
+    const double h1 = dz_mad_f64(s, -0.5, 0.5), h = dz_mad_f64(s, p, h1);
+    const double h_lost = dz_mad_f64(s, p_lost, dz_mad_f64(s, p, h1 - h)); /* products with s are exact */
+    const double d = 1.0 - h, w = 1.0 / d;
+    const double q = DZ_FUSED ? h * w : h / d;
+    const double rest = DZ_FUSED ? fma(q, h, h - q) : q * (h - (1.0 - d)); /* what d lost, where q h would be rounded */
+    const double y = dz_mad_f64(dz_mad_f64(h_lost, 1.0 + q, rest), w, q);
+    return dz_from_bits_f64(dz_bits_f64(x == x ? y : x) | (dz_bits_f64(x) & INT64_MIN));
 }
 
 /* ---- sin and cos: |x| <= 10^6; beyond, math/far.c.

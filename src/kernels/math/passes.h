@@ -43,8 +43,9 @@
         }                                                                                                            \
     }
 
-/* The passes. Chunks that hold a value beyond the core's limits get one within in its place, and BEYOND's result after. */
-#define DZ_DEFINE_PASS(F, BEYOND, INSIDE, T, SFX, BITS)                                                              \
+/* The passes. A value beyond the core's limits is replaced by INSIDE, unless the core is QUIET: raises no flag of the floating-point
+ * unit whatever it is given; BEYOND's result comes after. */
+#define DZ_DEFINE_PASS(F, BEYOND, INSIDE, QUIET, T, SFX, BITS)                                                       \
     DZ_DEFINE_CHUNK(F, T, SFX)                                                                                       \
     DZ_INLINE BITS dz_##F##_guarded_##SFX(ptrdiff_t n, const T *x, T *y)                                             \
     {                                                                                                                \
@@ -53,7 +54,7 @@
         ptrdiff_t i;                                                                                                 \
         DZ_IVDEP                                                                                                     \
         for (i = 0; i < n; i++) {                                                                                    \
-            const BITS over = dz_##F##_beyond_##SFX(x[i]), mask = -(BITS)(over < 0);                                 \
+            const BITS over = dz_##F##_beyond_##SFX(x[i]), mask = QUIET ? 0 : -(BITS)(over < 0);                     \
             beyond |= over;                                                                                          \
             /* by bits: with numbers, compilers run the core on both */                                              \
             y[i] = dz_##F##_core_##SFX(dz_from_bits_##SFX((dz_bits_##SFX(x[i]) & ~mask) | (inside & mask)));         \
@@ -69,7 +70,7 @@
             *(T *)y = dz_##F##_beyond_##SFX(v) >= 0 ? dz_##F##_core_##SFX(v) : BEYOND(v);                            \
             return;                                                                                                  \
         }                                                                                                            \
-        if (x != y && sx == sizeof(T) && sy == sizeof(T) && n >= DZ_LANES(T)) {                          \
+        if (x != y && sx == sizeof(T) && sy == sizeof(T) && n >= DZ_LANES(T)) {                                      \
             const ptrdiff_t many = DZ_WHOLE_VECTORS(n, T);                                                           \
             if (dz_##F##_guarded_##SFX(many, (const T *)x, (T *)y) < 0)                                              \
                 for (i = 0; i < many; i++)                                                                           \
@@ -96,7 +97,7 @@
                 keep[i] = DZ_LD(T, px, i, sx);                                                                       \
             /* through memory: in one loop, compilers run the core on both values, with flags for what overflows */  \
             for (i = 0; i < m; i++)                                                                                  \
-                inside[i] = dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE;                               \
+                inside[i] = QUIET || dz_##F##_beyond_##SFX(keep[i]) >= 0 ? keep[i] : (T)INSIDE;                      \
             dz_##F##_chunk_##SFX(m, (const char *)inside, (char *)inside);                                           \
             for (i = 0; i < m; i++)                                                                                  \
                 DZ_ST(T, py, i, sy) = inside[i];                                                                     \
@@ -107,22 +108,22 @@
         }                                                                                                            \
     }
 
-DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f64, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f32, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(exp, exp, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(expm1, expm1, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(log, log, 1, double, f64, int64_t)
-DZ_DEFINE_PASS(log1p, log1p, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(tanh, tanh, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(exp, expf, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(log, logf, 1, float, f32, int32_t)
-DZ_DEFINE_PASS(log1p, log1pf, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(tanh, tanhf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f64, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sigmoid, dz_sigmoid_libm_f32, 0, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(exp, exp, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(expm1, expm1, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(log, log, 1, 1, double, f64, int64_t)
+DZ_DEFINE_PASS(log1p, log1p, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(tanh, tanh, 0, 1, double, f64, int64_t)
+DZ_DEFINE_PASS(exp, expf, 0, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(log, logf, 1, 1, float, f32, int32_t)
+DZ_DEFINE_PASS(log1p, log1pf, 0, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(tanh, tanhf, 0, 1, float, f32, int32_t)
 
-DZ_DEFINE_PASS(sin, dz_far_sin, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(cos, dz_far_cos, 0, double, f64, int64_t)
-DZ_DEFINE_PASS(sin, dz_far_sinf, 0, float, f32, int32_t)
-DZ_DEFINE_PASS(cos, dz_far_cosf, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(sin, dz_far_sin, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(cos, dz_far_cos, 0, 0, double, f64, int64_t)
+DZ_DEFINE_PASS(sin, dz_far_sinf, 0, 0, float, f32, int32_t)
+DZ_DEFINE_PASS(cos, dz_far_cosf, 0, 0, float, f32, int32_t)
 
 /* Whole exponents up to this are multiplied out, in twice the digits: NumPy's loop takes the logarithm of each base for them. */
 #define DZ_WHOLE_POWERS 31
