@@ -80,6 +80,18 @@ class Variable(metaclass=_VariableType):
         """Forgets the gradient."""
     def _repr_html_(self) -> str:
         """What a notebook shows: shape, dtype, a look at the values and the gradient, and the creator."""
+    def register_hook(self, hook: Callable[[Any], Any]) -> HookHandle:
+        """Has `hook(g)` called in each `backward` that reaches this Variable, with the gradient that the walk has for it, when
+        that is whole and before it goes on to what the Variable was computed from.
+
+        g: what `.grad` would show, without what it held before; of a Variable that was not computed, at the end of the walk.
+        The hook may return another gradient of the same shape, a Variable or an array, or None to leave it. With create_graph
+        what it computes has a graph; a second walk, through that graph, passes the hook with gradients of its own. Hooks run in
+        the order of registration. The result's `remove()`, or a `with` block over it, ends the hook; copies and pickles have
+        none. While there are hooks, captured functions run as they are, and forward mode (`func.jvp`) refuses them. Raises
+        TypeError for what cannot be called; `backward` raises what a hook raises, and TypeError or ValueError where it returns
+        no gradient, or one of another shape, and gradients of Variables that were not computed are then as before.
+        """
     def to_cpu(self) -> None:
         """Does nothing: data are in the processor's memory."""
     def to_gpu(self) -> None:
@@ -224,6 +236,29 @@ class Trace:
     before_set: dict[int, Any]
     on_read: Any
     refused: str | None
+
+class HookList:
+    """Hooks of one Variable, or of one kind of a layer's, in the order in which they run. While there is one anywhere, captured
+    functions run as they are: a replay calls none.
+    """
+    calls: dict[int, tuple[HookHandle, Callable[..., Any]]]
+    def __new__(cls, owner: object) -> HookList: ...
+    def add(self, hook: Callable[..., Any]) -> HookHandle:
+        """Registers `hook`, after the others; gives what removes it."""
+    def run(self) -> list[Callable[..., Any]]:
+        """The hooks, for a loop during which some may go and come."""
+
+class HookHandle:
+    """What registering a hook gives: `remove()` ends the hook, and so does the end of a `with` block over the handle."""
+    def __init__(self, hooks: HookList) -> None: ...
+    def remove(self) -> None:
+        """remove(self)
+        --
+
+        The hook is not called any more; does nothing the second time, or when its Variable or layer is gone.
+        """
+    def __enter__(self) -> HookHandle: ...
+    def __exit__(self, *_: object) -> None: ...
 
 class Function:
     """An operation on Variables. Subclasses define
@@ -371,6 +406,12 @@ def start_watch(watch: Any) -> Trace:
     (`before_step(f, inputs, outputs)`, `after_step(f, inputs)`); end_trace ends it.
     """
 
+def hooks_anywhere() -> bool:
+    """Whether a hook is registered anywhere in this process."""
+
+def has_hooks(v: Variable) -> bool:
+    """Whether v has a hook."""
+
 def is_watched() -> bool:
     """Whether somebody is told of what this thread does."""
 
@@ -430,7 +471,7 @@ def inputs_of(f: Function) -> tuple[Variable, ...]:
     """
 
 def variable_state(v: Variable) -> tuple[Any, ...]:
-    """All of a Variable but its place in a graph: for _copying."""
+    """All of a Variable but its place in a graph, and its hooks: for _copying."""
 
 def restore_variable(v: Variable, state: tuple[Any, ...] | dict[str, Any]) -> None:
     """The opposite of variable_state; takes the attributes of a DeZero Variable, a dict, as well."""

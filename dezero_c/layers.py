@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c import _core, _random, _training, cuda
+from dezero_c import _core, _hooks, _random, _training, cuda
 from dezero_c import functions as F
 from dezero_c._core import Parameter, Variable
 from dezero_c._files import weights as _weights
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
+    from dezero_c._core import HookHandle
     from dezero_c._typing import Operand, Pair, Path, Triple
 
 __all__ = [
@@ -101,6 +102,8 @@ class Layer:
         self.__dict__.get("_params", _Names()).discard(name)
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Variable | Any:
+        if _hooks.PLACE in self.__dict__:
+            return _hooks.called(self, inputs, kwargs)
         outputs = self.forward(*inputs, **kwargs)
         _training.remember(self.__dict__, inputs, outputs)
         return outputs[0] if isinstance(outputs, tuple) and len(outputs) == 1 else outputs
@@ -108,11 +111,34 @@ class Layer:
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} does not define forward(self, *inputs)")
 
+    def register_forward_pre_hook(self, hook: Callable[[Any, tuple[Any, ...]], Any]) -> HookHandle:
+        """Has `hook(layer, inputs)` called before `forward`, with the tuple of what the layer was called with (not keywords). It
+        may return other inputs, a tuple or a single one, or None.
+
+        Hooks run in the order of registration. `remove()` of the result, or a `with` block over it, ends the hook; copies and
+        pickles of the layer have none, and while there are any, captured functions run as they are. Raises TypeError for what
+        cannot be called, and for a layer whose class has a `__call__` of its own.
+        """
+        return _hooks.add(self, "before", hook, Layer.__call__)
+
+    def register_forward_hook(self, hook: Callable[[Any, tuple[Any, ...], Any], Any]) -> HookHandle:
+        """Has `hook(layer, inputs, outputs)` called after `forward`. It may return what the call is to give in place of the
+        outputs, or None. See `register_forward_pre_hook`."""
+        return _hooks.add(self, "after", hook, Layer.__call__)
+
+    def register_full_backward_hook(self, hook: Callable[[Any, tuple[Any, ...], tuple[Any, ...]], Any]) -> HookHandle:
+        """Has `hook(layer, gxs, gys)` called when the gradients of a call's inputs are known: gxs by the inputs (None for what
+        was no Variable), gys by the outputs. It may return other gradients for the inputs, a tuple with one for each, or None;
+        gradients of parameters are seen by `parameter.register_hook`. Of an input that is used elsewhere too, gx is this
+        layer's part. See `register_forward_pre_hook`."""
+        return _hooks.add(self, "backward", hook, Layer.__call__)
+
     def __getstate__(self) -> dict[str, Any]:
-        """The attributes, without the references to the last call's inputs and outputs. A Variable that a graph has computed,
-        such as the state of a recurrent layer, is there as its value: copies and pickles do not hold the steps before."""
+        """The attributes, without hooks and the references to the last call's inputs and outputs. A Variable that a graph has
+        computed, such as the state of a recurrent layer, is there as its value: copies and pickles do not hold the steps
+        before."""
         state = {name: _detached(value)
-                 for name, value in self.__dict__.items() if name not in ("inputs", "outputs")}
+                 for name, value in self.__dict__.items() if name not in ("inputs", "outputs", _hooks.PLACE)}
         if (own := state.get("_params")) is not None:       # copy.copy would share it
             state["_params"] = type(own)(own)
         if (held := state.get("_containers")) is not None:
@@ -498,7 +524,10 @@ class EmbedID(Layer):
             self.W.data[padding_idx] = 0
         self.padding_idx = padding_idx
 
-    def __call__(self, x: Operand) -> Variable:
+    if TYPE_CHECKING:
+        def __call__(self, x: Operand) -> Variable: ...
+
+    def forward(self, x: Operand) -> Variable:
         return F.embed_id(x, self.W, padding_idx=self.padding_idx)
 
 
@@ -522,7 +551,10 @@ class BatchNorm(Layer):
             if param.data is None:
                 param.data = make(D, dtype=dtype if dtype.kind == "f" else np.float32)
 
-    def __call__(self, x: Operand) -> Variable:
+    if TYPE_CHECKING:
+        def __call__(self, x: Operand) -> Variable: ...
+
+    def forward(self, x: Operand) -> Variable:
         if self.avg_mean.data is None:
             self._init_params(x if isinstance(x, Variable) else np.asarray(x))
         return F.batch_norm(x, self.gamma, self.beta, _core.pinned(self.avg_mean), _core.pinned(self.avg_var))

@@ -33,7 +33,7 @@ import dezero_c._core as _core
 from dezero_c import _pull, func
 from dezero_c import functions as F
 from dezero_c._capture import Captured, CaptureError, capture
-from dezero_c.func._forward import NotReal, Push
+from dezero_c.func._forward import NotForward, Push
 from dezero_c.func._matrices import _blocks, _forward
 from dezero_c.func._reverse import _number, check_floats
 from dezero_c.func._scope import Scope, plain
@@ -371,7 +371,7 @@ class _Derivatives:
             return None
         try:
             found = getattr(plans, name)(*args)
-        except (CaptureError, NotReal):
+        except (CaptureError, NotForward):
             plans.refused.add(name)
             return None
         self.captured = True

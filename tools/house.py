@@ -20,7 +20,7 @@ ROOMS = (
     ("NumPy's functions", r"_protocols|_numpy_functions|_numpy_adapters|_lost|_copying|_dlpack"),
     ("shared", r"_later|_random|_typing|_debugging|cuda"), ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
-    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history"), ("families", r"_\w+"),
+    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks"), ("families", r"_\w+"),
 )
 
 

@@ -132,7 +132,7 @@ class Captured(Dispatch):
         self._f, self._static, self._on_read, self._check, self._max_plans = f, static, on_read, check, max_plans
         self._kinds: dict[Any, _Kind] = {}
         self._methods: weakref.WeakKeyDictionary[Any, Captured] = weakref.WeakKeyDictionary()
-        self._warned = False
+        self._warned = self._warned_of_hooks = False
         functools.update_wrapper(self, f)
 
     def __get__(self, instance: Any, owner: Any = None) -> Captured:
@@ -248,6 +248,12 @@ class Captured(Dispatch):
     def _call(self, args: Any, kwargs: Any) -> Any:
         """A call that no machine takes."""
         if _core.is_traced() or under_way() or not _ON:     # part of another trace, or of what a transform differentiates
+            return self._f(*args, **kwargs)
+        if _core.hooks_anywhere():
+            if not self._warned_of_hooks:
+                self._warned_of_hooks = True
+                warnings.warn(f"capture: {self._name()} runs as it is while a hook is registered on a Variable or a layer, since "
+                              "a replay would not call it", RuntimeWarning, stacklevel=2)
             return self._f(*args, **kwargs)
         variables: list[_core.Variable] = []
         arrays: list[Any] = []

@@ -17,6 +17,7 @@ import dezero_c._core as _core
 import dezero_c._linalg as _linalg
 from dezero_c import _pull
 from dezero_c import functions as F
+from dezero_c._hooks import LayerInputs
 from dezero_c.func._reverse import check_floats, split_aux
 from dezero_c.func._scope import Scope, arrays_of, check_callable, check_tangents, own, zeros
 from dezero_c.func._trees import built, count, swapped
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-__all__ = ["NotReal", "Push", "jvp", "linearize", "spread"]
+__all__ = ["NotForward", "Push", "jvp", "linearize", "spread"]
 
 # Operations that are linear in all their inputs together, and those that are linear in each.
 _LINEAR = {getattr(F, name) for name in (
@@ -33,8 +34,8 @@ _LINEAR = {getattr(F, name) for name in (
     "SetAt", "Stack", "Sum", "SumTo", "Tile", "Transpose")} | {_linalg.Diagonal, _linalg.DiagonalGrad, _pull.Same}
 _MULTILINEAR = {getattr(F, name) for name in ("Einsum", "MatMul", "TensorDot")}
 
-class NotReal(TypeError):
-    """Complex numbers on the way, which forward mode does not take."""
+class NotForward(TypeError):
+    """Complex numbers or hooks on the way, which forward mode does not take."""
 
 
 def _inputs(f: _core.Function) -> tuple[_core.Variable, ...]:
@@ -130,18 +131,26 @@ class Push:
         functions, which = _pull.between(xs, ys, floor)
         self._xs, self._ys = xs, ys
         self._steps = []
+        if _core.hooks_anywhere():
+            self._refuse_hooks(functions, op)
         for f, places in zip(functions, which, strict=True):
             inputs = _inputs(f)
             for k in places:
                 if inputs[k].dtype.kind == "c":
-                    raise NotReal(f"{op}: forward mode is for real numbers, and {type(f).__name__} in f takes "
+                    raise NotForward(f"{op}: forward mode is for real numbers, and {type(f).__name__} in f takes "
                                   f"{inputs[k].dtype}; use "
                                     "reverse mode (vjp, jacrev, grad)")
             for y in _pull.outputs(f):
                 if y is not None and y.dtype.kind == "c":
-                    raise NotReal(f"{op}: forward mode is for real numbers, and {type(f).__name__} in f gives {y.dtype}; use "
+                    raise NotForward(f"{op}: forward mode is for real numbers, and {type(f).__name__} in f gives {y.dtype}; use "
                                     "reverse mode (vjp, jacrev, grad)")
             self._steps.append((f, places, [id(inputs[k]) for k in places], _handler(f), _pull.outputs(f)))
+
+    def _refuse_hooks(self, functions: list[Any], op: str) -> None:
+        seen = [*self._xs, *(y for f in functions for y in _pull.outputs(f) if y is not None)]
+        if any(_core.has_hooks(v) for v in seen) or any(isinstance(f, LayerInputs) for f in functions):
+            raise NotForward(f"{op}: a hook that sees gradients is registered on a Variable or a layer in f, and forward mode "
+                             "has no gradients; remove it, or use reverse mode (grad, vjp, jacrev)")
 
     @property
     def functions(self) -> list[tuple[Any, list[int]]]:

@@ -13,7 +13,7 @@ from dezero_c import _capture, _pull
 from dezero_c import functions as F
 from dezero_c._calls import CaptureError
 from dezero_c._machine import Dispatch
-from dezero_c.func._forward import NotReal, Push, spread
+from dezero_c.func._forward import NotForward, Push, spread
 from dezero_c.func._reverse import _number, named
 from dezero_c.func._scope import Scope, arrays_of, check_argnums, check_callable, own, zeros
 from dezero_c.func._sparsity import groups
@@ -93,7 +93,7 @@ def _blocks(scope: Scope, ys: list[_core.Variable], mode: str) -> list[list[Any]
     if mode == "fwd" or (mode == "auto" and 2 * sum(x.size for x in xs) <= sum(y.size for y in ys)):
         try:
             push = Push(xs, ys, scope.floor, scope.op)
-        except NotReal:
+        except NotForward:
             if mode == "fwd":
                 raise
         else:
@@ -228,7 +228,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
             gs = _gradient(scope, f)
             try:
                 push = Push(scope.xs, gs, scope.floor, op)
-            except NotReal:
+            except NotForward:
                 blocks = _backward_of(scope, gs)
                 if sparse:
                     return _sparse_of(np.block(blocks))
@@ -268,7 +268,7 @@ class _CapturedHessian:
             return None
         try:
             products, pattern = captured(x)
-        except (CaptureError, NotReal):
+        except (CaptureError, NotForward):
             self._products[key] = None
             return None
         n = x.size
@@ -361,7 +361,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
         record = scope.linked and scope.variables
         try:
             push = Push(scope.xs, gs, scope.floor, op)
-        except NotReal:
+        except NotForward:
             total = _total(gs, dxs)
             found = _pull.pull([total], [_core.Variable(np.ones((), total.dtype))], scope.xs, scope.floor, record)
         else:

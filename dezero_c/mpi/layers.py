@@ -69,7 +69,7 @@ class MultiNodeBatchNorm(BatchNorm):
 
     comm: Communicator
 
-    def __call__(self, x: Operand) -> Variable:
+    def forward(self, x: Operand) -> Variable:
         x = x if isinstance(x, Variable) else Variable(np.asarray(x))
         if self.avg_mean.data is None:
             self._init_params(x)

@@ -160,6 +160,7 @@ cdef class Variable:
     cdef PyObject *next         # in the list of nodes to be released
     cdef Py_ssize_t gen
     cdef unsigned char gstate, era, kind
+    cdef unsigned char hooked   # there are hooks, see _hooks.pxi
     cdef bint seen              # the garbage collector tracks this node
 
 cdef class Function:
@@ -223,6 +224,7 @@ cdef char *new_grad(Variable x, const dz_view *xv, bint alike=*) except NULL
 cdef int drop_grad(Variable x) except -1
 cdef object grad_variable(Variable v)
 cdef int add_grad(Variable x, object gx) except -1
+cdef object hooked_gradient(Variable v, object g)
 cdef object function_call(Function f, tuple inputs)
 cdef object call_native(Function f, tuple xs, object value)
 cdef int set_private_grad(Variable x, object a) except -1

@@ -390,6 +390,20 @@ cdef class Variable:
         if traced():
             log_event(("grad", self, None))
 
+    def register_hook(self, hook):
+        """Has `hook(g)` called in each `backward` that reaches this Variable, with the gradient that the walk has for it, when
+        that is whole and before it goes on to what the Variable was computed from.
+
+        g: what `.grad` would show, without what it held before; of a Variable that was not computed, at the end of the walk.
+        The hook may return another gradient of the same shape, a Variable or an array, or None to leave it. With create_graph
+        what it computes has a graph; a second walk, through that graph, passes the hook with gradients of its own. Hooks run in
+        the order of registration. The result's `remove()`, or a `with` block over it, ends the hook; copies and pickles have
+        none. While there are hooks, captured functions run as they are, and forward mode (`func.jvp`) refuses them. Raises
+        TypeError for what cannot be called; `backward` raises what a hook raises, and TypeError or ValueError where it returns
+        no gradient, or one of another shape, and gradients of Variables that were not computed are then as before.
+        """
+        return add_hook(self, hook)
+
     def to_cpu(self):
         """Does nothing: data are in the processor's memory."""
 
@@ -723,6 +737,7 @@ cdef int replace_creator(Variable v, Function func) except -1:
 include "_gradients.pxi"
 include "_function.pxi"
 include "_build.pxi"
+include "_hooks.pxi"
 include "_walk.pxi"
 include "_trace.pxi"
 

@@ -250,8 +250,11 @@ cdef void function_dealloc(PyObject *o) noexcept:
 # What _copying.py needs to take a graph apart and put one together.
 
 def variable_state(Variable v not None):
-    """All of a Variable but its place in a graph: for _copying."""
-    return (data_of(v), v._name, grad_variable(v), dict(v.__dict__) if v.attrs != NULL else None, v.kind, v.era)
+    """All of a Variable but its place in a graph, and its hooks: for _copying."""
+    cdef dict attributes = dict(v.__dict__) if v.attrs != NULL else None
+    if v.hooked:
+        attributes.pop(HOOKS, None)
+    return data_of(v), v._name, grad_variable(v), attributes, v.kind, v.era
 
 
 def restore_variable(Variable v not None, state):

@@ -28,8 +28,8 @@ cdef bint traced() noexcept:
 
 
 cdef int modes() noexcept:
-    """Both modes, a bit each: the graph, and training."""
-    return mode(0) | mode(1) << 1
+    """What replays depend on, a bit each: the graph, training, and whether there are hooks."""
+    return mode(0) | mode(1) << 1 | (hooks_alive > 0) << 2
 
 
 cdef signed char swap_mode(signed char to) noexcept:

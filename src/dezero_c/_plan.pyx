@@ -574,7 +574,7 @@ cdef class Plan:
         cdef Function f
         cdef Variable y, z
         cdef object r
-        cdef int training = modes() >> 1
+        cdef int training = modes() >> 1 & 1
         cdef Py_ssize_t drop = 0
         for i in range(self.n):
             while drop < self.ndrops and self.drops[drop].after < i:

@@ -14,8 +14,8 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 
 from dezero_c._core cimport (
-    ERA_CORE, G_NONE, K_CONST, K_WEAK, Function, Variable, data_of, drop_grad, grad_variable, methods, new_variable,
-    open_function_class, swap_mode, traced)
+    ERA_CORE, G_NONE, K_CONST, K_WEAK, Function, Variable, data_of, drop_grad, grad_variable, hooked_gradient, methods,
+    new_variable, open_function_class, swap_mode, traced)
 
 from dezero_c._elementwise cimport Elementwise, is_exact
 
@@ -349,7 +349,7 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
             given = [None if y is None else grads.pop(key(y), None) for y in outs]
             if all([g is None for g in given]):
                 continue
-            given = [zeros_of(f, k, outs[k]) if g is None else g for k, g in enumerate(given)]
+            given = [zeros_of(f, k, outs[k]) if g is None else after_hooks(outs[k], g) for k, g in enumerate(given)]
             gxs = rule_of(f, given)
             for k in range(f.nin):
                 gx = gxs[k]
@@ -358,9 +358,14 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
                     continue
                 old = grads.get(key(x))
                 grads[key(x)] = gx if old is None else old + gx
+        return [after_hooks(x, grads.get(key(x))) for x in xs]
     finally:
         swap_mode(before)
-    return [grads.get(key(x)) for x in xs]
+
+
+cdef inline object after_hooks(Variable x, object g):
+    """g, x's gradient, as x's hooks leave it."""
+    return hooked_gradient(x, g) if x.hooked and g is not None else g
 
 
 def cut(list ys, list xs, Py_ssize_t floor):

@@ -27,6 +27,8 @@ cdef class Walk:
     # By address, since a user's class may define == and hash; the values keep what the addresses stand for.
     cdef dict seen          # Functions; None: marks are used
     cdef dict fresh         # chapter 1: Variables whose old gradient was overwritten by this walk; else None
+    cdef dict leaves        # with hooks: {address: (leaf, its gradient from before)}; None where there are no hooks
+    cdef bint odd           # fresh or leaves
 
     def __cinit__(self):
         self.heap = self.first
@@ -109,11 +111,8 @@ cdef class Walk:
         """Gives f's inputs their gradients and adds their creators."""
         cdef Variable x
         cdef Py_ssize_t k
-        if self.fresh is not None:
-            for x in function_inputs(f):
-                if <size_t> <void *> x not in self.fresh:
-                    self.fresh[<size_t> <void *> x] = x
-                    drop_grad(x)
+        if self.odd:
+            self.prepare(f)
         if traced():
             traced_step(f, keep, create_graph)
         else:
@@ -129,9 +128,23 @@ cdef class Walk:
                     self.add(x)
         return 0
 
+    cdef int prepare(self, Function f) except -1:
+        """What comes before f's step in few walks."""
+        cdef Variable x
+        if self.fresh is not None:
+            for x in function_inputs(f):
+                if <size_t> <void *> x not in self.fresh:
+                    self.fresh[<size_t> <void *> x] = x
+                    drop_grad(x)
+        if self.leaves is not None:
+            meet_hooks(f, self.leaves)
+        return 0
+
     cdef int abandon(self) except -1:
         """After an exception: half-summed gradients of intermediate results go, so that the next walk starts clean."""
         cdef Variable y
+        if self.leaves is not None:
+            leave_leaves(self.leaves)
         while self.n > 0:
             f = <Function> self.pop()
             Py_DECREF(f)
@@ -313,6 +326,12 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     if seeded and traced():
         log_event(("seed", root))
     if root._creator is None:
+        if seeded and root.hooked:
+            mode_before = swap_mode(with_trace(create_graph, dz_mode[0]))
+            try:
+                set_seen_grad(root, hooked_gradient(root, grad_variable(root)))
+            finally:
+                swap_mode(mode_before)
         return 0
     if seeded and create_graph and not keep and root.era == ERA_CORE:
         # Nobody will ask for the derivative by these ones, and giving it to them would close a cycle: they, their gradient,
@@ -321,6 +340,9 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     w = Walk.__new__(Walk)
     if root.era == ERA_CHAPTER1:
         w.fresh = {<size_t> <void *> root: root}
+    if hooks_alive:
+        w.leaves = {}
+    w.odd = w.fresh is not None or w.leaves is not None
     epochs += 1
     w.epoch = epochs
     if walks_active > 0:
@@ -339,6 +361,8 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
             f = <Function> w.pop()
             Py_DECREF(f)
             w.step(f, keep, create_graph)
+        if w.leaves:
+            meet_leaves(w.leaves)
     except BaseException:
         if f is not None:
             for y in output_variables(f):
