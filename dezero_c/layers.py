@@ -102,10 +102,11 @@ class Layer:
         self.__dict__.get("_params", _Names()).discard(name)
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Variable | Any:
-        if _hooks.PLACE in self.__dict__:
+        own = self.__dict__
+        if "_hooks" in own:     # _hooks.PLACE, without looking it up
             return _hooks.called(self, inputs, kwargs)
         outputs = self.forward(*inputs, **kwargs)
-        _training.remember(self.__dict__, inputs, outputs)
+        _training.remember(own, inputs, outputs)
         return outputs[0] if isinstance(outputs, tuple) and len(outputs) == 1 else outputs
 
     def forward(self, *inputs: Any) -> Any:
