@@ -12,7 +12,9 @@ cdef Variable floating(Variable v)
 cdef Variable real_valued(Variable v, str op)
 cdef object run(Function f, tuple xs)
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y)
+cdef int give_grad(Variable x, object gx) except -1
 cdef int kernel_dtype(object a) noexcept
+cdef object wide(object a, int dt)
 cdef object carray(object a, int dt)
 cdef object new_array(tuple shape, int dt)
 cdef tuple normal_axes(object axis, tuple shape, str op)

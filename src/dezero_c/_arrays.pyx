@@ -11,7 +11,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, as_operand, call_native, data_of, dz_bind, dz_typenum, empty_array,
+    DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, add_grad, as_operand, call_native, data_of, dz_bind, dz_typenum, empty_array,
     grad_array, kernels, record_of, recording, set_private_grad, wants_grad)
 
 cnp.import_array()
@@ -23,8 +23,9 @@ cdef class ArrayFunction(Function):
 
     cdef object gradients(self, object gy):
         """The inputs' gradients as ndarrays: a sequence, None where one has none or wants none. gy has the shape
-        and dtype of the output. The arrays are new: neither gy nor an input, nor a view of one. None: `backward` is to do
-        it, because a dtype or a shape is not what the kernels take."""
+        and dtype of the output, and so have the gradients: that of a float32 operand beside float64 ones is float64, as NumPy's
+        rules make it. The arrays are new: neither gy nor an input, nor a view of one. None: `backward` is to do it, because a
+        dtype or a shape is not what the kernels take."""
         return None
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
@@ -43,14 +44,30 @@ cdef class ArrayFunction(Function):
             gx = gxs[k]
             if gx is not None:
                 x_data = data_of(self.arg(k))
-                if type(x_data) is not cnp.ndarray or gx.dtype != x_data.dtype or not cnp.PyArray_SAMESHAPE(gx, x_data):
+                if type(x_data) is not cnp.ndarray or not cnp.PyArray_SAMESHAPE(gx, x_data) or (
+                        gx.dtype != x_data.dtype and not (kernel_dtype(gx) == DZ_F64 and kernel_dtype(x_data) == DZ_F32)):
                     return 0
         for k in range(self.nin):
             x = self.arg(k)
             gx = gxs[k]
             if gx is not None and wants_grad(x):
-                set_private_grad(x, gx if cnp.PyArray_IS_C_CONTIGUOUS(gx) else cnp.PyArray_NewCopy(gx, cnp.NPY_CORDER))
+                give_grad(x, gx if cnp.PyArray_IS_C_CONTIGUOUS(gx) else cnp.PyArray_NewCopy(gx, cnp.NPY_CORDER))
         return 1
+
+
+cdef int give_grad(Variable x, object gx) except -1:
+    """Adds gx, a new C-contiguous ndarray of x's shape, in x's dtype or in float64 where x has float32, to x's gradient."""
+    if x.v.p != NULL and x.v.dt != kernel_dtype(gx) or x.v.p == NULL and x._data.dtype != gx.dtype:
+        return add_grad(x, gx)
+    return set_private_grad(x, gx)
+
+
+cdef object wide(object a, int dt):
+    """`a`, an ndarray, where it has dtype dt; in float64, a copy, where it has float32 and dt is float64; None for all others."""
+    cdef int t = kernel_dtype(a)
+    if t == dt:
+        return a
+    return cnp.PyArray_Cast(a, cnp.NPY_DOUBLE) if t == DZ_F32 and dt == DZ_F64 else None
 
 
 cdef Variable argument(object x, str op):

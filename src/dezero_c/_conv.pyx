@@ -265,8 +265,8 @@ cdef object answer(Function f, object gx, object gW, object gb):
 
 
 cdef bint all_of(int dt, object a, object b, object c):
-    """Whether the arrays (c may be None) have the kernels' dtype dt, all of them."""
-    return dt >= 0 and kernel_dtype(a) == dt and kernel_dtype(b) == dt and (c is None or kernel_dtype(c) == dt)
+    """Whether the arrays (c may be None) have the kernels' dtype dt, or float32 where that is float64, all of them."""
+    return 0 <= kernel_dtype(a) <= dt and 0 <= kernel_dtype(b) <= dt and (c is None or 0 <= kernel_dtype(c) <= dt)
 
 
 cdef class Conv2d(ArrayFunction):

@@ -12,7 +12,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype
+from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, wide
 from dezero_c._core cimport Variable, call_native, data_of, wants_grad
 
 
@@ -258,7 +258,8 @@ cdef class Einsum(ArrayFunction):
         cdef tuple form
         cdef int dt = kernel_dtype(gy)
         cdef object gx
-        if dt < 0 or any([kernel_dtype(x) != dt for x in xs]):
+        xs = [wide(x, dt) for x in xs]
+        if dt < 0 or any([x is None for x in xs]):
             return None
         form = plain(self.subscripts, tuple([x.shape for x in xs]))
         for k in range(self.nin):

@@ -12,6 +12,7 @@ cdef class Elementwise(Function):
     cdef bint both(self, Variable y, const dz_view *w, dz_args a, bint keep) except -1
     cdef int vjp_scalar(self, Variable y) except -1
     cdef int vjp_in_node(self, Variable y, bint keep) except -1
+    cdef int mixed(self, Variable y, bint keep) except -1
     cdef Variable value(self)
     cdef object gradient(self, int k, object gy, object y)
     cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts, const ptrdiff_t *st) noexcept

@@ -18,14 +18,14 @@ from cpython.object cimport PyObject
 from libc.string cimport memset
 
 from dezero_c._core cimport (
-    DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_RAW, K_CONST,
-    K_WEAK, Function, Variable, as_operand, clone_function, data_of, derived, drop_grad, dz_args, dz_axes, dz_beside, dz_bind,
-    dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np,
-    dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape, dz_same_layout, dz_same_shape, dz_scalar,
-    dz_stretch, dz_view, empty_array, empty_in_order, function_call, grad_alike, grad_target, grad_target_alike,
-    grad_view, grad_view_even, has_grad, hooks, kernels, methods, new_grad, new_value, new_variable, open_function_class,
-    ptrdiff_t, record_of, recording, set_data_array, set_even_grad, set_private_grad, set_shown_grad, share_grad, show,
-    steal_grad, traced, view, wants_grad, wrap)
+    DZ_F64, DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE,
+    G_RAW, K_CONST, K_WEAK, Function, Variable, add_grad, as_operand, clone_function, data_of, derived, drop_grad, dz_args,
+    dz_axes, dz_beside, dz_bind, dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize,
+    dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape,
+    dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, function_call, grad_alike,
+    grad_target, grad_target_alike, grad_array, grad_variable, grad_view, grad_view_even, has_grad, hooks, kernels, methods,
+    new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_even_grad,
+    set_inputs, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, view, wants_grad, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -136,6 +136,25 @@ cdef char *ordered_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, 
     return new_value(y, dt, nd, shape, size)
 
 
+cdef bint dtypes_mix(Variable x0, Variable x1):
+    """Whether kernels take both operands, one in float32 and one in float64. (Of three, one is a condition, whose dtype is not
+    the result's.)"""
+    cdef dz_view v, w
+    return view(x0, &v) and view(x1, &w) and v.dt != w.dt
+
+
+cdef Variable as_double(Variable x):
+    """x where it is in float64; a Variable with its float32 values in float64, which nobody else knows."""
+    cdef dz_view w
+    cdef Variable c
+    if view(x, &w) and w.dt == DZ_F64:
+        return x
+    c = Variable.__new__(Variable)      # not new_variable: a trace is to know nothing of it
+    c._data = cnp.PyArray_Cast(np.asarray(data_of(x)), cnp.NPY_DOUBLE)
+    c.kind = x.kind
+    return c
+
+
 cdef int tell_by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2) except -1:
     """A kernel has raised flags: NumPy decides whether that is worth a warning, or an error (np.errstate); the value stays
     ours."""
@@ -210,6 +229,8 @@ cdef int evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, V
                 return 0
     if f.general_params or not view(x0, &w[0]) or (n > 1 and (not view(x1, &w[1]) or w[1].dt != w[0].dt)) \
             or (n > 2 and (not view(x2, &w[2]) or w[2].dt != w[0].dt)):
+        if n == 2 and not f.general_params and dtypes_mix(x0, x1):
+            return evaluate(f, 2, as_double(x0), as_double(x1), None, y)
         r = by_numpy(f, n, x0, x1, x2)
         set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
         return 0
@@ -904,7 +925,7 @@ cdef class Elementwise(Function):
             return 0
         dt = w[DZ_Y].dt
         if w[DZ_GY].dt != dt:
-            return 0
+            return self.mixed(y, keep)
         # flat: one loop over all elements, which lie without gaps and in every operand of y's shape alike
         flat = (w[DZ_Y].strides == NULL or grad_alike(&w[DZ_Y])) and dz_same_shape(&w[DZ_GY], &w[DZ_Y]) \
             and (dz_same_layout(&w[DZ_GY], &w[DZ_Y]) or dz_is_even(&w[DZ_GY]))
@@ -913,8 +934,10 @@ cdef class Elementwise(Function):
         a.st[DZ_Y] = a.st[DZ_GY] = a.os = dz_itemsize(dt)
         for i in range(n):
             x = self.in0 if i == 0 else self.in1 if i == 1 else self.in2
-            if not view(x, &w[i]) or w[i].dt != dt:
+            if not view(x, &w[i]):
                 return 0
+            if w[i].dt != dt:
+                return self.mixed(y, keep)
             a.in_[i] = w[i].p
             a.st[i] = a.os
             same = dz_same_shape(&w[i], &w[DZ_Y])
@@ -971,6 +994,38 @@ cdef class Elementwise(Function):
                      <const ptrdiff_t *> st[k] if grad_alike(&w[k]) else NULL)
         if checks and dz_fpe_test():
             flags_raised()
+        return 1
+
+    cdef int mixed(self, Variable y, bint keep) except -1:
+        """vjp_raw where y's gradient is in float64, y or an input in float32: by copies in float64 of these. Their gradients,
+        which are in float64 as NumPy's rules have it, are the inputs'."""
+        cdef Variable x, yy
+        cdef dz_view v, w
+        cdef list xs = [], copies = []
+        cdef Elementwise f
+        cdef int k, n = self.nin
+        if n > 2 or not view(y, &v) or not grad_view(y, &w) or w.dt != DZ_F64 or not dz_same_shape(&v, &w):
+            return 0
+        for k in range(n):
+            x = self.arg(k)
+            if not view(x, &w):
+                return 0
+            copies.append(copies[0] if k > 0 and x is xs[0] else as_double(x))
+            xs.append(x)
+        yy = as_double(y)
+        if yy is not y:
+            set_private_grad(yy, np.array(grad_array(y)))
+        f = new_function(self.op)
+        f.given = self.given
+        f.param[0], f.param[1] = self.param[0], self.param[1]
+        set_inputs(f, tuple(copies))
+        if not f.vjp_raw(yy, keep and yy is y):
+            return 0
+        for k in range(n):
+            x = xs[k]
+            if copies[k] is not x and (<Variable> copies[k]).gstate != G_NONE:
+                add_grad(x, grad_variable(copies[k]))
+                drop_grad(copies[k])        # of both places of an input that has two
         return 1
 
     cdef void map(self, int k, const dz_view *w, dz_args a, bint flat, const ptrdiff_t *const *sts, const ptrdiff_t *st) noexcept:

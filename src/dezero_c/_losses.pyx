@@ -135,9 +135,9 @@ cdef class MeanSquaredError(ArrayFunction):
         return squared_error_value(self.in0, self.in1, y)
 
     def forward(self, x0, x1):
-        cdef int dt = kernel_dtype(x0)
+        cdef int dt = max(kernel_dtype(x0), kernel_dtype(x1))
         cdef object a, b, squares
-        if dt >= 0 and dt == kernel_dtype(x1) and x0.shape == x1.shape:
+        if kernel_dtype(x0) >= 0 and kernel_dtype(x1) >= 0 and x0.shape == x1.shape:
             n = batch(x0.shape, "mean_squared_error")
             a = carray(x0, dt)
             b = carray(x1, dt)
@@ -176,8 +176,8 @@ cdef class MeanSquaredError(ArrayFunction):
     cdef object gradients(self, object gy):
         cdef Variable v0 = self.in0, v1 = self.in1
         cdef object x0 = data_of(v0), x1 = data_of(v1), a, b, gx0 = None, gx1 = None
-        cdef int dt = kernel_dtype(x0)
-        if dt < 0 or dt != kernel_dtype(x1) or x0.shape != x1.shape:
+        cdef int dt = max(kernel_dtype(x0), kernel_dtype(x1))
+        if kernel_dtype(x0) < 0 or kernel_dtype(x1) < 0 or x0.shape != x1.shape:
             return None
         a = carray(x0, dt)
         b = carray(x1, dt)

@@ -7,15 +7,16 @@ of small products are loops of our own, straight into the gradients' memory.
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, normal_axes, recorded
+from dezero_c._arrays cimport ArrayFunction, argument, carray, give_grad, kernel_dtype, new_array, normal_axes, recorded, wide
 from dezero_c._core cimport (
-    DZ_GY, DZ_MAXDIM, DZ_NIN, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_array, grad_target,
-    grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view, wants_grad)
+    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
+    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_array,
+    grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view, wants_grad)
 
 from dezero_c import _core
 from dezero_c._shape import reshape, transpose, unbroadcast
@@ -119,9 +120,9 @@ cdef tuple pulled_back(object x, object W, object gy, bint to_x, bint to_W):
 
 cdef object raw_gradients(Variable x, Variable W, object gy):
     """pulled_back for Variables whose values BLAS takes in gy's dtype, else None."""
-    cdef object xa = data_of(x), wa = data_of(W)
     cdef int dt = kernel_dtype(gy)
-    if dt < 0 or kernel_dtype(xa) != dt or kernel_dtype(wa) != dt:
+    cdef object xa = wide(data_of(x), dt), wa = wide(data_of(W), dt)
+    if dt < 0 or xa is None or wa is None:
         return None
     try:
         return pulled_back(xa, wa, gy, wants_grad(x), wants_grad(W))
@@ -160,6 +161,50 @@ cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const c
     return 0
 
 
+@cython.final
+cdef class Wide:
+    """Views of float32 values as float64, in memory that lives as long as this: what small products make of a float32 operand
+    beside float64 ones, such as a layer's weights for an input as np.random makes it."""
+    cdef double *p
+
+    def __dealloc__(self):
+        PyMem_Free(self.p)
+
+    cdef int show(self, dz_view *a, dz_view *b, dz_view *c) except -1:
+        """Makes all of the views, which lie without gaps, float64; of a NULL one nothing."""
+        cdef dz_view *v
+        cdef Py_ssize_t n = 0, i
+        cdef int k
+        for k in range(3):
+            v = a if k == 0 else b if k == 1 else c
+            n += v.size if v.p != NULL and v.dt == DZ_F32 else 0
+        self.p = <double *> PyMem_Malloc(max(n, 1) * sizeof(double))
+        if self.p == NULL:
+            raise MemoryError()
+        n = 0
+        for k in range(3):
+            v = a if k == 0 else b if k == 1 else c
+            if v.p != NULL and v.dt == DZ_F32:
+                for i in range(v.size):
+                    self.p[n + i] = (<const float *> v.p)[i]
+                v.p = <const char *> (self.p + n)
+                v.dt = DZ_F64
+                n += v.size
+        return 0
+
+
+cdef object widened(dz_view *a, dz_view *b, dz_view *c):
+    """The views, some in float32 and some in float64, as float64: what holds their memory; None where one has gaps and cannot be.
+    c.p may be NULL."""
+    cdef Wide room
+    if a.dt == DZ_F32 and a.strides != NULL or b.dt == DZ_F32 and b.strides != NULL or c.p != NULL and c.dt == DZ_F32 \
+            and c.strides != NULL:
+        return None
+    room = Wide.__new__(Wide)
+    room.show(a, b, c)
+    return room
+
+
 cdef bint small_product(Variable x, Variable W, Variable b, Variable y) except -1:
     """Gives y, which has no value, x @ W, or x @ W + b, where x has rows, W is a matrix, b a vector (or a matrix like the
     product), and all of it is small; else False."""
@@ -168,17 +213,25 @@ cdef bint small_product(Variable x, Variable W, Variable b, Variable y) except -
     cdef ptrdiff_t m, k, n, x0, x1, w0, w1
     cdef char *p
     cdef int i
+    cdef object room = None
     bv.p = NULL
     bv.nd = 0
-    if not view(x, &xv) or not view(W, &wv) or xv.nd < 2 or wv.nd != 2 or xv.dt != wv.dt:
+    if not view(x, &xv) or not view(W, &wv) or xv.nd < 2 or wv.nd != 2:
         return False
+    if xv.dt != wv.dt:
+        if xv.size > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT or xv.shape[xv.nd - 1] != wv.shape[0] \
+                or b is not None and (not view(b, &bv) or bv.size > DZ_MM_DIRECT):
+            return False
+        room = widened(&xv, &wv, &bv)
+        if room is None:
+            return False
     k = wv.shape[0]
     n = wv.shape[1]
     if xv.shape[xv.nd - 1] != k or xv.size == 0 or n == 0 or xv.size * n > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT \
             or (xv.nd > 2 and xv.strides != NULL) or not blas_steps(&xv, &x0, &x1) or not blas_steps(&wv, &w0, &w1):
         return False
     m = xv.size // k
-    if b is not None and (not view(b, &bv) or bv.dt != wv.dt or bv.strides != NULL or not (
+    if b is not None and (room is None and not view(b, &bv) or bv.dt != wv.dt or bv.strides != NULL or not (
             (bv.nd == 1 and bv.shape[0] == n) or (bv.nd == 2 and xv.nd == 2 and bv.shape[0] == m and bv.shape[1] == n))):
         return False
     if xv.nd > 2:       # contiguous: the leading axes are rows
@@ -198,6 +251,39 @@ cdef bint small_product(Variable x, Variable W, Variable b, Variable y) except -
     return True
 
 
+cdef bint mixed_gradients(Variable x, Variable W, Variable b, dz_view *xv, dz_view *wv, dz_view *gv) except -1:
+    """matrix_gradients where gy is float64 and an operand float32: its gradient is float64."""
+    cdef ptrdiff_t m = xv.shape[0], k = xv.shape[1], n = wv.shape[1], item = sizeof(double), x0, x1, w0, w1
+    cdef dz_view bv
+    cdef object gx = None, gW = None, gb = None, room
+    bv.p = NULL
+    if wv.shape[0] != k or gv.shape[0] != m or gv.shape[1] != n or gv.size == 0 or k == 0:
+        return False
+    if b is not None and (not view(b, &bv) or bv.nd != 1 or bv.shape[0] != n):
+        return False
+    if xv.size > DZ_MM_DIRECT or wv.size > DZ_MM_DIRECT or xv.size * n > DZ_MM_DIRECT:
+        return False
+    room = widened(xv, wv, gv)
+    if room is None or not blas_steps(xv, &x0, &x1) or not blas_steps(wv, &w0, &w1):
+        return False
+    if b is not None and wants_grad(b):
+        gb = new_array((n,), DZ_F64)
+        dz_sum_rows(DZ_F64, gv.p, m, n, cnp.PyArray_BYTES(gb), False)
+    if wants_grad(x):
+        gx = new_array((m, k), DZ_F64)
+        product_into(DZ_F64, gv.p, n * item, item, wv.p, w1, w0, cnp.PyArray_BYTES(gx), m, n, k, False)
+    if wants_grad(W):
+        gW = new_array((k, n), DZ_F64)
+        product_into(DZ_F64, xv.p, x1, x0, gv.p, n * item, item, cnp.PyArray_BYTES(gW), k, m, n, False)
+    if gb is not None:
+        give_grad(b, gb)
+    if gx is not None:
+        give_grad(x, gx)
+    if gW is not None:
+        give_grad(W, gW)
+    return True
+
+
 cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) except -1:
     """Adds the gradients of x @ W, or of x @ W + b, to the Variables', when x and W are matrices, b a vector or a matrix like
     the product, and kernels take them all. Returns whether it did."""
@@ -207,8 +293,10 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
     cdef bint acc
     cdef object gy
     if not view(x, &xv) or not view(W, &wv) or not grad_view(y, &gv) or xv.nd != 2 or wv.nd != 2 or gv.nd != 2 \
-            or xv.dt != gv.dt or wv.dt != gv.dt or gv.strides != NULL:
+            or gv.strides != NULL:
         return False
+    if xv.dt != gv.dt or wv.dt != gv.dt:
+        return gv.dt == DZ_F64 and mixed_gradients(x, W, b, &xv, &wv, &gv)
     m, k, n = xv.shape[0], xv.shape[1], wv.shape[1]
     if wv.shape[0] != k or gv.shape[0] != m or gv.shape[1] != n:
         return False
@@ -399,7 +487,7 @@ cdef class Linear(ArrayFunction):
             return gs
         b = data_of(self.in2)
         if wants_grad(self.in2) and b is not None:
-            if kernel_dtype(b) != kernel_dtype(gy):
+            if wide(b, kernel_dtype(gy)) is None:
                 return None
             gb = bias_gradient(gy, b.shape)
         return (*gs, gb)
@@ -520,8 +608,9 @@ cdef class TensorDot(ArrayFunction):
         return transpose(tensordot(gy, self.in1, by_W), order_x), transpose(tensordot(self.in0, gy, by_x), order_W)
 
     cdef object gradients(self, object gy):
-        cdef object x = data_of(self.in0), W = data_of(self.in1), gx = None, gW = None
-        if kernel_dtype(x) != kernel_dtype(gy) or kernel_dtype(W) != kernel_dtype(gy) or kernel_dtype(gy) < 0:
+        cdef int dt = kernel_dtype(gy)
+        cdef object x = wide(data_of(self.in0), dt), W = wide(data_of(self.in1), dt), gx = None, gW = None
+        if dt < 0 or x is None or W is None:
             return None
         by_W, order_x, by_x, order_W = self.plan()
         if wants_grad(self.in0):

@@ -9,7 +9,7 @@ import numpy as np
 cimport numpy as cnp
 from libc.string cimport memset
 
-from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, run
+from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, run, wide
 from dezero_c._core cimport (
     K_CONST, Variable, call_native, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target,
     grad_view, kernels, ptrdiff_t, view, wants_grad)
@@ -47,6 +47,18 @@ cdef int plain_dtype(tuple xs) noexcept:
         if type(a) is not cnp.ndarray or kernel_dtype(a) != dt or not cnp.PyArray_ISCARRAY_RO(a):
             return -1
     return dt
+
+
+cdef tuple in_one_dtype(tuple xs):
+    """The arrays, all of them in float64 where kernels take them and some are in float32: weights, for an input as np.random
+    makes it."""
+    cdef object a
+    cdef int dt = -1
+    for a in xs:
+        if kernel_dtype(a) < 0:
+            return xs
+        dt = max(dt, kernel_dtype(a))
+    return tuple([wide(a, dt) for a in xs])
 
 
 # ---- the gates --------------------------------------------------------------------------------------------------------
@@ -114,11 +126,12 @@ cdef class LSTMGates(ArrayFunction):
     or neither of these."""
 
     def forward(self, x, *rest):
-        cdef tuple Wx = rest[:4], b = rest[4:8], Wh = rest[9:]
-        cdef object h = rest[8] if Wh else None, z
-        if small_and_fitting((x,) + rest):
-            return small_gates((x,) + rest)
-        z = np.empty((4, x.shape[0], Wx[0].shape[1]), np.result_type(x, *rest))
+        cdef tuple xs = in_one_dtype((x,) + rest), Wx = xs[1:5], b = xs[5:9], Wh = xs[10:]
+        cdef object h = xs[9] if Wh else None, z
+        x = xs[0]
+        if small_and_fitting(xs):
+            return small_gates(xs)
+        z = np.empty((4, x.shape[0], Wx[0].shape[1]), np.result_type(*xs))
         for k in range(4):
             np.matmul(x, Wx[k], out=z[k])
             z[k] += b[k]
@@ -165,6 +178,8 @@ cdef class LSTMGates(ArrayFunction):
         cdef tuple xs = tuple([data_of(self.arg(k)) for k in range(self.nin)])
         cdef object x = xs[0], xT, hT, g, gx = None, gh = None
         cdef list gWx = [], gb = [], gWh = []
+        xs = in_one_dtype(xs)
+        x = xs[0]
         if plain_dtype((gy,) + xs) < 0:
             return None
         xT = x.T
@@ -311,7 +326,7 @@ def lstm_step(x, h, c, tuple x2, tuple h2, type Linear):
         inputs = (xv, *Wx, *b)
     else:
         inputs = (xv, *Wx, *b, argument(h, "LSTM"), *Wh)    # a program may have set the state to an array
-    xs = tuple([data_of(v) if isinstance(v, Variable) else None for v in inputs])
+    xs = in_one_dtype(tuple([data_of(v) if isinstance(v, Variable) else None for v in inputs]))
     dt = plain_dtype(xs)
     if dt < 0 or cnp.PyArray_NDIM(xs[0]) != 2 or cnp.PyArray_NDIM(xs[1]) != 2:
         return None
@@ -328,7 +343,7 @@ def lstm_step(x, h, c, tuple x2, tuple h2, type Linear):
             return None
     if kernel_dtype(data_of(cv)) != dt or plain_dtype((data_of(cv),)) < 0 or not is_matrix(data_of(cv), N, H):
         return None
-    if small_and_fitting(xs):
+    if small_and_fitting(xs):       # as forward, which would look again
         z = call_native(LSTMGates(), inputs, small_gates(xs))
     else:
         try:

@@ -14,8 +14,8 @@ from libc.math cimport pow, sqrt
 from libc.stdlib cimport calloc, free
 
 from dezero_c._core cimport (
-    Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view, has_grad, kernels,
-    ptrdiff_t, set_data_array, traced)
+    DZ_F64, Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view,
+    has_grad, kernels, ptrdiff_t, set_data_array, traced)
 
 from dezero_c._core import Parameter
 
@@ -34,7 +34,7 @@ cdef extern from "families/optim.h":
         DZ_RMSPROP
         DZ_ADADELTA
         DZ_ADAM
-    void dz_update(int, int, ptrdiff_t, char *, const char *, char *, char *, const double *) noexcept nogil
+    void dz_update(int, int, int, ptrdiff_t, char *, const char *, char *, char *, const double *) noexcept nogil
 
 cdef enum:
     COEFFICIENTS = 5
@@ -225,10 +225,10 @@ cdef inline bint fits(object a, const dz_view *p):
 cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, const double *c) except -1:
     cdef dz_view p, g
     if not dz_view_object(<PyObject *> data, &p) or p.strides != NULL or not cnp.PyArray_ISWRITEABLE(data) \
-            or not grad_view(x, &g) or g.strides != NULL or g.dt != p.dt or not dz_same_shape(&g, &p) \
+            or not grad_view(x, &g) or g.strides != NULL or (g.dt != p.dt and g.dt != DZ_F64) or not dz_same_shape(&g, &p) \
             or (s0 is not None and not fits(s0, &p)) or (s1 is not None and not fits(s1, &p)):
         return False
-    dz_update(rule, p.dt, p.size, <char *> p.p, g.p, NULL if s0 is None else cnp.PyArray_BYTES(s0),
+    dz_update(rule, p.dt, g.dt, p.size, <char *> p.p, g.p, NULL if s0 is None else cnp.PyArray_BYTES(s0),
               NULL if s1 is None else cnp.PyArray_BYTES(s1), c)
     return True
 

@@ -1,5 +1,5 @@
 /* Includes a family's kernels (DZ_BODY, a file) once for each SIMD level and dtype. No guard: a family's header defines
- * DZ_BODY and includes this.
+ * DZ_BODY and includes this; DZ_EACH too, where it is for other types than those of core/dtypes.h.
  *
  * The body sees what core/dtypes.h defines. A caller takes DZ_PICK(name, dt), the function of that dtype and of the level in use.
  * Levels have equal bits: a sum whose order matters is written out in the body, and the compiler neither reorders nor
@@ -19,7 +19,9 @@
 #pragma GCC pop_options
 #endif
 
+#ifndef DZ_EACH
 #define DZ_EACH "core/dtypes.h"
+#endif
 #include "generated/each_level.h"
 #undef DZ_EACH
 #undef DZ_BODY

@@ -6,7 +6,7 @@
 static void DZ_NAME(dz_sgd)(ptrdiff_t n, char *p_, const char *g_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_;
-    const T *DZ_RESTRICT g = (const T *)g_, lr = (T)c[0];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_, lr = (DZ_GRAD)c[0];
     ptrdiff_t i;
     for (i = 0; i < n; i++)
         p[i] -= lr * g[i];
@@ -16,8 +16,9 @@ static void DZ_NAME(dz_sgd)(ptrdiff_t n, char *p_, const char *g_, const double 
 static void DZ_NAME(dz_momentum)(ptrdiff_t n, char *p_, const char *g_, char *v_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT v = (T *)v_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T lr = (T)c[0], momentum = (T)c[1];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD lr = (DZ_GRAD)c[0];
+    const T momentum = (T)c[1];
     ptrdiff_t i;
     for (i = 0; i < n; i++) {
         v[i] = v[i] * momentum - lr * g[i];
@@ -29,11 +30,12 @@ static void DZ_NAME(dz_momentum)(ptrdiff_t n, char *p_, const char *g_, char *v_
 static void DZ_NAME(dz_nesterov)(ptrdiff_t n, char *p_, const char *g_, char *v_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT v = (T *)v_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T lr = (T)c[0], momentum = (T)c[1];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD lr = (DZ_GRAD)c[0];
+    const T momentum = (T)c[1];
     ptrdiff_t i;
     for (i = 0; i < n; i++) {
-        const T step = lr * g[i];
+        const DZ_GRAD step = lr * g[i];
         v[i] = v[i] * momentum - step;
         p[i] += momentum * v[i] - step;
     }
@@ -43,8 +45,9 @@ static void DZ_NAME(dz_nesterov)(ptrdiff_t n, char *p_, const char *g_, char *v_
 static void DZ_NAME(dz_adagrad)(ptrdiff_t n, char *p_, const char *g_, char *h_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT h = (T *)h_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T lr = (T)c[0], eps = (T)c[1];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD lr = (DZ_GRAD)c[0];
+    const T eps = (T)c[1];
     ptrdiff_t i;
     for (i = 0; i < n; i++) {
         h[i] += g[i] * g[i];
@@ -56,8 +59,9 @@ static void DZ_NAME(dz_adagrad)(ptrdiff_t n, char *p_, const char *g_, char *h_,
 static void DZ_NAME(dz_rmsprop)(ptrdiff_t n, char *p_, const char *g_, char *h_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT h = (T *)h_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T lr = (T)c[0], alpha = (T)c[1], beta = (T)(1 - c[1]), eps = (T)c[2];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD lr = (DZ_GRAD)c[0], beta = (DZ_GRAD)(1 - c[1]);
+    const T alpha = (T)c[1], eps = (T)c[2];
     ptrdiff_t i;
     for (i = 0; i < n; i++) {
         h[i] = h[i] * alpha + beta * (g[i] * g[i]);
@@ -69,11 +73,12 @@ static void DZ_NAME(dz_rmsprop)(ptrdiff_t n, char *p_, const char *g_, char *h_,
 static void DZ_NAME(dz_adadelta)(ptrdiff_t n, char *p_, const char *g_, char *s_, char *d_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT s = (T *)s_, *DZ_RESTRICT d = (T *)d_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T rho = (T)c[0], rest = (T)(1 - c[0]), eps = (T)c[1];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD rest = (DZ_GRAD)(1 - c[0]);
+    const T rho = (T)c[0], eps = (T)c[1];
     ptrdiff_t i;
     for (i = 0; i < n; i++) {
-        T dx;
+        DZ_GRAD dx;
         s[i] = s[i] * rho + rest * (g[i] * g[i]);
         dx = DZ_ROOT((d[i] + eps) / (s[i] + eps)) * g[i];
         d[i] = d[i] * rho + rest * (dx * dx);
@@ -85,8 +90,9 @@ static void DZ_NAME(dz_adadelta)(ptrdiff_t n, char *p_, const char *g_, char *s_
 static void DZ_NAME(dz_adam)(ptrdiff_t n, char *p_, const char *g_, char *m_, char *v_, const double *c)
 {
     T *DZ_RESTRICT p = (T *)p_, *DZ_RESTRICT m = (T *)m_, *DZ_RESTRICT v = (T *)v_;
-    const T *DZ_RESTRICT g = (const T *)g_;
-    const T lr = (T)c[0], rest1 = (T)(1 - c[1]), rest2 = (T)(1 - c[2]), eps = (T)c[3], decay = (T)c[4];
+    const DZ_GRAD *DZ_RESTRICT g = (const DZ_GRAD *)g_;
+    const DZ_GRAD rest1 = (DZ_GRAD)(1 - c[1]), rest2 = (DZ_GRAD)(1 - c[2]);
+    const T lr = (T)c[0], eps = (T)c[3], decay = (T)c[4];
     ptrdiff_t i;
     if (decay != 0)
         for (i = 0; i < n; i++)
