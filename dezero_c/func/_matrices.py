@@ -257,7 +257,7 @@ class _CapturedHessian:
 
     def __call__(self, x: Any) -> Any:
         """The Hessian at x, an array; None where it is to be computed as it is."""
-        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _pull.under_way():
+        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _core.is_watched() or _pull.under_way():
             return None
         key = x.shape, x.dtype
         if key not in self._products:
