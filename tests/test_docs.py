@@ -289,6 +289,13 @@ figure.savefig("drawn.png", dpi=DPI)
     assert not (tmp_path / "drawn.png").exists()
 
 
+def test_pictures_of_pages_are_small():
+    drawn = {name for path in programs() for block, _ in program_of(path.read_text(encoding="utf-8")) for name in block.draws}
+    assert {"fitting.png", "dynamics.png", "design.png"} <= drawn
+    for name in drawn:
+        assert 5_000 < (GALLERY / name).stat().st_size < 60_000, name
+
+
 def _in_own_main(page, **how):
     before = sys.modules["__main__"]
     try:
