@@ -566,9 +566,9 @@ def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), method: Any = Non
         given["hess"] = f.hessian
     if bounds is not None and not isinstance(bounds, scipy.Bounds) and not tree.is_vector:
         bounds = scipy.Bounds(*tree.bounds(bounds))
-    result = scipy.minimize(called, tree.vector.copy(), args=args, method=method, bounds=bounds, tol=tol,
-                            constraints=_constraints(constraints, tree), callback=_callback(callback, tree), options=options,
-                            **given)
+    constraints = _constraints(constraints, tree, name == "trust-constr" or callable(method))
+    result = scipy.minimize(called, tree.vector.copy(), args=args, method=method, bounds=bounds, tol=tol, constraints=constraints,
+                            callback=_callback(callback, tree), options=options, **given)
     return tree.finish(result, f.captured)
 
 
@@ -580,14 +580,14 @@ def _both_given(fun: Callable[..., Any], tree: _Tree) -> Callable[..., Any]:
     return called
 
 
-def _constraints(given: Any, tree: _Tree) -> Any:
-    """Constraints with exact derivatives, as functions of the vector."""
+def _constraints(given: Any, tree: _Tree, hessians: bool) -> Any:
+    """Constraints with exact derivatives, as functions of the vector. hessians: the method takes Hessians of constraints."""
     if isinstance(given, dict) or not isinstance(given, (list, tuple)):
-        return _constraint(given, tree)
-    return [_constraint(c, tree) for c in given]
+        return _constraint(given, tree, hessians)
+    return [_constraint(c, tree, hessians) for c in given]
 
 
-def _constraint(c: Any, tree: _Tree) -> Any:
+def _constraint(c: Any, tree: _Tree, hessians: bool) -> Any:
     if isinstance(c, dict):
         if not callable(c.get("fun")):
             return c        # SciPy says what is wrong
@@ -595,7 +595,9 @@ def _constraint(c: Any, tree: _Tree) -> Any:
         jac = c.get("jac")
         return {**c, "fun": f.value, "jac": _of_tree(jac, tree, False) if jac else f.jacobian}
     made = getattr(c, "_for_tree", None)
-    return c if made is None or tree.is_vector else made(tree)
+    if made is None or (tree.is_vector and hessians):
+        return c
+    return made(None if tree.is_vector else tree, hessians)
 
 
 def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = None, hess: Any = None,
@@ -610,7 +612,7 @@ def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = N
     if not callable(fun):
         raise TypeError(f"{op}: {type(fun).__name__} is no function")
 
-    def made(tree: _Tree | None) -> Any:
+    def made(tree: _Tree | None, hessians: bool = True) -> Any:
         held: list[_Derivatives] = []
 
         def at(x: Any) -> _Derivatives:
@@ -620,12 +622,13 @@ def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = N
 
         own_jac = jac if tree is None else _of_tree(jac, tree, False)
         own_hess = hess
-        if tree is not None and callable(hess) and _is_plain(hess):
+        if hess is None:    # SciPy warns of one, other than its own BFGS, with methods that take none
+            own_hess = (lambda x, v: at(x).weighted(x, v)) if hessians else scipy.BFGS()
+        elif tree is not None and callable(hess) and _is_plain(hess):
             def own_hess(x: Any, v: Any) -> Any:
                 return plain(hess(tree.tree(x), v))
-        c = scipy.NonlinearConstraint(
-            lambda x: at(x).value(x), lb, ub, (lambda x: at(x).jacobian(x)) if jac is None else own_jac,
-            (lambda x, v: at(x).weighted(x, v)) if hess is None else own_hess, keep_feasible)
+        c = scipy.NonlinearConstraint(lambda x: at(x).value(x), lb, ub,
+                                      (lambda x: at(x).jacobian(x)) if jac is None else own_jac, own_hess, keep_feasible)
         if tree is None:
             c._for_tree = made
         return c
