@@ -26,6 +26,7 @@ import subprocess
 import sys
 import traceback
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,9 @@ def run_page(path, update=False):
         printed = io.StringIO()
         code = "\n" * (block.line - 1) + block.text     # so that a traceback names the page's line
         try:
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+                if block.needs:     # one release of Matplotlib and another one of what it needs
+                    warnings.simplefilter("ignore", DeprecationWarning)
                 exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__)
         except Exception:
             problems.append(f"{path.name}:{block.line}: {traceback.format_exc()}")
