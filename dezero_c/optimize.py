@@ -71,11 +71,12 @@ class _Tree:
         self.op = op
         if type(x0) in (list, tuple) and x0 and all(_is_number(x) for x in x0):
             x0 = np.asarray([plain(x) for x in x0])     # as SciPy takes them
-        leaves, self.structure = flatten(x0, f"{op}: x0")
+        self.name = name = "p0" if op == "curve_fit" else "x0"
+        leaves, self.structure = flatten(x0, f"{op}: {name}")
         arrays = []
         for k, leaf in enumerate(leaves):
             a = np.asarray(leaf.data if isinstance(leaf, _core.Variable) else leaf)
-            place = "x0" if self.structure == LEAF else f"leaf {k} of x0"
+            place = name if self.structure == LEAF else f"leaf {k} of {name}"
             if a.dtype.kind not in "fiub":
                 raise TypeError(f"{op}: {place} is of dtype {a.dtype}; what is searched for is real numbers")
             if not np.isfinite(a).all():
@@ -85,7 +86,7 @@ class _Tree:
         self.sizes = [a.size for a in arrays]
         self.vector = np.concatenate([np.zeros(0), *[a.reshape(-1).astype(np.float64) for a in arrays]])
         if not self.vector.size:
-            raise ValueError(f"{op}: x0 has no numbers")
+            raise ValueError(f"{op}: {name} has no numbers")
         self.is_vector = self.structure == LEAF and len(self.shapes[0]) == 1
         self.key = repr(self.structure), tuple(self.shapes)
         self.models: list[Any] = []
@@ -388,7 +389,7 @@ class _Derivatives:
         for a, what in ((point.value, "f"), (point.gradient, "the gradient of f")):
             if a is not None and np.isnan(a).any():
                 x0 = self.tree.tree(self.tree.vector)
-                raise ValueError(f"{self.op}: {what} is nan at x0, {x0!r}; start where f is defined")
+                raise ValueError(f"{self.op}: {what} is nan at {self.tree.name}, {x0!r}; start where f is defined")
 
     def _need_value(self, x: Any, args: tuple[Any, ...]) -> _Point:
         point, x = self._at(x)

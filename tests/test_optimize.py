@@ -298,7 +298,7 @@ def test_curve_fit_counts_and_errors():
     np.testing.assert_allclose(optimize.curve_fit(lambda x, *p: p[0] * x + p[1], XS, 2 * XS + 1, p0=[0, 0])[0], [2, 1])
     with pytest.raises(ValueError, match="p0 has 2 numbers, and f takes 3"):
         optimize.curve_fit(curve, XS, YS, p0=[1, 2])
-    with pytest.raises(ValueError, match="curve_fit: f is nan at x0"), np.errstate(invalid="ignore"):
+    with pytest.raises(ValueError, match="curve_fit: f is nan at p0, array"), np.errstate(invalid="ignore"):
         optimize.curve_fit(lambda x, a: np.sqrt(a) * x, XS, YS, p0=[-1.0])
 
 
