@@ -416,7 +416,7 @@ def is_watched() -> bool:
     """Whether somebody is told of what this thread does."""
 
 def is_traced() -> bool:
-    """Whether what this thread does is being logged."""
+    """Whether what this thread does is being logged, to be replayed. Not so for a watch, which changes nothing."""
 
 def apply_traced(function: Any, xs: tuple[Variable, ...], effect: bool) -> Any:
     """function(*the values of the Variables xs), logged: a Variable around the result, or a tuple of them; None for one that is

@@ -37,7 +37,7 @@ class debug:     # named as no_grad and test_mode are
         self._calls: dict[int, _Call] = {}      # by the function's address, which a later one may have: see `_called`
 
     def __enter__(self) -> debug:
-        if _core.is_traced() and not _core.is_watched():
+        if _core.is_traced():
             raise RuntimeError("debug: inside of a function that is being captured; put the block around its calls, which run "
                                "as they are then")
         self._traces.append(None if _core.is_watched() else _core.start_watch(self))

@@ -37,17 +37,23 @@ def _dlpack(self: _core.Variable, *, stream: Any = None, max_version: tuple[int,
             dl_device: tuple[int, int] | None = None, copy: bool | None = None) -> Any:
     """The value as a DLPack capsule, of the shape and dtype of `data`; what torch.from_dlpack(x) and its like call. The memory is
     that of `data` (a copy with copy=True), and the graph is not handed over: the other library gets numbers alone, though every
-    Variable has a gradient (PyTorch refuses tensors that require one).
+    Variable has a gradient (PyTorch refuses tensors that require one). A value with a negative stride, as a reversed one has, is
+    handed over as a copy: PyTorch 2.13 ends the process at one.
 
     BufferError: a read-only value for a library that asks for no version of DLPack that can say so, a dtype that DLPack does not
-    have, a device other than the CPU, (1, 0). ValueError: a stream, which the CPU has none of. TypeError: no value.
+    have, a device other than the CPU, (1, 0), a negative stride with copy=False. ValueError: a stream, which the CPU has none of.
+    TypeError: no value.
     """
     if stream is not None:
         raise ValueError(f"__dlpack__: stream is {stream!r}; a value on the CPU has no stream, stream=None is meant")
     if dl_device is not None and tuple(dl_device) != _CPU:
         raise BufferError(f"__dlpack__: dl_device is {dl_device!r}; values lie on the CPU, {_CPU}, and are not moved from there")
     value = _array(self)
-    if copy:
+    backwards = any(stride < 0 for stride in value.strides)
+    if backwards and copy is False:
+        raise BufferError(f"__dlpack__: the value has strides {value.strides}, and not every library takes negative ones; leave "
+                          "copy=False out, which gives a copy")
+    if copy or backwards:
         value = value.copy()
     if _KEYWORDS:
         return value.__dlpack__(max_version=max_version)
@@ -68,8 +74,8 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> _
     library does not give it away (with copy=False, without a copy; PyTorch: a tensor that requires a gradient; use x.detach()).
     """
     if not (hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__")):
-        raise TypeError(f"from_dlpack: {type(x).__name__} has no __dlpack__ and __dlpack_device__; dezero_c.as_variable takes "
-                        "numbers and ndarrays")
+        raise TypeError(f"from_dlpack: {type(x).__name__} has no __dlpack__ and __dlpack_device__; a Variable of numbers is made "
+                        "by Variable(np.array(x))")
     if device is not None and device != "cpu":
         raise ValueError(f"from_dlpack: device is {device!r}; Variables lie on the CPU, 'cpu' or None")
     kind, number = x.__dlpack_device__()

@@ -18,6 +18,7 @@ import dezero_c._core as _core
 from dezero_c import functions as F
 from dezero_c.func import checkpoint as _checkpoint
 from dezero_c.func import checkpoint_loop as _checkpoint_loop
+from dezero_c.func._scope import JOINED
 from dezero_c.func._trees import LEAF, built, flatten, variable_of
 
 if TYPE_CHECKING:
@@ -90,14 +91,18 @@ class _Problem:
     def __call__(self, y: Any, t: Any) -> _core.Variable:
         leaves, structure = flatten(self.f(self.tree(y), t, *self.args), "odeint: the result of f")
         if structure != self.structure:
+            if self.structure == LEAF:
+                raise TypeError(f"odeint: f gave {structure!r} for a state that is one array of shape {self.shapes[0]}; give "
+                                "such an array, as F.stack([a, b]) makes one of numbers")
             raise TypeError(f"odeint: f gave {structure!r} for a state {self.structure!r}; give the derivative of each of its "
                             "parts")
         found = [variable_of(x) for x in leaves]
-        if [x.shape for x in found] != self.shapes:
-            raise ValueError(f"odeint: f gave shapes {[x.shape for x in found]} for a state of shapes {self.shapes}")
         for x in found:
             if x.dtype.kind not in "fiu":
-                raise TypeError(f"odeint: f gave dtype {x.dtype}; give real numbers")
+                raise TypeError(f"odeint: f gave dtype {x.dtype}; {JOINED if x.dtype.kind == 'O' else 'give real numbers'}")
+        if [x.shape for x in found] != self.shapes:
+            raise ValueError(f"odeint: f gave shapes {[x.shape for x in found]} for a state of shapes {self.shapes}; it is "
+                             "called as f(y, t, *args), and gives dy/dt")
         return self.packed(found)
 
 

@@ -71,11 +71,12 @@ class _Tree:
         self.op = op
         if type(x0) in (list, tuple) and x0 and all(_is_number(x) for x in x0):
             x0 = np.asarray([plain(x) for x in x0])     # as SciPy takes them
-        leaves, self.structure = flatten(x0, f"{op}: x0")
+        self.name = name = "p0" if op == "curve_fit" else "x0"
+        leaves, self.structure = flatten(x0, f"{op}: {name}")
         arrays = []
         for k, leaf in enumerate(leaves):
             a = np.asarray(leaf.data if isinstance(leaf, _core.Variable) else leaf)
-            place = "x0" if self.structure == LEAF else f"leaf {k} of x0"
+            place = name if self.structure == LEAF else f"leaf {k} of {name}"
             if a.dtype.kind not in "fiub":
                 raise TypeError(f"{op}: {place} is of dtype {a.dtype}; what is searched for is real numbers")
             if not np.isfinite(a).all():
@@ -85,7 +86,7 @@ class _Tree:
         self.sizes = [a.size for a in arrays]
         self.vector = np.concatenate([np.zeros(0), *[a.reshape(-1).astype(np.float64) for a in arrays]])
         if not self.vector.size:
-            raise ValueError(f"{op}: x0 has no numbers")
+            raise ValueError(f"{op}: {name} has no numbers")
         self.is_vector = self.structure == LEAF and len(self.shapes[0]) == 1
         self.key = repr(self.structure), tuple(self.shapes)
         self.models: list[Any] = []
@@ -388,7 +389,7 @@ class _Derivatives:
         for a, what in ((point.value, "f"), (point.gradient, "the gradient of f")):
             if a is not None and np.isnan(a).any():
                 x0 = self.tree.tree(self.tree.vector)
-                raise ValueError(f"{self.op}: {what} is nan at x0, {x0!r}; start where f is defined")
+                raise ValueError(f"{self.op}: {what} is nan at {self.tree.name}, {x0!r}; start where f is defined")
 
     def _need_value(self, x: Any, args: tuple[Any, ...]) -> _Point:
         point, x = self._at(x)
@@ -566,9 +567,9 @@ def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), method: Any = Non
         given["hess"] = f.hessian
     if bounds is not None and not isinstance(bounds, scipy.Bounds) and not tree.is_vector:
         bounds = scipy.Bounds(*tree.bounds(bounds))
-    result = scipy.minimize(called, tree.vector.copy(), args=args, method=method, bounds=bounds, tol=tol,
-                            constraints=_constraints(constraints, tree), callback=_callback(callback, tree), options=options,
-                            **given)
+    constraints = _constraints(constraints, tree, name == "trust-constr" or callable(method))
+    result = scipy.minimize(called, tree.vector.copy(), args=args, method=method, bounds=bounds, tol=tol, constraints=constraints,
+                            callback=_callback(callback, tree), options=options, **given)
     return tree.finish(result, f.captured)
 
 
@@ -580,14 +581,14 @@ def _both_given(fun: Callable[..., Any], tree: _Tree) -> Callable[..., Any]:
     return called
 
 
-def _constraints(given: Any, tree: _Tree) -> Any:
-    """Constraints with exact derivatives, as functions of the vector."""
+def _constraints(given: Any, tree: _Tree, hessians: bool) -> Any:
+    """Constraints with exact derivatives, as functions of the vector. hessians: the method takes Hessians of constraints."""
     if isinstance(given, dict) or not isinstance(given, (list, tuple)):
-        return _constraint(given, tree)
-    return [_constraint(c, tree) for c in given]
+        return _constraint(given, tree, hessians)
+    return [_constraint(c, tree, hessians) for c in given]
 
 
-def _constraint(c: Any, tree: _Tree) -> Any:
+def _constraint(c: Any, tree: _Tree, hessians: bool) -> Any:
     if isinstance(c, dict):
         if not callable(c.get("fun")):
             return c        # SciPy says what is wrong
@@ -595,7 +596,9 @@ def _constraint(c: Any, tree: _Tree) -> Any:
         jac = c.get("jac")
         return {**c, "fun": f.value, "jac": _of_tree(jac, tree, False) if jac else f.jacobian}
     made = getattr(c, "_for_tree", None)
-    return c if made is None or tree.is_vector else made(tree)
+    if made is None or (tree.is_vector and hessians):
+        return c
+    return made(None if tree.is_vector else tree, hessians)
 
 
 def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = None, hess: Any = None,
@@ -610,7 +613,7 @@ def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = N
     if not callable(fun):
         raise TypeError(f"{op}: {type(fun).__name__} is no function")
 
-    def made(tree: _Tree | None) -> Any:
+    def made(tree: _Tree | None, hessians: bool = True) -> Any:
         held: list[_Derivatives] = []
 
         def at(x: Any) -> _Derivatives:
@@ -620,12 +623,13 @@ def nonlinear_constraint(fun: Callable[..., Any], lb: Any, ub: Any, jac: Any = N
 
         own_jac = jac if tree is None else _of_tree(jac, tree, False)
         own_hess = hess
-        if tree is not None and callable(hess) and _is_plain(hess):
+        if hess is None:    # SciPy warns of one, other than its own BFGS, with methods that take none
+            own_hess = (lambda x, v: at(x).weighted(x, v)) if hessians else scipy.BFGS()
+        elif tree is not None and callable(hess) and _is_plain(hess):
             def own_hess(x: Any, v: Any) -> Any:
                 return plain(hess(tree.tree(x), v))
-        c = scipy.NonlinearConstraint(
-            lambda x: at(x).value(x), lb, ub, (lambda x: at(x).jacobian(x)) if jac is None else own_jac,
-            (lambda x, v: at(x).weighted(x, v)) if hess is None else own_hess, keep_feasible)
+        c = scipy.NonlinearConstraint(lambda x: at(x).value(x), lb, ub,
+                                      (lambda x: at(x).jacobian(x)) if jac is None else own_jac, own_hess, keep_feasible)
         if tree is None:
             c._for_tree = made
         return c

@@ -10,8 +10,9 @@ import pytest
 
 import dezero_c
 import dezero_c.functions as F
-from dezero_c import Function, Variable, capture, debug, no_grad, optimizers
+from dezero_c import Function, Variable, capture, debug, func, no_grad, optimizers
 from dezero_c.models import MLP
+from dezero_c.ode import odeint
 
 
 def line_of(error):
@@ -187,3 +188,56 @@ def test_blocks():
         warnings.simplefilter("error")
         with debug():
             assert capture(F.sin)(Variable(np.array(0.0))).data == 0.0
+
+
+def cube(x):
+    return F.sum(x ** 3)
+
+
+IN_A_BLOCK = {
+    "hessian": lambda x: func.hessian(cube)(x),
+    "hessian of a captured function": lambda x: func.hessian(capture(cube))(x),
+    "ravel": lambda x: func.ravel({"a": x, "b": 1.0})[0],
+    "vmap": lambda x: func.vmap(capture(func.grad(lambda x: x ** 3)))(x),
+    "vmap of Variables": lambda x: capture(lambda x: x ** 3).vmap(x),
+    "root": lambda x: func.grad(lambda a: func.root(lambda y, a: y * y - a, 1.0, a))(2.0),
+    "fixed_point": lambda x: func.fixed_point(F.cos, 1.0).data,
+    "checkpoint_loop": lambda x: func.grad(lambda x: F.sum(func.checkpoint_loop(lambda i, x: x * 1.1, 5, x)))(x),
+    "odeint": lambda x: func.grad(lambda a: odeint(lambda y, t: -a * y, 1.0, [0.0, 1.0])[-1])(2.0),
+    "odeint with checkpoints":
+        lambda x: func.grad(lambda a: odeint(lambda y, t: -a * y, 1.0, [0.0, 1.0], checkpoint=True)[-1])(2.0),
+}
+
+
+@pytest.mark.parametrize("name", IN_A_BLOCK)
+def test_what_is_no_capture_goes_as_outside(name):
+    f, x = IN_A_BLOCK[name], np.linspace(1.0, 2.0, 8)
+    wanted = f(x)
+    with debug():
+        found = f(x)
+    assert type(found) is type(wanted)
+    assert np.array_equal(*(a.data if isinstance(a, Variable) else a for a in (found, wanted)))
+
+
+def test_searches():
+    pytest.importorskip("scipy")
+    from dezero_c import optimize
+
+    x = np.array([1.0, 2.0])
+    with debug():
+        assert optimize.minimize(lambda x: F.sum((x - 1) ** 2), x, method="trust-exact").fun < 1e-12
+        assert optimize.root(lambda x: x ** 2 - 2, x).success
+        assert isinstance(optimize.least_squares(lambda p: p["a"] - 1, {"a": x}).x["a"], np.ndarray)
+        assert func.hessian(cube, sparse=True)(x).toarray().tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    with debug(), np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"test_debugging.*Log gave nan"):
+        optimize.minimize(lambda x: F.sum(F.log(x) * x + 9 * x), x * 1e-3, method="BFGS")
+
+
+def test_machines_do_not_run_unseen():
+    g = capture(lambda x: F.log(x) * 2)
+    with np.errstate(all="ignore"):
+        g.vmap(np.linspace(1.0, 2.0, 8))        # has made a machine
+        assert "of the machine" in g.show()
+        for call in (lambda x: g.vmap(x), lambda x: func.vmap(g)(x), lambda x: g(Variable(x[-1:]))):
+            with debug(), pytest.raises(FloatingPointError, match="Log gave nan"):
+                call(np.array([1.0, 2.0, 3.0, 4.0, -1.0]))

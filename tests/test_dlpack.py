@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dezero_c
+import dezero_c.functions as F
 from dezero_c import Variable
 
 
@@ -38,6 +39,18 @@ def test_strides_and_results():
     y.backward()        # the graph is still there
 
 
+@pytest.mark.parametrize("key", [np.s_[::-1], np.s_[:, ::-1], np.s_[::-1, ::-1]])
+def test_reversed_values_are_copies(key):
+    x = Variable(np.arange(6.0).reshape(2, 3))[key]
+    assert min(x.data.strides) < 0
+    a = np.from_dlpack(x)
+    assert min(a.strides) > 0
+    assert not np.shares_memory(a, x.data)
+    assert a.tolist() == x.data.tolist()
+    with pytest.raises(BufferError, match="leave copy=False out"):
+        x.__dlpack__(copy=False)
+
+
 def test_gradient_starts_at_what_was_taken():
     a = np.arange(3.0)
     x = dezero_c.from_dlpack(a)
@@ -56,6 +69,7 @@ def test_torch():
     assert x.data.tolist() == [9, 8, 2]
     with pytest.raises(BufferError, match="gradient"):
         dezero_c.from_dlpack(t.clone().requires_grad_())
+    assert torch.from_dlpack(F.flip(x, 0)).tolist() == [2, 8, 9]        # whose memory would end the process
 
 
 def test_jax():
@@ -78,7 +92,7 @@ class Elsewhere:
 
 
 @pytest.mark.parametrize(("call", "error", "text"), [
-    (lambda x: dezero_c.from_dlpack([1.0]), TypeError, "list has no __dlpack__"),
+    (lambda x: dezero_c.from_dlpack([1.0]), TypeError, r"list has no __dlpack__.*Variable\(np.array\(x\)\)"),
     (lambda x: dezero_c.from_dlpack(x, device="cuda"), ValueError, "device is 'cuda'"),
     (lambda x: dezero_c.from_dlpack(Elsewhere()), BufferError, r"device \(2, 1\)"),
     (lambda x: x.__dlpack__(dl_device=(2, 0)), BufferError, r"dl_device is \(2, 0\)"),

@@ -4,10 +4,15 @@ The blocks marked python of a page are one program: they share a namespace and r
 warnings as errors, in an empty folder. Where a block marked text follows, it is what the block prints: words and whole
 numbers exactly, numbers with a point to within two units of their last place, since processors round differently. A
 comment `<!-- not run: reason -->` on the line before a block leaves it out. A page with `<!-- needs: package -->` is skipped
-where that is not installed. The translations of the tutorial are held to the English code.
+where that is not installed; on the line before a block it is that block. The translations of the tutorial are held to the
+English code.
+
+A block with `savefig("name.png")` draws docs/gallery/name.png: what it draws is compared with that file, roughly, since
+Matplotlib's versions place and smooth letters differently. The translations show the same file and do not draw it again.
 
     python tests/test_docs.py PAGE            runs a page, and shows what differs
-    python tests/test_docs.py --update PAGE   writes what the blocks printed into the blocks marked text that follow them
+    python tests/test_docs.py --update PAGE   writes what the blocks printed into the blocks marked text that follow them, and
+                                              what they drew into docs/gallery
 """
 
 import ast
@@ -16,24 +21,30 @@ import importlib.util
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import traceback
 import types
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dezero_c
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+GALLERY = DOCS / "gallery"
 PACKAGE = Path(dezero_c._core.__file__).parents[1]      # where the engine under test was found
 GENERATED = {"functions.md", "ops.md"}
 LANGUAGES = ("ja", "ko")
 
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-NEEDS = re.compile(r"^<!-- needs: (\w+) -->$", re.MULTILINE)
+NEEDS = re.compile(r"^<!-- needs: (\w+) -->$(?!\n```)", re.MULTILINE)
+BLOCK_NEEDS = re.compile(r"^<!-- needs: (\w+) -->\n\Z", re.MULTILINE)
+DRAWS = re.compile(r'savefig\("([\w-]+\.png)"')
 SKIPPED = re.compile(r"<!-- not run: \S.* -->\n\Z")
 DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d*(?:e[-+]?\d+)?|(?<![\w.])-?\d+e[-+]?\d+")
 
@@ -47,6 +58,13 @@ class Block:
         self.line = page.count("\n", 0, self.start) + 1
         self.run = self.language == "python" and not SKIPPED.search(page[:match.start()])
         self.opens, self.closes = match.span()
+        needs = BLOCK_NEEDS.search(page[:match.start()])
+        self.needs = needs and needs[1]
+        self.draws = DRAWS.findall(self.text) if self.run else []
+
+
+def installed(package):
+    return importlib.util.find_spec(package) is not None
 
 
 def blocks_of(page):
@@ -91,11 +109,16 @@ def run_page(path, update=False):
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module        # so that classes of a page can be pickled, as those of a script
     problems, changes = [], []
+    translated = path.parent.name in LANGUAGES
     for block, output in program_of(page):
+        if (block.needs and not installed(block.needs)) or (block.draws and translated):
+            continue
         printed = io.StringIO()
         code = "\n" * (block.line - 1) + block.text     # so that a traceback names the page's line
         try:
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+                if block.needs:     # one release of Matplotlib and another one of what it needs
+                    warnings.simplefilter("ignore", DeprecationWarning)
                 exec(compile(code, str(path), "exec", dont_inherit=True), module.__dict__)
         except Exception:
             problems.append(f"{path.name}:{block.line}: {traceback.format_exc()}")
@@ -103,11 +126,32 @@ def run_page(path, update=False):
         if output is not None and not same_output(output.text, printed.getvalue()):
             problems.append(f"{path.name}:{block.line}: expected\n{output.text}printed\n{printed.getvalue()}")
             changes.append((output, printed.getvalue()))
+        for name in block.draws:
+            if f"](../gallery/{name})" not in page:
+                problems.append(f"{path.name}:{block.line}: the page does not show ../gallery/{name}\n")
+            if update:
+                shutil.copyfile(name, GALLERY / name)
+            problems += [f"{path.name}:{block.line}: {name} {text}\n" for text in picture_differs(Path(name), GALLERY / name)]
     if update:
         for output, text in reversed(changes):
             page = page[:output.start] + text.rstrip() + "\n" + page[output.end:]
         path.write_text(page, encoding="utf-8")
     return problems
+
+
+def picture_differs(drawn, stored):
+    """What tells a picture from the stored one, in words: its size, or the colours of its areas of 8 x 8 pixels. Other fonts
+    change up to 8 of some 4,000 areas by so much, and other data, or a missing legend, 34 and more."""
+    if not stored.exists():
+        return ["is not in docs/gallery"]
+    from matplotlib.image import imread
+
+    left, right = (imread(path)[..., :3] for path in (drawn, stored))
+    if left.shape != right.shape:
+        return [f"is of {left.shape[1]} x {left.shape[0]} pixels, that in docs/gallery of {right.shape[1]} x {right.shape[0]}"]
+    H, W = (n // 8 * 8 for n in left.shape[:2])
+    areas = np.abs((left - right)[:H, :W].reshape(H // 8, 8, W // 8, 8, 3).mean(axis=(1, 3))).max(axis=2)
+    return [f"differs from that in docs/gallery in {odd} of {areas.size} places"] if (odd := (areas > 0.2).sum()) > 15 else []
 
 
 def pages():
@@ -122,7 +166,7 @@ def programs():
 @pytest.mark.parametrize("path", programs(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_page_runs(path, tmp_path):
     for package in NEEDS.findall(path.read_text(encoding="utf-8")):
-        if importlib.util.find_spec(package) is None:
+        if not installed(package):
             pytest.skip(f"{package} is not installed")
     # not run as a script: its folder, tests, would come first on sys.path
     command = "import sys; sys.path.append(sys.argv[1]); import test_docs; sys.exit(test_docs.main(sys.argv[2:]))"
@@ -205,10 +249,60 @@ def test_a_page_that_fails_is_noticed(tmp_path):
     assert "AssertionError" in problem
 
 
-def _in_own_main(page):
+def test_a_block_is_left_out_where_its_package_is_missing(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- needs: nosuchpackage -->\n```python\nimport nosuchpackage\n```\n\n```python\nassert False, 2\n```\n")
+    (problem,) = _in_own_main(page)
+    assert "AssertionError: 2" in problem
+    assert not NEEDS.findall(page.read_text())      # it is not the page that needs it
+    assert NEEDS.findall("<!-- needs: nosuchpackage -->\n# A page\n") == ["nosuchpackage"]
+
+
+def test_a_picture_is_compared_with_the_stored_one(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "GALLERY", tmp_path / "gallery")
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "ja").mkdir()
+    text = """```python
+from matplotlib.figure import Figure
+figure = Figure(figsize=(3, 2))
+figure.subplots().plot([0, 1, 2], [0, HEIGHT, 0], linewidth=3)
+figure.savefig("drawn.png", dpi=DPI)
+```
+
+![a picture](../gallery/drawn.png)
+"""
+    page = tmp_path / "page.md"
+
+    def problems(height=1, dpi=100, text=text, **how):
+        page.write_text(text.replace("HEIGHT", str(height)).replace("DPI", str(dpi)))
+        return _in_own_main(page, **how)
+
+    assert "drawn.png is not in docs/gallery" in problems()[0]
+    assert problems(update=True) == []
+    assert (tmp_path / "gallery" / "drawn.png").read_bytes() == (tmp_path / "drawn.png").read_bytes()
+    assert problems() == []
+    assert "drawn.png differs" in problems(text=text.replace("[0, HEIGHT", "[1, HEIGHT"))[0]
+    assert "is of 330 x 220 pixels, that in docs/gallery of 300 x 200" in problems(dpi=110)[0]
+    assert "does not show" in problems(text=text.partition("![")[0])[0]
+    (tmp_path / "drawn.png").unlink()
+    page = tmp_path / "ja" / "page.md"
+    assert problems(height=2) == []
+    assert not (tmp_path / "drawn.png").exists()
+
+
+def test_pictures_of_pages_are_small():
+    drawn = {name for path in programs() for block, _ in program_of(path.read_text(encoding="utf-8")) for name in block.draws}
+    assert {"fitting.png", "dynamics.png", "design.png"} <= drawn
+    for name in drawn:
+        assert 5_000 < (GALLERY / name).stat().st_size < 60_000, name
+
+
+def _in_own_main(page, **how):
     before = sys.modules["__main__"]
     try:
-        return run_page(page)
+        return run_page(page, **how)
     finally:
         sys.modules["__main__"] = before
 

@@ -933,3 +933,15 @@ def test_hessian_of_a_captured_function_whose_pattern_changes(monkeypatch):
         monkeypatch.setitem(globals(), "SQUARES", squares)
         for _ in range(4):
             assert captured(x).tobytes() == eager(x).tobytes()
+
+
+def test_an_array_of_variables_is_told():
+    def f(x):
+        return np.array([x[0] ** 2, x[1]])
+
+    x = np.ones(2)
+    for call in (func.jacobian(f), func.jacfwd(f), lambda x: func.jvp(f, x, x), lambda x: func.vjp(f, x)):
+        with pytest.raises(TypeError, match=r"dtype object, .*; np.array makes no array of Variables, F.stack\(\[a, b\]\) does"):
+            call(x)
+    with pytest.raises(TypeError, match=r"dtype int64, and only floats have derivatives$"):
+        func.jacobian(lambda x: np.arange(3))(x)

@@ -231,6 +231,8 @@ class Captured(Dispatch):
 
     def _beside(self, args: Any, arrays: Any, start: int) -> tuple[list[Any], list[int]] | None:
         """What a machine gives for the elements of arrays from `start` on, or None: see Machine.side_by_side."""
+        if _core.is_watched():
+            return None
         columns = []
         for a in arrays:
             values = _core.value_of(a) if isinstance(a, _core.Variable) else a
@@ -247,7 +249,8 @@ class Captured(Dispatch):
 
     def _call(self, args: Any, kwargs: Any) -> Any:
         """A call that no machine takes."""
-        if _core.is_traced() or under_way() or not _ON:     # part of another trace, or of what a transform differentiates
+        # part of another trace, or of what a transform differentiates; or looked at by `debug`
+        if _core.is_traced() or _core.is_watched() or under_way() or not _ON:
             return self._f(*args, **kwargs)
         if _core.hooks_anywhere():
             if not self._warned_of_hooks:

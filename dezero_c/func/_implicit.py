@@ -61,8 +61,9 @@ class _Equation:
         leaves, structure = flatten(self.f(self.tree(x), *_filled(self.template, iter(given))), f"{self.op}: the result of f")
         found = [variable_of(y) for y in leaves]
         if structure != self.structure or [y.shape for y in found] != self.shapes:
+            hint = ": one array, as F.stack([a, b]) makes one of numbers" if self.structure == LEAF != structure else ""
             raise ValueError(f"{self.op}: f gave {structure!r} of shapes {[y.shape for y in found]} for x {self.structure!r} of "
-                             f"shapes {self.shapes}; there are to be as many equations as unknowns, in a tree like x")
+                             f"shapes {self.shapes}; there are to be as many equations as unknowns, in a tree like x{hint}")
         return F.concatenate([F.reshape(y, (-1,)) for y in found])
 
     def values(self, x: Any) -> Any:
@@ -153,7 +154,7 @@ def root(f: Callable[..., Any], x0: Any, *args: Any, tol: float | None = None, m
     residual = equation.values(x)
     for _ in range(max_steps):
         if not np.all(np.isfinite(residual)):
-            raise RuntimeError(f"root: f is not finite at {x}; begin elsewhere")
+            raise RuntimeError(f"root: f is not finite at x = {x}; begin elsewhere, or it is not defined for these arguments")
         try:
             with _core.no_grad():
                 step = np.linalg.solve(np.asarray(slope(x)), residual)
@@ -197,7 +198,8 @@ def fixed_point(g: Callable[..., Any], x0: Any, *args: Any, tol: float | None = 
     for _ in range(max_steps):
         new = equation.values(x).astype(x.dtype)
         if not np.all(np.isfinite(new)):
-            raise RuntimeError(f"fixed_point: g is not finite at {x}; it does not converge from there")
+            raise RuntimeError(f"fixed_point: g is not finite at x = {x}: it does not converge from there, or is not defined "
+                               "for these arguments")
         done = bool(np.all(np.abs(new - x) <= tol * (1 + np.abs(new))))
         x = new
         if done:

@@ -15,7 +15,7 @@ from dezero_c._calls import CaptureError
 from dezero_c._machine import Dispatch
 from dezero_c.func._forward import NotForward, Push, spread
 from dezero_c.func._reverse import _number, named
-from dezero_c.func._scope import Scope, arrays_of, check_argnums, check_callable, own, zeros
+from dezero_c.func._scope import Scope, arrays_of, check_argnums, check_callable, no_floats, own, zeros
 from dezero_c.func._sparsity import groups
 from dezero_c.func._trees import built
 
@@ -65,7 +65,7 @@ def _jacobian(f: Callable[..., Any], argnums: Any, mode: str, op: str) -> Callab
             ys, structure = scope.as_variables(scope.call(f), "")
             for y in ys:
                 if y.dtype.kind not in "fc":
-                    raise TypeError(f"{op}: f returned dtype {y.dtype}, and only floats have derivatives")
+                    raise no_floats(y.dtype, op)
             functions, _ = _pull.between(scope.xs, ys, scope.floor)
             if not functions and not any(y is x for x in scope.xs for y in ys):
                 scope.tell_independent([None] * len(scope.xs))
@@ -257,7 +257,7 @@ class _CapturedHessian:
 
     def __call__(self, x: Any) -> Any:
         """The Hessian at x, an array; None where it is to be computed as it is."""
-        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _pull.under_way():
+        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _core.is_watched() or _pull.under_way():
             return None
         key = x.shape, x.dtype
         if key not in self._products:

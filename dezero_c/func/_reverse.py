@@ -16,6 +16,7 @@ from dezero_c.func._scope import (
     check_argnums,
     check_callable,
     check_tangents,
+    no_floats,
     other_data,
     own,
     plain,
@@ -271,4 +272,4 @@ def check_floats(ys: list[_core.Variable], op: str) -> None:
     """Raises TypeError for results that are no floats."""
     for y in ys:
         if y.dtype.kind not in "fc":
-            raise TypeError(f"{op}: f returned dtype {y.dtype}, and only floats have derivatives")
+            raise no_floats(y.dtype, op)

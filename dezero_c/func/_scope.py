@@ -58,6 +58,15 @@ def as_leaf(x: Any, op: str, what: str) -> Any:
     return x
 
 
+JOINED = "np.array makes no array of Variables, F.stack([a, b]) does"
+
+
+def no_floats(dtype: Any, op: str) -> TypeError:
+    """The error for a result of a dtype that has no derivatives."""
+    hint = f"; {JOINED}" if dtype.kind == "O" else ""
+    return TypeError(f"{op}: f returned dtype {dtype}, and only floats have derivatives{hint}")
+
+
 class Scope:
     """One transform of one call: `with Scope(...) as s: y = s.call(f)`.
 

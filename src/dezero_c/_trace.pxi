@@ -86,8 +86,8 @@ def is_watched():
 
 
 def is_traced():
-    """Whether what this thread does is being logged."""
-    return traced()
+    """Whether what this thread does is being logged, to be replayed. Not so for a watch, which changes nothing."""
+    return traced() and not watched()
 
 
 cdef str where():
