@@ -16,6 +16,7 @@ import numpy as np
 import dezero_c._core as _core
 from dezero_c import _ops
 from dezero_c import functions as F
+from dezero_c._constants import BITS
 from dezero_c._numpy_adapters import ON_DATA, REDUCTIONS
 from dezero_c._numpy_functions import FUNCTIONS, UFUNCS
 
@@ -31,7 +32,7 @@ _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, 
 
 def _ufunc_table() -> dict[np.ufunc, Callable[..., Any]]:
     """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table = dict(UFUNCS)
+    table = UFUNCS | BITS
     for op in _ops.TABLE:
         call = f"({', '.join(op['args'])})"
         name = op["numpy"].removeprefix("np.").removesuffix(call)
