@@ -89,7 +89,6 @@ abs = one("abs", F.abs)
 acos = one("acos", F.arccos)
 acosh = one("acosh", F.arccosh)
 asin = one("asin", F.arcsin)
-asinh = one("asinh", F.arcsinh)
 atan = one("atan", F.arctan)
 atanh = one("atanh", F.arctanh)
 ceil = one("ceil", F.ceil)
@@ -135,7 +134,6 @@ isinf = look("isinf", np.isinf)
 isnan = look("isnan", np.isnan)
 logical_not = look("logical_not", np.logical_not)
 signbit = look("signbit", np.signbit)
-bitwise_invert = look("bitwise_invert", BITS[np.invert])
 
 equal = compare("equal", np.equal)
 greater = compare("greater", np.greater)
@@ -152,6 +150,17 @@ bitwise_left_shift = _bits("bitwise_left_shift", np.left_shift)
 bitwise_or = _bits("bitwise_or", np.bitwise_or)
 bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift)
 bitwise_xor = _bits("bitwise_xor", np.bitwise_xor)
+
+
+def asinh(x: Array, /) -> Variable:
+    """The inverse of sinh, of each element, with the gradient of dezero_c.functions.arcsinh; of complex z it is -i asin(i z)."""
+    x = array(x, "asinh")
+    return F.mul(F.arcsin(F.mul(x, 1j)), -1j) if x.dtype.kind == "c" else F.arcsinh(x)
+
+
+def bitwise_invert(x: Array, /) -> Variable:
+    """The bits of integers, or the booleans, the other way round: a Variable without a graph."""
+    return BITS[np.invert](array(x, "bitwise_invert"))      # type: ignore[no-any-return]
 
 
 def clip(x: Array, /, min: Array | Number | None = None, max: Array | Number | None = None) -> Variable:

@@ -140,6 +140,9 @@ def vector_norm(x: Array, /, *, axis: Axis = None, keepdims: bool = False, ord: 
 def matrix_norm(x: Array, /, *, keepdims: bool = False, ord: float | str | None = "fro") -> Variable:
     """The norms of matrices in the last two axes: "fro", "nuc", 1, -1, 2, -2, inf or -inf."""
     x = _matrices(x, "matrix_norm")
+    if x.dtype.kind == "c" and ord in ("nuc", 2, -2):
+        call = functools.partial(np.linalg.matrix_norm, ord=ord, keepdims=keepdims)
+        return _values(call, x, f"matrix_norm of order {ord!r} of complex matrices")        # type: ignore[no-any-return]
     return F.norm(x, "fro" if ord is None else ord, (-2, -1), keepdims)
 
 
