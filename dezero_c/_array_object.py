@@ -50,6 +50,18 @@ def _index(self: _core.Variable) -> int:
     return operator.index(_core.read_value(self, "an index"))
 
 
+def _set_item(self: _core.Variable, index: Any, value: Any) -> None:
+    """Raises TypeError: a graph holds values that do not change."""
+    raise TypeError("a Variable's elements cannot be assigned to: what was computed from it holds on to it; take x = set_at(x, "
+                    "index, value) of dezero_c.functions, or where(mask, value, x), or assign to elements of x.data before "
+                    "x is used")
+
+
+def _delete_item(self: _core.Variable, index: Any) -> None:
+    """Raises TypeError: arrays have no elements to take out."""
+    raise TypeError("a Variable's elements cannot be deleted; index those that are to stay")
+
+
 class _Field:
     """An attribute of the class that is computed, and gives way to one that a program sets on an instance."""
 
@@ -103,6 +115,7 @@ def _attach(name: str, value: Any) -> None:
 
 
 for _name, _value in (("__array_namespace__", _array_namespace), ("to_device", _to_device), ("__index__", _index),
+                      ("__setitem__", _set_item), ("__delitem__", _delete_item),
                       ("device", _Field("device", _device)), ("mT", _Field("mT", _mt)), ("__invert__", _invert)):
     _attach(_name, _value)
 for _sign, _ufunc in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor), ("lshift", np.left_shift),
