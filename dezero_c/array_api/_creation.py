@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dezero_c import functions as F
+from dezero_c._constants import constant
 from dezero_c._core import Variable, as_variable
 from dezero_c._dlpack import from_dlpack
 from dezero_c._numpy_adapters import COMPOSED
@@ -242,12 +243,12 @@ def full_like(x: Array, /, fill_value: Any, *, dtype: DTypeLike | None = None, d
     return full(x.shape, fill_value, dtype=_type(dtype, "full_like", x.dtype), device=device)
 
 
-def _triangle(name: str, compute: Any, mask: Any, x: Any, k: int) -> Variable:
+def _triangle(name: str, compute: Any, numpys: Any, x: Any, k: int) -> Variable:
     x = array(x, name)
     if x.ndim < 2:
         raise ValueError(f"{name}: shape {x.shape} holds no matrix; it takes two axes or more")
     if x.dtype.kind == "b":
-        return F.where(mask(np.ones(x.shape[-2:], np.bool), k), x, np.bool(False))
+        return constant(numpys, x, k)     # type: ignore[no-any-return]
     return compute(x, k)        # type: ignore[no-any-return]
 
 
