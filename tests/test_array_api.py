@@ -1,7 +1,6 @@
 """The Python array API standard on Variables: every name, NumPy's values, gradients, what is refused, and portable programs."""
 
 import functools
-import importlib
 import inspect
 import operator
 import os
@@ -24,8 +23,8 @@ CONSTANTS = "e inf nan newaxis pi"
 DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128"
 FUNCTIONS = """
     __array_namespace_info__ abs acos acosh add all any arange argmax argmin argsort asarray asin asinh astype atan atan2 atanh
-    bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor broadcast_arrays broadcast_to can_cast
-    ceil clip concat conj copysign cos cosh cumulative_sum divide empty empty_like equal exp expand_dims expm1 eye finfo flip
+    bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor broadcast_arrays broadcast_to
+    can_cast ceil clip concat conj copysign cos cosh cumulative_sum divide empty empty_like equal exp expand_dims expm1 eye finfo flip
     floor floor_divide from_dlpack full full_like greater greater_equal hypot iinfo imag isdtype isfinite isinf isnan less
     less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor matmul matrix_transpose max
     maximum mean meshgrid min minimum moveaxis multiply negative nonzero not_equal ones ones_like permute_dims positive pow prod
@@ -39,9 +38,10 @@ LINALG = """
 FFT = "fft fftfreq fftn fftshift hfft ifft ifftn ifftshift ihfft irfft irfftn rfft rfftfreq rfftn"
 ATTRIBUTES = """
     T device dtype mT ndim shape size to_device __abs__ __add__ __and__ __array_namespace__ __bool__ __complex__ __dlpack__
-    __dlpack_device__ __eq__ __float__ __floordiv__ __ge__ __getitem__ __gt__ __index__ __int__ __invert__ __le__ __lshift__ __lt__
-    __matmul__ __mod__ __mul__ __ne__ __neg__ __or__ __pos__ __pow__ __rshift__ __setitem__ __sub__ __truediv__ __xor__ __radd__
-    __rand__ __rfloordiv__ __rlshift__ __rmatmul__ __rmod__ __rmul__ __ror__ __rpow__ __rrshift__ __rsub__ __rtruediv__ __rxor__"""
+    __dlpack_device__ __eq__ __float__ __floordiv__ __ge__ __getitem__ __gt__ __index__ __int__ __invert__ __le__ __lshift__
+    __lt__ __matmul__ __mod__ __mul__ __ne__ __neg__ __or__ __pos__ __pow__ __rshift__ __setitem__ __sub__ __truediv__ __xor__ __radd__
+    __rand__ __rfloordiv__ __rlshift__ __rmatmul__ __rmod__ __rmul__ __ror__ __rpow__ __rrshift__ __rsub__ __rtruediv__
+    __rxor__"""
 MISSING = set()     # names of the standard that are not here
 
 
@@ -100,12 +100,12 @@ SQUARE = RNG.normal(size=(2, 3, 3)) + 3 * np.eye(3)
 POSITIVE = SQUARE @ np.swapaxes(SQUARE, -1, -2)
 T3 = RNG.normal(size=(2, 3, 4))
 Z = T3 + 1j * RNG.normal(size=(2, 3, 4))
-I, J = RNG.integers(1, 9, (3, 4)), RNG.integers(1, 5, (3, 4))
+COUNTS, DIGITS = RNG.integers(1, 9, (3, 4)), RNG.integers(1, 5, (3, 4))
 MASK = A > 0.6
 ORDER = np.array([2, 0, 2, 1])
 
-ONE = ("abs asin asinh acos atan atanh ceil cos cosh exp expm1 floor log log10 log1p log2 negative positive reciprocal round sign sin "
-       "sinh sqrt square tan tanh trunc real conj")
+ONE = ("abs asin asinh acos atan atanh ceil cos cosh exp expm1 floor log log10 log1p log2 negative positive reciprocal round sign "
+       "sin sinh sqrt square tan tanh trunc real conj")
 TWO = ("add atan2 copysign divide floor_divide hypot logaddexp maximum minimum multiply nextafter pow remainder subtract")
 COMPARISONS = "equal greater greater_equal less less_equal not_equal logical_and logical_or logical_xor"
 BITS = "bitwise_and bitwise_or bitwise_xor bitwise_left_shift bitwise_right_shift"
@@ -203,7 +203,7 @@ DIFFERENTIABLE = {
     "fft.ifftshift": (lambda xp, a: xp.fft.ifftshift(a, axes=1), [T3]),
 }
 WITHOUT = {
-    **{n: (lambda xp, a, b, n=n: getattr(xp, n)(a, b), [I, J]) for n in f"{COMPARISONS} {BITS}".split()},
+    **{n: (lambda xp, a, b, n=n: getattr(xp, n)(a, b), [COUNTS, DIGITS]) for n in f"{COMPARISONS} {BITS}".split()},
     **{n: (lambda xp, a, n=n: getattr(xp, n)(a), [np.array([-0.0, np.nan, np.inf, 1.0])])
        for n in ("isfinite", "isinf", "isnan", "signbit", "logical_not")},
     "greater than a number": (lambda xp, a: xp.greater(a, 0.5), [A]),
@@ -212,15 +212,15 @@ WITHOUT = {
     "any": (lambda xp, a: xp.any(a, axis=0, keepdims=True), [MASK]),
     "argmax": (lambda xp, a: xp.argmax(a, axis=1), [A]),
     "argmin": (lambda xp, a: xp.argmin(a, keepdims=True), [A]),
-    "argsort": (lambda xp, a: xp.argsort(a, axis=0), [I]),
+    "argsort": (lambda xp, a: xp.argsort(a, axis=0), [COUNTS]),
     "count_nonzero": (lambda xp, a: xp.count_nonzero(a, axis=0), [MASK]),
     "nonzero": (lambda xp, a: xp.nonzero(a), [MASK]),
     "searchsorted": (lambda xp, a, b: xp.searchsorted(a, b, side="right"), [np.sort(V), W]),
     "searchsorted by an order": (lambda xp, a, b: xp.searchsorted(a, b, sorter=xp.argsort(a)), [V, W]),
     "linalg.matrix_rank": (lambda xp, a: xp.linalg.matrix_rank(a), [SQUARE]),
     "linalg.matrix_rank, rtol": (lambda xp, a: xp.linalg.matrix_rank(a, rtol=0.5), [SQUARE]),
-    "zeros_like": (lambda xp, a: xp.zeros_like(a), [I]),
-    "ones_like": (lambda xp, a: xp.ones_like(a, dtype=xp.float32), [I]),
+    "zeros_like": (lambda xp, a: xp.zeros_like(a), [COUNTS]),
+    "ones_like": (lambda xp, a: xp.ones_like(a, dtype=xp.float32), [COUNTS]),
     "full_like": (lambda xp, a: xp.full_like(a, 3), [A]),
     "arange": (lambda xp: xp.arange(1, 7, 2), []),
     "arange to": (lambda xp: xp.arange(4, dtype=xp.float32), []),
@@ -252,14 +252,14 @@ OWN_REFERENCE = {
     "asarray of Variables": (lambda xp, a: xp.asarray([[a[0], 2.0], [a[1], a[0]]]), [V],
                              lambda a: np.array([[a[0], 2.0], [a[1], a[0]]]), True),
     "unique_values": (lambda xp, a: xp.unique_values(a), [np.array([[3.0, 1.0], [2.0, 1.5]])], np.unique, True),
-    "unique_counts": (lambda xp, a: xp.unique_counts(a).counts, [I], lambda a: np.unique(a, return_counts=True)[1], False),
-    "unique_inverse": (lambda xp, a: xp.unique_inverse(a).inverse_indices, [I],
+    "unique_counts": (lambda xp, a: xp.unique_counts(a).counts, [COUNTS], lambda a: np.unique(a, return_counts=True)[1], False),
+    "unique_inverse": (lambda xp, a: xp.unique_inverse(a).inverse_indices, [COUNTS],
                        lambda a: np.unique(a, return_inverse=True)[1].reshape(a.shape), False),
-    "unique_all": (lambda xp, a: xp.unique_all(a).indices, [I], lambda a: np.unique(a, return_index=True)[1], False),
+    "unique_all": (lambda xp, a: xp.unique_all(a).indices, [COUNTS], lambda a: np.unique(a, return_index=True)[1], False),
     "matmul of mT": (lambda xp, a: a.mT @ a, [A], lambda a: a.T @ a, True),
     "from_dlpack": (lambda xp, a: xp.from_dlpack(a.data), [A], lambda a: a, False),
     "empty": (lambda xp: xp.empty((2, 3)) * 0 == 0, [], lambda: np.ones((2, 3), bool), False),
-    "empty_like": (lambda xp, a: xp.empty_like(a).shape == (3, 4), [I], lambda a: True, False),
+    "empty_like": (lambda xp, a: xp.empty_like(a).shape == (3, 4), [COUNTS], lambda a: True, False),
 }
 
 
@@ -331,7 +331,8 @@ def test_gradients_are_finite_differences(name):
     for k, (x, a) in enumerate(zip(xs, arrays, strict=True)):
         step = rng.normal(size=a.shape) + (1j * rng.normal(size=a.shape) if a.dtype.kind == "c" else 0)
         h = 1e-6
-        want = (number([*arrays[:k], a + h * step, *arrays[k + 1:]]) - number([*arrays[:k], a - h * step, *arrays[k + 1:]])) / 2 / h
+        up, down = (number([*arrays[:k], a + s * h * step, *arrays[k + 1:]]) for s in (1, -1))
+        want = (up - down) / 2 / h
         got = 0.0 if x.grad is None else float(np.sum(x.grad.data * step).real)
         assert got == pytest.approx(want, rel=1e-5, abs=1e-7), (name, k)
 
@@ -345,7 +346,7 @@ def test_every_function_has_a_case():
 
 
 @pytest.mark.parametrize(("call", "want"), [
-    (lambda xp: xp.nextafter(xp.asarray([np.inf, -np.inf, 0.0, 1.0, np.nan, 5e-324]), xp.asarray([0.0, 0.0, -0.0, 1.0, 1.0, 0.0])),
+    (lambda xp: xp.nextafter(xp.asarray([np.inf, -np.inf, 0.0, 1.0, np.nan, 5e-324]), xp.asarray([0.0, 0.0, -0.0, 1.0, 1.0, 0])),
      np.nextafter([np.inf, -np.inf, 0.0, 1.0, np.nan, 5e-324], [0.0, 0.0, -0.0, 1.0, 1.0, 0.0])),
     (lambda xp: xp.copysign(xp.asarray([0.0, -np.inf, 2.0]), xp.asarray([-0.0, 1.0, np.nan])), np.array([-0.0, np.inf, 2.0])),
     (lambda xp: xp.sign(xp.asarray([0j, 3j])), np.array([0, 1j])),
@@ -417,7 +418,7 @@ def test_attributes():
     with pytest.raises(ValueError, match="stream is 1"):
         x.to_device("cpu", stream=1)
     with pytest.raises(ValueError, match=r"shape \(5,\) holds no matrix"):
-        Variable(V).mT  # noqa: B018
+        print(Variable(V).mT)
     x.device = "mine"       # a program's own attribute
     assert x.device == "mine"
     assert Variable.device.__doc__
@@ -450,8 +451,8 @@ def test_index():
 @pytest.mark.parametrize("sign", ["&", "|", "^", "<<", ">>"])
 @pytest.mark.parametrize("kinds", ["vv", "va", "av", "vn", "nv"])
 def test_operators_on_bits(sign, kinds):
-    operands = {"v": Variable(J), "a": J, "n": 3}
-    x, y = operands[kinds[0]], I if kinds[1] == "a" else Variable(I) if kinds[1] == "v" else 3
+    operands = {"v": Variable(DIGITS), "a": DIGITS, "n": 3}
+    x, y = operands[kinds[0]], COUNTS if kinds[1] == "a" else Variable(COUNTS) if kinds[1] == "v" else 3
     z = eval(f"x {sign} y", {"x": x, "y": y})
     assert type(z) is Variable
     assert z.creator is None
@@ -475,21 +476,21 @@ def test_masks():
     with pytest.raises(TypeError, match="bitwise_and: not defined for float64"):
         x & mask
     with pytest.raises(TypeError, match="invert: not defined for float64"):
-        ~x
+        print(~x)
     with pytest.raises(TypeError):
         mask & "text"
 
 
 # ---- what is refused ---------------------------------------------------------------------------------------------------------
 
-X = Variable(A)
+v = Variable(A)
 
 
 @pytest.mark.parametrize("call", [
-    lambda xp: xp.where(X == Variable(A), X, 0.0), lambda xp: xp.any(X == Variable(A)), lambda xp: xp.all(X != Variable(A)),
-    lambda xp: xp.logical_and(X == Variable(A), X > 0), lambda xp: xp.astype(X == Variable(A), xp.float64),
-    lambda xp: (X == Variable(A)) & xp.isfinite(X), lambda xp: xp.isfinite(X) | (X != Variable(A)),
-    lambda xp: xp.count_nonzero(X == X), lambda xp: xp.equal(X == X, True), lambda xp: xp.bitwise_or(X == X, X > 0),
+    lambda xp: xp.where(v == Variable(A), v, 0.0), lambda xp: xp.any(v == Variable(A)), lambda xp: xp.all(v != Variable(A)),
+    lambda xp: xp.logical_and(v == Variable(A), v > 0), lambda xp: xp.astype(v == Variable(A), xp.float64),
+    lambda xp: (v == Variable(A)) & xp.isfinite(v), lambda xp: xp.isfinite(v) | (v != Variable(A)),
+    lambda xp: xp.count_nonzero(v == v), lambda xp: xp.equal(v == v, True), lambda xp: xp.bitwise_or(v == v, v > 0),
 ])
 def test_the_identity_of_variables_is_no_mask(call):
     """What == gives of two Variables, as in DeZero, would be taken for a mask of no elements."""
@@ -504,32 +505,32 @@ def test_the_identity_of_variables_is_no_mask(call):
     (lambda xp: xp.asarray("text"), TypeError, "asarray: dtype <U4"),
     (lambda xp: xp.asarray([1.0], dtype="U1"), TypeError, "asarray: dtype <U1"),
     (lambda xp: xp.asarray([1.0], copy=False), ValueError, "asarray: copy=False, and list has no memory to share"),
-    (lambda xp: xp.asarray(X, dtype=xp.float32, copy=False), ValueError, "asarray: copy=False, and values of float64 in float32"),
+    (lambda xp: xp.asarray(v, dtype=xp.float32, copy=False), ValueError, "asarray: copy=False, and values of float64 in float32"),
     (lambda xp: xp.reshape(Variable(T3).T, (-1,), copy=False), ValueError, "reshape: copy=False, and no view"),
     (lambda xp: xp.zeros(2, device="gpu"), ValueError, "zeros: device is 'gpu'"),
-    (lambda xp: xp.arange(X[0, 0]), TypeError, r"arange: start is a Variable, and its gradient would be lost; take float\(start\)"),
-    (lambda xp: xp.ones((2, X[0, 0])), TypeError, "ones: shape is a Variable"),
-    (lambda xp: xp.linspace(X[0], 1, 3), ValueError, "linspace: start and stop are numbers or 0-d Variables"),
-    (lambda xp: xp.take(X, xp.asarray([0])), ValueError, "take: x has shape .* so axis must be given"),
-    (lambda xp: xp.cumulative_sum(X), ValueError, "cumulative_sum: x has shape .* so axis must be given"),
+    (lambda xp: xp.arange(v[0, 0]), TypeError, r"arange: start is a Variable, .* would be lost; take float\(start\)"),
+    (lambda xp: xp.ones((2, v[0, 0])), TypeError, "ones: shape is a Variable"),
+    (lambda xp: xp.linspace(v[0], 1, 3), ValueError, "linspace: start and stop are numbers or 0-d Variables"),
+    (lambda xp: xp.take(v, xp.asarray([0])), ValueError, "take: x has shape .* so axis must be v"),
+    (lambda xp: xp.cumulative_sum(v), ValueError, "cumulative_sum: x has shape .* so axis must be v"),
     (lambda xp: xp.nonzero(xp.asarray(1.0)), ValueError, "nonzero: a 0-d array"),
     (lambda xp: xp.unstack(xp.asarray(1.0)), ValueError, "unstack: a 0-d array"),
-    (lambda xp: xp.matrix_transpose(X[0]), ValueError, "matrix_transpose: shape"),
-    (lambda xp: xp.tril(X[0]), ValueError, "tril: shape"),
-    (lambda xp: xp.vecdot(X, X[:, :1]), ValueError, "vecdot: shapes .* same length along axis -1"),
-    (lambda xp: xp.linalg.outer(X, X), ValueError, "outer: shapes .* it takes vectors"),
-    (lambda xp: xp.linalg.trace(X[0]), ValueError, "diagonal: shape"),
-    (lambda xp: xp.linalg.qr(X, mode="r"), ValueError, "qr: mode 'r'"),
-    (lambda xp: xp.linalg.svd(X), TypeError, r"svd of matrices that are not square \(full_matrices=False has one\) has no gradient"),
-    (lambda xp: xp.linalg.cholesky(Variable(POSITIVE + 0j)), TypeError, "cholesky of complex matrices has no gradient here; under"),
-    (lambda xp: xp.fft.hfft(X, norm="none"), ValueError, "hfft: norm 'none'"),
-    (lambda xp: xp.fft.fftn(X, s=(1,), axes=(0, 1)), ValueError, "fftn: 1 lengths in s for 2 axes"),
+    (lambda xp: xp.matrix_transpose(v[0]), ValueError, "matrix_transpose: shape"),
+    (lambda xp: xp.tril(v[0]), ValueError, "tril: shape"),
+    (lambda xp: xp.vecdot(v, v[:, :1]), ValueError, "vecdot: shapes .* same length along axis -1"),
+    (lambda xp: xp.linalg.outer(v, v), ValueError, "outer: shapes .* it takes vectors"),
+    (lambda xp: xp.linalg.trace(v[0]), ValueError, "diagonal: shape"),
+    (lambda xp: xp.linalg.qr(v, mode="r"), ValueError, "qr: mode 'r'"),
+    (lambda xp: xp.linalg.svd(v), TypeError, r"not square \(full_matrices=False has one\) has no gradient"),
+    (lambda xp: xp.linalg.cholesky(Variable(POSITIVE + 0j)), TypeError, "cholesky of complex matrices has no gradient"),
+    (lambda xp: xp.fft.hfft(v, norm="none"), ValueError, "hfft: norm 'none'"),
+    (lambda xp: xp.fft.fftn(v, s=(1,), axes=(0, 1)), ValueError, "fftn: 1 lengths in s for 2 axes"),
     (lambda xp: xp.fft.rfftn(xp.asarray(1.0)), ValueError, "rfftn: no axes"),
-    (lambda xp: xp.expand_dims(X, axis=5), np.exceptions.AxisError, "expand_dims: axis 5"),
+    (lambda xp: xp.expand_dims(v, axis=5), np.exceptions.AxisError, "expand_dims: axis 5"),
     (lambda xp: xp.argsort(xp.asarray(1.0)), np.exceptions.AxisError, "argsort"),
-    (lambda xp: xp.bitwise_and(X, X), TypeError, "bitwise_and: not defined for float64"),
-    (lambda xp: operator.setitem(X, 0, 1.0), TypeError, r"take x = set_at\(x, index, value\)"),
-    (lambda xp: operator.delitem(X, 0), TypeError, "cannot be deleted"),
+    (lambda xp: xp.bitwise_and(v, v), TypeError, "bitwise_and: not defined for float64"),
+    (lambda xp: operator.setitem(v, 0, 1.0), TypeError, r"take x = set_at\(x, index, value\)"),
+    (lambda xp: operator.delitem(v, 0), TypeError, "cannot be deleted"),
 ])
 def test_refused(call, error, text):
     with pytest.raises(error, match=text):
@@ -537,7 +538,7 @@ def test_refused(call, error, text):
 
 
 @pytest.mark.parametrize(("call", "reference"), [
-    (lambda xp: xp.linalg.svd(X).U, lambda: np.linalg.svd(A)[0]),
+    (lambda xp: xp.linalg.svd(v).U, lambda: np.linalg.svd(A)[0]),
     (lambda xp: xp.linalg.svdvals(Variable(Z)), lambda: np.linalg.svd(Z, compute_uv=False)),
     (lambda xp: xp.linalg.cholesky(Variable(POSITIVE + 0j)), lambda: np.linalg.cholesky(POSITIVE + 0j)),
     (lambda xp: xp.linalg.eigh(Variable(POSITIVE + 0j)).eigenvalues, lambda: np.linalg.eigvalsh(POSITIVE)),
@@ -636,7 +637,7 @@ def k_means(points, centres, steps):
 PROGRAMS = {
     "Newton": (newton_root, [np.array([0.5, 2.0, 9.0])]),
     "likelihood": (log_likelihood, [V[:3], POSITIVE[0], RNG.normal(size=(6, 3))]),
-    "k-means": (lambda p, c: k_means(p, c, 3)[0], [np.concatenate([A, A + 3, A - 4]), np.array([[0.0] * 4, [3.0] * 4, [-4.0] * 4])]),
+    "k-means": (lambda p, c: k_means(p, c, 3)[0], [np.concatenate([A, A + 3, A - 4]), np.array([[0.0], [3.0], [-4.0]]) * np.ones(4)]),
 }
 
 
@@ -730,8 +731,8 @@ assert "values alone, and gives results without a graph" in str(told[0].message)
 
 def test_scipy():
     pytest.importorskip("scipy", minversion="1.17")
-    done = subprocess.run([sys.executable, "-c", SCIPY], env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run([sys.executable, "-c", SCIPY], env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True,
+                          text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
