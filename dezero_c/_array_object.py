@@ -47,7 +47,11 @@ def _to_device(self: _core.Variable, device: Any, /, *, stream: Any = None) -> _
 
 def _index(self: _core.Variable) -> int:
     """The value as an index: `range(n)`, `items[i]`. TypeError unless it is a single integer."""
-    return operator.index(_core.read_value(self, "an index"))
+    value = _core.read_value(self, "an index")
+    if value.ndim or value.dtype.kind not in "iu":
+        raise TypeError(f"a Variable of shape {value.shape} and dtype {value.dtype} in place of an integer; a single integer is "
+                        "one, int(x) makes one of a number")
+    return operator.index(value)
 
 
 def _set_item(self: _core.Variable, index: Any, value: Any) -> None:

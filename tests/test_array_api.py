@@ -277,6 +277,7 @@ OWN_REFERENCE = {
     "unique_all": (lambda xp, a: xp.unique_all(a).indices, [COUNTS], lambda a: np.unique(a, return_index=True)[1], False),
     "matmul of mT": (lambda xp, a: a.mT @ a, [A], lambda a: a.T @ a, True),
     "from_dlpack": (lambda xp, a: xp.from_dlpack(a.data), [A], lambda a: a, False),
+    "from_dlpack of a Variable": (lambda xp, a: xp.from_dlpack(a) * xp.from_dlpack(a, copy=True), [A], np.square, True),
     "empty": (lambda xp: xp.empty((2, 3)) * 0 == 0, [], lambda: np.ones((2, 3), bool), False),
     "empty_like": (lambda xp, a: xp.empty_like(a).shape == (3, 4), [COUNTS], lambda a: True, False),
 }
@@ -455,8 +456,8 @@ def test_index():
     assert operator.index(n) == 1
     assert ["a", "b", "c"][n] == "b"
     assert len(range(n)) == 1
-    for wrong in (Variable(np.array(1.0)), Variable(np.arange(2))):
-        with pytest.raises(TypeError):
+    for wrong in (Variable(np.array(1.0)), Variable(np.arange(2)), Variable(np.array(True))):
+        with pytest.raises(TypeError, match=r"a Variable of shape .* in place of an integer"):
             operator.index(wrong)
 
 

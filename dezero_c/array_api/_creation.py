@@ -12,7 +12,7 @@ import numpy as np
 from dezero_c import functions as F
 from dezero_c._constants import constant
 from dezero_c._core import Variable, as_variable
-from dezero_c._dlpack import from_dlpack
+from dezero_c._dlpack import from_dlpack as _from_dlpack
 from dezero_c._numpy_adapters import COMPOSED
 from dezero_c.array_api._operands import array, as_dtype, number, on_cpu
 
@@ -129,7 +129,7 @@ def asarray(obj: Any, /, *, dtype: DTypeLike | None = None, device: Any = None, 
         obj, copy = _stacked(obj), None
     if not isinstance(obj, Variable):
         if not hasattr(obj, "__array__") and hasattr(obj, "__dlpack__"):
-            obj = from_dlpack(obj).data
+            obj = _from_dlpack(obj).data
         value = np.array(obj, dtype=to, copy=copy)
         as_dtype(value.dtype, "asarray")
         return Variable(value)
@@ -138,6 +138,15 @@ def asarray(obj: Any, /, *, dtype: DTypeLike | None = None, device: Any = None, 
             raise ValueError(f"asarray: copy=False, and values of {obj.dtype} in {to} are a copy; leave copy out")
         return F.cast(obj, to)
     return obj.copy() if copy else obj
+
+
+def from_dlpack(x: Any, /, *, device: Any = None, copy: builtins.bool | None = None) -> Variable:
+    """A Variable of the value of x, an array of any library with `__dlpack__`, in x's memory; see `dezero_c.from_dlpack`. A
+    Variable is given back as it is, with its graph. copy=True gives memory of its own."""
+    if not isinstance(x, Variable):
+        return _from_dlpack(x, device=device, copy=copy)
+    on_cpu(device, "from_dlpack")
+    return x.copy() if copy else x
 
 
 # ---- new ones ----------------------------------------------------------------------------------------------------------------
