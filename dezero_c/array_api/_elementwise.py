@@ -152,10 +152,19 @@ bitwise_right_shift = _bits("bitwise_right_shift", np.right_shift)
 bitwise_xor = _bits("bitwise_xor", np.bitwise_xor)
 
 
+def _sides(x: Any) -> tuple[Any, Any]:
+    """(1 or -1 by the sign of the real part, which values are finite)"""
+    return np.copysign(x.real.dtype.type(1), x.real), np.isfinite(x)
+
+
 def asinh(x: Array, /) -> Variable:
     """The inverse of sinh, of each element, with the gradient of dezero_c.functions.arcsinh; of complex z it is -i asin(i z)."""
     x = array(x, "asinh")
-    return F.mul(F.arcsin(F.mul(x, 1j)), -1j) if x.dtype.kind == "c" else F.arcsinh(x)
+    if x.dtype.kind != "c":
+        return F.arcsinh(x)
+    side, finite = constant(_sides, x)      # the function is odd; where the real part is 0, i z keeps its sign on this side alone
+    z = F.mul(F.where(finite, x, 0.0), side)
+    return F.where(finite, F.mul(F.mul(F.arcsin(F.mul(z, 1j)), -1j), side), constant(np.arcsinh, x))
 
 
 def bitwise_invert(x: Array, /) -> Variable:
