@@ -562,6 +562,7 @@ def test_refused(call, error, text):
     (lambda xp: xp.linalg.slogdet(Variable(SQUARE + 0j)).sign, lambda: np.linalg.slogdet(SQUARE + 0j)[0]),
     (lambda xp: xp.linalg.matrix_norm(Variable(Z), ord=2), lambda: np.linalg.norm(Z, 2, (-2, -1))),
     (lambda xp: xp.linalg.qr(Variable(Z)).R, lambda: np.linalg.qr(Z)[1]),
+    (lambda xp: xp.linalg.qr(Variable(A.T), mode="complete").Q, lambda: np.linalg.qr(A.T, mode="complete")[0]),
 ])
 def test_values_without_a_gradient_under_no_grad(call, reference):
     with pytest.raises((TypeError, ValueError), match=r"gradient"):

@@ -210,13 +210,11 @@ def qr(x: Array, /, *, mode: str = "reduced") -> QRResult:
     """Q with orthonormal columns and an upper triangular R, whose product is x. mode: "reduced", or "complete" for a square Q."""
     if mode not in ("reduced", "complete"):
         raise ValueError(f"qr: mode {mode!r} is neither 'reduced' nor 'complete'")
-    x = array(x, "qr")
-    try:
-        return QRResult(*F.qr(x, mode))
-    except (TypeError, ValueError):
-        if Config.enable_backprop or x.ndim < 2:
-            raise
-        return QRResult(*constant(functools.partial(np.linalg.qr, mode=mode), x))
+    x = _matrices(x, "qr")
+    if x.dtype.kind == "c" or (mode == "complete" and x.shape[-2] > x.shape[-1]):
+        what = "complex matrices" if x.dtype.kind == "c" else "mode 'complete' of more rows than columns ('reduced' has one)"
+        return QRResult(*_values(functools.partial(np.linalg.qr, mode=mode), x, f"qr of {what}"))
+    return QRResult(*F.qr(x, mode))
 
 
 def svd(x: Array, /, *, full_matrices: bool = True) -> SVDResult:
