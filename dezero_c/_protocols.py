@@ -2,8 +2,8 @@
 
 Ufuncs (`__array_ufunc__`) are mapped to the operations of the table, all other functions (`__array_function__`) to
 those of dezero_c.functions (_numpy_functions.py, made of src/functions.toml), so that the graph is recorded. What gives no
-numbers to differentiate (shapes, comparisons, indices, printing, files) runs on the data. Everything else is refused, with a
-way out in the message.
+numbers to differentiate (shapes, comparisons, indices, printing, files) runs on the data; the bits of integers give Variables
+without a graph (_constants.py). Everything else is refused, with a way out in the message.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ ATTRIBUTES = """
     __xor__ __radd__ __rand__ __rfloordiv__ __rlshift__ __rmatmul__ __rmod__ __rmul__ __ror__ __rpow__ __rrshift__ __rsub__
     __rtruediv__ __rxor__"""
 MISSING = set()     # names of the standard that are not here
-DIFFERENT = {"==", "<", "x[i] = y", "T", "bool(x)", "&", "svd", "complex"}      # the rows of the page's table of differences
+DIFFERENT = {"==", "<", "x[i] = y", "T", "bool(x)", "&", "var", "svd", "complex"}      # the rows of the page's table of differences
 
 
 def test_every_name_of_the_standard():
@@ -539,6 +539,7 @@ def test_the_identity_of_variables_is_no_mask(call):
     (lambda xp: xp.linalg.qr(v, mode="r"), ValueError, "qr: mode 'r'"),
     (lambda xp: xp.linalg.svd(v), TypeError, r"not square \(full_matrices=False has one\) has no gradient"),
     (lambda xp: xp.linalg.cholesky(Variable(POSITIVE + 0j)), TypeError, "cholesky of complex matrices has no gradient"),
+    (lambda xp: xp.var(xp.zeros(0)), ValueError, "var: 0 values"),
     (lambda xp: xp.fft.hfft(v, norm="none"), ValueError, "hfft: norm 'none'"),
     (lambda xp: xp.fft.fftn(v, s=(1,), axes=(0, 1)), ValueError, "fftn: 1 lengths in s for 2 axes"),
     (lambda xp: xp.fft.rfftn(xp.asarray(1.0)), ValueError, "rfftn: no axes"),
