@@ -44,7 +44,7 @@ ATTRIBUTES = """
     __xor__ __radd__ __rand__ __rfloordiv__ __rlshift__ __rmatmul__ __rmod__ __rmul__ __ror__ __rpow__ __rrshift__ __rsub__
     __rtruediv__ __rxor__"""
 MISSING = set()     # names of the standard that are not here
-DIFFERENT = {"==", "<", "x[i] = y", "T", "bool(x)", "&", "var", "svd", "complex"}      # the rows of the page's table of differences
+DIFFERENT = {"==", "<", "x[i] = y", "T", "bool(x)", "&", "var", "svd", "complex"}   # rows of the page
 
 
 def test_every_name_of_the_standard():
