@@ -41,6 +41,7 @@ else:
         __path__[:] = [_folder]
 
 from dezero_c import (
+    _array_object,
     _copying,
     _lost,
     _ops,
@@ -75,13 +76,13 @@ from dezero_c.layers import Layer
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
 _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
-    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "func": "", "optimize": "",
+    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "array_api": "", "func": "", "optimize": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import dataloaders, datasets, func, history, models, mpi, optimize, transforms
+    from dezero_c import array_api, dataloaders, datasets, func, history, models, mpi, optimize, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c._debugging import debug
     from dezero_c.dataloaders import DataLoader, SeqDataLoader

@@ -1,7 +1,10 @@
 """`np.array` and its kind on lists of Variables that hold arrays: NumPy asks each for its values, and nothing tells it of a
-graph. This finds out from the caller's code and from what NumPy does with the values, so that none is lost without a word."""
+graph. This finds out from the caller's code and from what NumPy does with the values, so that none is lost without a word.
+SciPy, where it takes the standard's arrays, does so with single ones, computes by compiled code and makes a Variable of the
+result: a warning tells."""
 
 import itertools
+import os
 import sys
 import warnings
 import weakref
@@ -63,8 +66,11 @@ def value_for_numpy(value: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, 
     list of Variables is being made into an array. `asarray` cannot be told from `asarray` of a list before NumPy has done its
     work: in a list it copies the values and lets go of them within the very call, and a warning tells."""
     frame = sys._getframe(1)
-    if str(frame.f_globals.get("__name__", "")).startswith(("matplotlib.", "mpl_toolkits.", "numpy.testing")):
+    asks = str(frame.f_globals.get("__name__", ""))
+    if asks.startswith(("matplotlib.", "mpl_toolkits.", "numpy.testing")):
         return np.asarray(value, dtype)     # to be looked at
+    if asks.startswith(("scipy.", "sklearn.")) and os.environ.get("SCIPY_ARRAY_API"):    # what comes of it will be a Variable
+        warnings.warn(f"{asks} computes with a Variable's values alone, and gives results without a graph", stacklevel=2)
     call = frame.f_code, frame.f_lasti
     if call not in _calls:
         if len(_calls) > 1000:      # programs that make code on and on

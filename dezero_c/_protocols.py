@@ -2,8 +2,8 @@
 
 Ufuncs (`__array_ufunc__`) are mapped to the operations of the table, all other functions (`__array_function__`) to
 those of dezero_c.functions (_numpy_functions.py, made of src/functions.toml), so that the graph is recorded. What gives no
-numbers to differentiate (shapes, comparisons, indices, printing, files) runs on the data. Everything else is refused, with a
-way out in the message.
+numbers to differentiate (shapes, comparisons, indices, printing, files) runs on the data; the bits of integers give Variables
+without a graph (_constants.py). Everything else is refused, with a way out in the message.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import dezero_c._core as _core
 from dezero_c import _ops
 from dezero_c import functions as F
+from dezero_c._constants import BITS
 from dezero_c._numpy_adapters import ON_DATA, REDUCTIONS
 from dezero_c._numpy_functions import FUNCTIONS, UFUNCS
 
@@ -31,7 +32,7 @@ _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, 
 
 def _ufunc_table() -> dict[np.ufunc, Callable[..., Any]]:
     """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table = dict(UFUNCS)
+    table = UFUNCS | BITS
     for op in _ops.TABLE:
         call = f"({', '.join(op['args'])})"
         name = op["numpy"].removeprefix("np.").removesuffix(call)

@@ -330,6 +330,10 @@ cdef class Variable:
         check_use()
         return int(read(self, "int()"))
 
+    def __complex__(self):
+        check_use()
+        return complex(read(self, "complex()"))
+
     def __trunc__(self):        # math.floor and math.ceil make do with __float__
         return int(self)
 

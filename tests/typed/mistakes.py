@@ -33,7 +33,7 @@ def variables(x: Variable, a: NDArray[np.float64]) -> None:
 
 def operators(x: Variable) -> None:
     x + "1"  # type: ignore[operator]
-    "1" * x  # type: ignore[operator]
+    "1" / x  # type: ignore[operator]
     x @ None  # type: ignore[operator]
     x ** {}  # type: ignore[operator]
     x + F.sin  # type: ignore[operator]

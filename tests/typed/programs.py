@@ -21,6 +21,7 @@ from dezero_c import (
     Parameter,
     SeqDataLoader,
     Variable,
+    array_api,
     as_variable,
     chapter1,
     datasets,
@@ -52,6 +53,11 @@ def values_and_gradients(a: NDArray[np.float64]) -> None:
     assert_type(len(x), int)
     assert_type(float(x), float)
     assert_type(x.T, Variable)
+    assert_type(x.mT, Variable)
+    assert_type(x.device, str)
+    assert_type(~x & x, Variable)
+    assert_type(array_api.sum(array_api.sin(x), axis=0), Variable)
+    assert_type(array_api.linalg.svd(x).S, Variable)
     x.data = a * 2
     x.data = 3.0
     x.data = None
