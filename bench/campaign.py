@@ -33,6 +33,7 @@ LINES = (
          ("sum-*", "mean-*", "max-*", "softmax-*", "log_softmax-*", "layer_norm*", "batch_norm", "batch_norm-f32")),
     Line("MLP 4-32-32-2, batch 32, SGD", ("mlp-small-sgd",), "its matrix products"),
     Line("MLP 4-32-32-2, batch 32, Adam", ("mlp-small-adam",), "its matrix products"),
+    Line("the same with float64 data, against DeZero", ("mlp-small-*-f64",), "its matrix products", peer="dezero"),
     Line("MLP 64-100-10, batch 100", ("mlp-middle",), "its matrix products"),
     Line("MLP 784-1000-10, batch 100", ("mlp-large",), "its matrix products"),
     Line("conv2d 16x3x32x32 -> 16, 3x3", ("conv2d",), "its matrix products"),
@@ -42,7 +43,7 @@ LINES = (
     Line("two threads: 10^7 elementwise", ("*-1e7-*-2",)),
     Line("two threads: MLP 784-1000-10", ("mlp-large-2",)),
     Line("Rosenbrock, against JAX with jit", ("rosenbrock",), peer="jax"),
-    Line("MLP 4-32-32-2 and the policy step, against JAX with jit", ("mlp-small-*", "policy"), peer="jax"),
+    Line("MLP 4-32-32-2 and the policy step, against JAX with jit", ("mlp-small-sgd", "mlp-small-adam", "policy"), peer="jax"),
 )  # fmt: skip
 
 # The goals for the whole table: the geometric mean of its lines' means, and no row behind.

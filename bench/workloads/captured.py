@@ -380,6 +380,56 @@ def derived_reference(transform):
     return reference
 
 
+# Hamiltonian Monte Carlo in NumPy on the posterior of a logistic regression: the leapfrog steps, each of which wants value and
+# gradient as an array.
+HMC_STEPS = 1000
+HMC_X = np.random.default_rng(3).standard_normal((1000, 10))
+HMC_Y = (np.random.default_rng(4).random(1000) < 1 / (1 + np.exp(-HMC_X @ np.linspace(-1, 1, 10)))).astype(float)
+
+
+def log_posterior(ops, w):
+    z = ops.dot(HMC_X, w)
+    return ops.sum(HMC_Y * z - ops.logaddexp(0.0, z)) - ops.sum(w**2) / 50
+
+
+def log_posterior_by_hand(w):
+    z = HMC_X @ w
+    return (HMC_Y * z - np.logaddexp(0.0, z)).sum() - (w**2).sum() / 50, (HMC_Y - 1 / (1 + np.exp(-z))) @ HMC_X - w / 25
+
+
+def leapfrog(value_and_grad, steps, size=0.01):
+    """The last value and gradient of an orbit, whose energy comes back to what it was."""
+    at, momentum = np.zeros(10), np.linspace(1, 2, 10)
+    value, gradient = value_and_grad(at)
+    for _ in range(steps):
+        momentum = momentum + size / 2 * np.asarray(gradient)
+        at = at + size * momentum
+        value, gradient = value_and_grad(at)
+        momentum = momentum + size / 2 * np.asarray(gradient)
+    return value, (gradient,)
+
+
+def hmc(adapter, n):
+    if adapter.family in ("dezero", "eager"):
+        capture = capture_of(adapter)
+        f = adapter.package.func.value_and_grad(lambda w: log_posterior(np, w))
+        if adapter.family == "dezero":
+            f = capture(f)
+    elif adapter.family == "jax":
+        f = adapter.jax.jit(adapter.jax.value_and_grad(lambda w: log_posterior(adapter.jnp, w)))
+    elif adapter.family == "limit":
+        f = log_posterior_by_hand
+    else:
+        raise Unsupported(f"not written for {adapter.family}")
+    for _ in range(4):
+        f(np.zeros(10))
+    return lambda: leapfrog(f, n)
+
+
+def hmc_reference(n):
+    return leapfrog(log_posterior_by_hand, n)
+
+
 MLP_SGD, MLP_ADAM = (training.classifier((4, 32, 32, 2), 32, optimizer) for optimizer in ("SGD", "Adam"))
 ROSENBROCK, TINY = (0.3, 2.0), (0.3, 0.7)
 GROUP = {"group": "captured", "unit": "call"}
@@ -427,6 +477,11 @@ WORKLOADS = (
     Workload(
         name="captured-hessian-100", title="func.hessian of the same captured, dense", build=derived("hessian"),
         reference=derived_reference("hessian"), goals=(Goal("faster", 5, "jax"),), **GROUP,
+    ),
+    Workload(
+        name="captured-hmc", title="logistic regression of 1,000 points and 10 features, a leapfrog step of HMC in NumPy",
+        build=hmc, reference=hmc_reference, n=HMC_STEPS, quick_n=20, tolerance=Tolerance(1e-9, 1e-9),
+        labels={"limit": "derivatives by hand in NumPy"}, goals=(Goal("faster", 1, "jax"),), **(GROUP | {"unit": "step"}),
     ),
     Workload(
         name="captured-mlp-sgd", title="MLP 4-32-32-2, batch 32, a step of SGD", build=training_step(MLP_SGD[0]),

@@ -1,4 +1,5 @@
-"""Whole training steps in float32: forward, loss, gradients taken away, backward, update of every parameter.
+"""Whole training steps: forward, loss, gradients taken away, backward, update of every parameter. In float32, but for rows whose
+data are float64, as np.random and so the book's programs have them, beside weights of float32.
 
 The learning rates are so small that no weight changes: every run computes the same numbers, which can be checked, and does all
 the work of a step.
@@ -155,10 +156,11 @@ def as_it_is(function):
     return function
 
 
-def classifier(sizes, n, optimizer):
-    """Builders of one step of a network with softmax_cross_entropy."""
+def classifier(sizes, n, optimizer, dtype=np.float32):
+    """Builders of one step of a network with softmax_cross_entropy. dtype: the data's; PyTorch takes none but its weights'."""
     arrays = weights(sizes)
     x, t = batch(sizes, n)
+    x = x.astype(dtype)
 
     def dezero(adapter, _, capture=as_it_is):
         model, gradients = mlp_dezero(adapter, arrays)
@@ -201,9 +203,9 @@ def classifier(sizes, n, optimizer):
     def loss_jax(jax, jnp, params):
         return -jnp.mean(jax.nn.log_softmax(layers_jax(jax, x, params))[np.arange(n), t])
 
+    others = {"torch": torch_, "jax": lambda adapter, _: jax_step(adapter, arrays, loss_jax, optimizer)}
     return by_family(
-        dezero=dezero, torch=torch_, jax=lambda adapter, _: jax_step(adapter, arrays, loss_jax, optimizer),
-        limit=lambda adapter, _: products(arrays, n),
+        dezero=dezero, limit=lambda adapter, _: products(arrays, n), **(others if dtype == np.float32 else {}),
     ), reference  # fmt: skip
 
 
@@ -389,11 +391,11 @@ def lstm_reference(_):
     return loss, [each for k in range(4) for each in (gWx[k], gb[k], gWh[k])] + [gW, gb_out]
 
 
-def workload(name, title, build, reference, dezero, torch, jax=0, **fields):
+def workload(name, title, build, reference, dezero, torch=0, jax=0, **fields):
     labels = {"limit": "its matrix products alone"}
+    goals = {"dezero": dezero, "torch": torch, "jax": jax}
     return Workload(name=name, title=title, unit="step", units=lambda n: 1, build=build, reference=reference, group="training",
-                    goals=(Goal("faster", dezero, "dezero"), Goal("faster", torch, "torch"),
-                           *([Goal("faster", jax, "jax")] if jax else [])), labels=labels,
+                    goals=tuple(Goal("faster", least, peer) for peer, least in goals.items() if least), labels=labels,
                     **({"tolerance": SINGLE} | fields))
 
 
@@ -403,6 +405,10 @@ LSTM_STEP = by_family(dezero=lstm_dezero, torch=lstm_torch, limit=lstm_products)
 WORKLOADS = (
     workload("mlp-small-sgd", "MLP 4-32-32-2, batch 32, a step of SGD", *classifier((4, 32, 32, 2), 32, "SGD"), 8, 10, jax=1),
     workload("mlp-small-adam", "MLP 4-32-32-2, batch 32, a step of Adam", *classifier((4, 32, 32, 2), 32, "Adam"), 8, 20, jax=1),
+    workload("mlp-small-sgd-f64", "MLP 4-32-32-2, batch 32 of float64, weights of float32, a step of SGD",
+             *classifier((4, 32, 32, 2), 32, "SGD", np.float64), 6),
+    workload("mlp-small-adam-f64", "MLP 4-32-32-2, batch 32 of float64, weights of float32, a step of Adam",
+             *classifier((4, 32, 32, 2), 32, "Adam", np.float64), 6),
     workload("mlp-middle", "MLP 64-100-10, batch 100, a step of SGD", *classifier((64, 100, 10), 100, "SGD"), 3, 3.5),
     workload("mlp-large", "MLP 784-1000-10, batch 100, a step of SGD", *classifier((784, 1000, 10), 100, "SGD"), 2, 1.1),
     workload("lstm", "LSTM of 100, 30 steps, batch 30, a step of SGD", *LSTM_STEP, 6, 3, tolerance=Tolerance(2e-4, 2e-4)),
