@@ -329,6 +329,40 @@ def test_weights_that_a_layer_draws_in_its_own_way_are_noticed(tmp_path):
     assert "bcast_data" in said
 
 
+def test_hooks_of_parameters_change_what_goes_out(tmp_path):
+    """They run when the walk has ended: no bucket goes out before. In one bucket and in several."""
+    passed(2, """
+    comm = mpi.create_communicator()
+    for bucket in (25, 1e-5):
+        np.random.seed(0)
+        alone, shared = (Model() for _ in range(2))
+        for model in (alone, shared):
+            model.a, model.b = L.Linear(4, dtype=np.float64, in_size=3), L.Linear(2, dtype=np.float64, in_size=4)
+        for p, q in zip(shared.params(), alone.params()):
+            p.data = q.data.copy()
+        x, t = np.random.rand(6, 3), np.random.rand(6, 2)
+        handles = [p.register_hook(lambda g: g * 3) for model in (alone, shared) for p in model.params()]
+        one = optimizers.SGD(0.1).setup(alone)
+        many = mpi.create_multi_node_optimizer(optimizers.SGD(0.1), comm, bucket_mb=bucket).setup(shared)
+        mine = slice(3 * comm.rank, 3 * comm.rank + 3)
+        for way in (0, 1):
+            loss = lambda model, x, t: F.mean_squared_error(model.b(F.tanh(model.a(x))), t)
+            alone.cleargrads()
+            loss(alone, x, t).backward()
+            one.update()
+            if way:
+                many.update(lambda x, t: loss(shared, x, t), x[mine], t[mine])
+            else:
+                shared.cleargrads()
+                many.backward(loss(shared, x[mine], t[mine]), examples=3)
+                many.update()
+            for p, q in zip(shared.params(), alone.params()):
+                assert np.allclose(p.data, q.data, rtol=1e-12, atol=1e-15), (bucket, way, p.name)
+        for handle in handles:
+            handle.remove()
+    """, folder=tmp_path)
+
+
 def test_a_parameter_without_gradient_on_some_ranks(tmp_path):
     """Zeros there, none where none has one; also with plain lists of parameters of several dtypes."""
     passed(3, """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dezero_c._core import Variable
+from dezero_c._core import Variable, has_hooks
 from dezero_c.layers import Layer
 from dezero_c.mpi._gradients import Reducer, gradient_of, same_length
 from dezero_c.mpi._overlap import backward_with, first_uses
@@ -188,7 +188,7 @@ class MultiNodeOptimizer(Optimizer):
     def _overlapped(self, loss: Variable, to_the_end: bool = True) -> None:
         """`loss.backward()` while buckets go out; to_the_end: also those that are complete with the walk's last functions."""
         reducer = self._multi.reducer
-        if not self._multi.comm.threads:
+        if not self._multi.comm.threads or any(map(has_hooks, reducer.params)):     # they run when the walk has ended
             loss.backward()
             return
         uses = first_uses(loss, (id(p) for p in reducer.params))
