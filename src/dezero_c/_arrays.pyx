@@ -65,9 +65,16 @@ cdef int give_grad(Variable x, object gx) except -1:
 cdef object wide(object a, int dt):
     """`a`, an ndarray, where it has dtype dt; in float64, a copy, where it has float32 and dt is float64; None for all others."""
     cdef int t = kernel_dtype(a)
+    cdef object b
     if t == dt:
         return a
-    return cnp.PyArray_Cast(a, cnp.NPY_DOUBLE) if t == DZ_F32 and dt == DZ_F64 else None
+    if t != DZ_F32 or dt != DZ_F64:
+        return None
+    if not cnp.PyArray_IS_C_CONTIGUOUS(a):
+        return cnp.PyArray_Cast(a, cnp.NPY_DOUBLE)
+    b = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), DZ_F64)
+    cnp.PyArray_CopyInto(b, a)
+    return b
 
 
 cdef Variable argument(object x, str op):

@@ -147,10 +147,16 @@ cdef Variable as_double(Variable x):
     """x where it is in float64; a Variable with its float32 values in float64, which nobody else knows."""
     cdef dz_view w
     cdef Variable c
+    cdef object a
     if view(x, &w) and w.dt == DZ_F64:
         return x
     c = Variable.__new__(Variable)      # not new_variable: a trace is to know nothing of it
-    c._data = cnp.PyArray_Cast(np.asarray(data_of(x)), cnp.NPY_DOUBLE)
+    a = np.asarray(data_of(x))
+    if cnp.PyArray_IS_C_CONTIGUOUS(a):
+        c._data = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), DZ_F64)
+        cnp.PyArray_CopyInto(c._data, a)
+    else:
+        c._data = cnp.PyArray_Cast(a, cnp.NPY_DOUBLE)
     c.kind = x.kind
     return c
 
