@@ -47,11 +47,12 @@ def _to_device(self: _core.Variable, device: Any, /, *, stream: Any = None) -> _
 
 def _index(self: _core.Variable) -> int:
     """The value as an index: `range(n)`, `items[i]`. TypeError unless it is a single integer."""
-    value = _core.read_value(self, "an index")
-    if value.ndim or value.dtype.kind not in "iu":
-        raise TypeError(f"a Variable of shape {value.shape} and dtype {value.dtype} in place of an integer; a single integer is "
-                        "one, int(x) makes one of a number")
-    return operator.index(value)
+    about = _core.about(self)       # before the value is looked at, which a capture would refuse
+    if about is None or about[0] != () or about[1].kind not in "iu":
+        shape, dtype = about[:2] if about is not None else ("none", "none")
+        raise TypeError(f"a Variable of shape {shape} and dtype {dtype} in place of an integer; a single integer is one, int(x) "
+                        "makes one of a number")
+    return operator.index(_core.read_value(self, "an index"))
 
 
 def _set_item(self: _core.Variable, index: Any, value: Any) -> None:
