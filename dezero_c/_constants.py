@@ -31,7 +31,7 @@ def _filled(function: Callable[..., Any], args: tuple[Any, ...], places: tuple[i
 def constant(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """function(*args, **kwargs) on the values of the Variables among args: a Variable without a graph, or a tuple of them."""
     places = tuple(i for i, x in enumerate(args) if isinstance(x, _core.Variable))
-    if places and _core.is_traced() and not _core.is_watched():
+    if places and _core.is_traced():
         rest = tuple(None if i in places else x for i, x in enumerate(args))
         call = functools.partial(_filled, function, rest, places, kwargs)
         return _core.apply_traced(call, tuple(args[i] for i in places), False)

@@ -31,7 +31,7 @@ def add(layer: Layer, kind: str, hook: Callable[..., Any], plain_call: Any) -> H
         raise TypeError(f"{name}: a hook is a function, and {type(hook)} cannot be called")
     if type(layer).__call__ is not plain_call:
         raise TypeError(f"{name} defines __call__, and hooks run in Layer.__call__: define forward in place of __call__")
-    if _core.is_traced() and not _core.is_watched():
+    if _core.is_traced():
         raise RuntimeError(f"{name}: a hook is registered in a function that is being captured; register it before")
     kinds: dict[str, HookList] = layer.__dict__.setdefault(PLACE, {})
     if kind not in kinds:

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, add_grad, as_operand, call_native, data_of, dz_bind, dz_typenum, empty_array,
-    grad_array, kernels, record_of, recording, set_private_grad, wants_grad)
+    grad_array, double_array, kernels, record_of, recording, set_private_grad, wants_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -65,16 +65,9 @@ cdef int give_grad(Variable x, object gx) except -1:
 cdef object wide(object a, int dt):
     """`a`, an ndarray, where it has dtype dt; in float64, a copy, where it has float32 and dt is float64; None for all others."""
     cdef int t = kernel_dtype(a)
-    cdef object b
     if t == dt:
         return a
-    if t != DZ_F32 or dt != DZ_F64:
-        return None
-    if not cnp.PyArray_IS_C_CONTIGUOUS(a):
-        return cnp.PyArray_Cast(a, cnp.NPY_DOUBLE)
-    b = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), DZ_F64)
-    cnp.PyArray_CopyInto(b, a)
-    return b
+    return double_array(a) if t == DZ_F32 and dt == DZ_F64 else None
 
 
 cdef Variable argument(object x, str op):

@@ -209,6 +209,7 @@ cdef Variable as_operand(object o, object other)
 cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt)
 cdef object empty_in_order(int nd, const cnp.npy_intp *shape, int dt, const int *axis)
 cdef object data_of(Variable v)
+cdef object double_array(object a)
 cdef int set_data_array(Variable v, object a) except -1
 cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_ssize_t size) except NULL
 cdef int record(Function f, Variable y) except -1

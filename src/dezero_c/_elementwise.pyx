@@ -19,9 +19,9 @@ from libc.string cimport memset
 
 from dezero_c._core cimport (
     DZ_F64, DZ_GX1, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_SUM_OVER_COLS, DZ_SUM_OVER_ROWS, DZ_Y, ERA_CORE, G_ARRAY, G_EVEN, G_NONE,
-    G_RAW, K_CONST, K_WEAK, Function, Variable, add_grad, as_operand, clone_function, data_of, derived, drop_grad, dz_args,
-    dz_axes, dz_beside, dz_bind, dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even, dz_itemsize,
-    dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape,
+    G_RAW, K_CONST, K_WEAK, Function, Variable, add_grad, as_operand, clone_function, data_of, derived, double_array, drop_grad,
+    dz_args, dz_axes, dz_beside, dz_bind, dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even,
+    dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape,
     dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, function_call, grad_alike,
     grad_target, grad_target_alike, grad_array, grad_variable, grad_view, grad_view_even, has_grad, hooks, kernels, methods,
     new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_even_grad,
@@ -147,16 +147,10 @@ cdef Variable as_double(Variable x):
     """x where it is in float64; a Variable with its float32 values in float64, which nobody else knows."""
     cdef dz_view w
     cdef Variable c
-    cdef object a
     if view(x, &w) and w.dt == DZ_F64:
         return x
     c = Variable.__new__(Variable)      # not new_variable: a trace is to know nothing of it
-    a = np.asarray(data_of(x))
-    if cnp.PyArray_IS_C_CONTIGUOUS(a):
-        c._data = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), DZ_F64)
-        cnp.PyArray_CopyInto(c._data, a)
-    else:
-        c._data = cnp.PyArray_Cast(a, cnp.NPY_DOUBLE)
+    c._data = double_array(np.asarray(data_of(x)))
     c.kind = x.kind
     return c
 

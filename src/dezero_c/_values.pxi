@@ -19,6 +19,16 @@ cdef object empty_in_order(int nd, const cnp.npy_intp *shape, int dt, const int 
     return a
 
 
+cdef object double_array(object a):
+    """A copy of an ndarray in float64; of a C-contiguous one in memory that is kept for the next."""
+    cdef object b
+    if not cnp.PyArray_IS_C_CONTIGUOUS(a):
+        return cnp.PyArray_Cast(a, cnp.NPY_DOUBLE)
+    b = empty_array(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), DZ_F64)
+    cnp.PyArray_CopyInto(b, a)
+    return b
+
+
 cdef object empty_like_view(const dz_view *w):
     """Uninitialised, in the layout of `w`, which is dense."""
     cdef int axis[DZ_MAXDIM]
