@@ -10,7 +10,7 @@ class NotNative(Exception):
 @final
 class Cell:
     """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape. A place
-    of one number may stand for an array whose elements are all the same.
+    of one float64 number may stand for an array whose elements are all the same.
     """
 
 @final
@@ -29,6 +29,9 @@ class Machine:
     @property
     def nbytes(self) -> int:
         """Bytes of its instructions, their lines, and its numbers."""
+    @property
+    def optimizers(self) -> list[Any]:
+        """Those that then update their parameters."""
     @staticmethod
     def of(
         trace: Trace,
@@ -67,7 +70,7 @@ class Machine:
         they are, since a floating-point flag was raised next to them.
         """
     def listing(self) -> list[tuple[str, int, list[int], int, str]]:
-        """(name, slot of the result, slots of the operands, elements, file and line) of each instruction."""
+        """(name, slot of the result, slots of the operands, the result's length in slots, file and line) of each instruction."""
 
 def call_at_once(cls: type[Any]) -> type[Any]:
     """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for

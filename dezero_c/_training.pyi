@@ -8,6 +8,17 @@ class Seen:
     """Objects by their addresses: a user's layer may define == and hash."""
 
 @final
+class Prepared:
+    """An optimizer's update as a captured call does it each time: what `step` has found is kept, with all that it was found by.
+    A layer, a parameter or an array of state that is another one now is seen, and the update done by `step`.
+
+    Looking whether things are the same takes a third of finding them.
+    """
+
+    optimizer: Any
+    def __init__(self, optimizer: Any) -> None: ...
+
+@final
 class Rule:
     """What `step` knows of an optimizer's class."""
 

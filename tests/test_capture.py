@@ -1408,7 +1408,7 @@ def test_an_argument_that_is_also_named():
 
 
 def test_parameters_that_are_passed_to_a_step():
-    def make():
+    def make(by_nodes):
         layer = L.Linear(2, in_size=2, nobias=True)
         other = L.Linear(2, in_size=2, nobias=True)
         layer.other = other
@@ -1417,7 +1417,8 @@ def test_parameters_that_are_passed_to_a_step():
         optimizer = optimizers.SGD(0.1).setup(layer)
 
         def f(W, x):
-            loss = F.sum(F.matmul(x, W))
+            y = F.matmul(x, W)
+            loss = F.sum(F.cumsum(y, axis=0) if by_nodes else y)
             W.cleargrad()
             loss.backward()
             optimizer.update()
@@ -1425,18 +1426,19 @@ def test_parameters_that_are_passed_to_a_step():
 
         return f, [layer.W, other.W]
 
-    f, wanted = make()
-    g, found = make()
-    g = capture(g)
-
-    def calls():
+    def calls(by_nodes):
+        f, wanted = make(by_nodes)
+        g, found = make(by_nodes)
+        g = capture(g)
         for k in range(7):
             x = np.full((2, 2), k + 1.0)
             assert bits(g(found[k % 2], x)) == bits(f(wanted[k % 2], x))
+        assert [bits(p.data) for p in found] == [bits(p.data) for p in wanted]
+        return g
 
+    assert "of the machine" in calls(False).show()      # it works on the Parameters themselves
     with pytest.warns(RuntimeWarning, match="Parameters are passed"):
-        calls()
-    assert [bits(p.data) for p in found] == [bits(p.data) for p in wanted]
+        calls(True)
 
 
 def test_what_numpy_says_of_data_is_said():
@@ -1527,7 +1529,7 @@ def test_replays_take_the_short_way(monkeypatch):
 
     @capture
     def step(x, t):
-        loss = F.softmax_cross_entropy(model(x), t)
+        loss = F.softmax_cross_entropy(F.cumsum(model(x), axis=1), t)
         model.cleargrads()
         loss.backward()
         optimizer.update()

@@ -10,7 +10,8 @@ from test_machine import bits, derivatives, on_machine, same, state, table
 import dezero_c.functions as F
 from dezero_c import Variable, _ops, capture
 
-SIZES = [1, 2, 7, 8, 9, 127, 128, 129, 255, 256, 257, 511, 512]      # chunks of passes, blocks of sums, the most that is taken
+# chunks of passes, blocks of sums, what lies in a node, the most that is taken
+SIZES = [1, 2, 7, 8, 9, 127, 128, 129, 255, 256, 257, 511, 512, 513, 2047, 2048, 2049, 4095, 4096]
 
 
 def arrays(*shapes, domains=None):
@@ -66,10 +67,11 @@ def test_sizes(n):
 
 
 def test_larger_arrays_are_not_taken():
-    g = same(lambda x: F.sum(x * x), arrays((513,)), machine=False)
-    assert "up to 512 elements in 4 axes" in g.show()
+    assert "longer to copy" in same(lambda x: x * x, arrays((701,)), machine=False).show()
+    g = same(lambda x: F.sum(x * x), arrays((4097,)), machine=False)
+    assert "up to 4096 elements of float64, in 4 axes" in g.show()
     g = same(lambda x: F.sum(x * x), arrays((2, 1, 2, 1, 2)), machine=False)
-    assert "up to 512 elements in 4 axes" in g.show()
+    assert "up to 4096 elements of float64, in 4 axes" in g.show()
     assert not on_machine(same(lambda x: x * x, arrays((0,)), machine=False))
 
 

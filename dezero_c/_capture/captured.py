@@ -185,8 +185,8 @@ class Captured(Dispatch):
             captured.reset()
 
     def show(self) -> str:
-        """The instructions of every program, one a line: number, what it does, file and line. One on float64 numbers and small
-        arrays is run by the machine; of another it is told why not."""
+        """The instructions of every program, one a line: number, what it does, file and line. One that is run by the machine
+        works on slots of eight bytes, `%7[16]` is 16 of them from number 7 on; of another it is told why it is not."""
         out = []
         for number, entry in enumerate(entry for kind in self._kinds.values() for entry in kind.plans):
             if entry.machine is not None:
@@ -194,6 +194,7 @@ class Captured(Dispatch):
                 for k, (name, to, operands, n, line) in enumerate(entry.machine.listing()):
                     told = f"%{to}{f'[{n}]' if n > 1 else ''} = {name}({', '.join(f'%{a}' for a in operands)})"
                     out.append(f"{k:6d}  {told:40s} {line}")
+                out += [f"{'':6s}  update {type(optimizer).__name__}" for optimizer in entry.machine.optimizers]
                 continue
             out.append(f"plan {number}: {len(entry.plan)} instructions, not on the machine for {entry.reason}")
             out += [f"{k:6d}  {what:12s} {name:32s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]

@@ -16,7 +16,8 @@ PLACE, PARAM, NUMBER, END = 256, 264, 512, 32767
 
 # name: (operands, C over A, B and C); the first ones are made by core/machine.c alone, and written in math/machine.h where there
 # is no C here.
-NO_VALUE = {"LEAF": 0, "SINCOS": 1, "FILL": 1, "PART": 1, "PUT": 2, "SET": 2, "SUM": 1, "RUN": 0, "END_OF_ALL": 0}
+NO_VALUE = {"LEAF": 0, "SINCOS": 1, "FILL": 1, "PART": 1, "PUT": 2, "SET": 2, "SUM": 1, "WORK": 0,
+            "RUN": 0, "END_OF_ALL": 0}
 FIXED = {
     **{name: (operands, None) for name, operands in NO_VALUE.items()}, "MULADD": (3, "C + A * B"),
     "ADD": (2, "A + B"), "SUB": (2, "A - B"), "MUL": (2, "A * B"), "DIV": (2, "A / B"), "NEG": (1, "-A"),

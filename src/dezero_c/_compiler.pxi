@@ -1,5 +1,6 @@
 # How a trace becomes a tape: `Compiler.follow` takes one event after the other. What an operation other than the table's is to
-# the tape says `computed` (its value) and `passed_back` (its inputs' gradients). Part of _machine.pyx.
+# the tape says `computed` (its value) and `passed_back` (its inputs' gradients), or _works.pxi, for those that are calls of a
+# family's kernel, and for float32. Part of _machine.pyx.
 
 cdef object no(event, str what):
     return NotNative(f"{event[len(event) - 1]}: {what}")
@@ -8,10 +9,10 @@ cdef object no(event, str what):
 @cython.final
 cdef class Cell:
     """A value that Variables and gradients have, those that share an array the same one: where it is now on the tape. A place
-    of one number may stand for an array whose elements are all the same."""
+    of one float64 number may stand for an array whose elements are all the same."""
     cdef dz_place place
     cdef tuple shape
-    cdef int size
+    cdef int size, dt       # dt: DZ_F64, DZ_F32, or LABELS
     cdef bint scalar        # in the eager call a NumPy scalar, which nobody can write to
     cdef bint fixed         # an array that is not the call's own, or read-only: neither written to nor given away
     cdef int home           # the Variable from outside whose array it is, by number, or -1
@@ -19,8 +20,8 @@ cdef class Cell:
     cdef Cell base          # it is a view of this one's array
     cdef int writes, seen   # how often its array was written to; its base's, when it was made
 
-    def __cinit__(self, dz_place place, tuple shape, int size, bint scalar):
-        self.place, self.shape, self.size, self.scalar = place, shape, size, scalar
+    def __cinit__(self, dz_place place, tuple shape, int size, bint scalar, int dt):
+        self.place, self.shape, self.size, self.scalar, self.dt = place, shape, size, scalar, dt
         self.home = -1
 
     cdef Cell root(self):
@@ -44,13 +45,13 @@ cdef class Outside:
         self.position = self.place = -1
 
 
-cdef int room_for(tuple shape) except -1:
+cdef int room_for(tuple shape, int dt=DZ_F64) except -1:
     """The number of elements of an array that the machine has room for; 0 for any other."""
-    cdef Py_ssize_t n = 1, length
+    cdef Py_ssize_t n = 1, length, most = DZ_WIDEST * sizeof(double) // item_of(dt)
     if len(shape) > DZ_RAWDIM:
         return 0
     for length in shape:
-        if length == 0 or n * length > DZ_WIDEST:
+        if length == 0 or n * length > most:
             return 0
         n *= length
     return <int> n
@@ -82,29 +83,35 @@ cdef class Compiler:
     cdef object decode
     cdef set copied
     cdef bint numpy         # it computes with data by NumPy's functions
+    cdef bint works         # or with what is no instruction
+    cdef Py_ssize_t steps   # operations, forward and backward
+    cdef list updates       # optimizers that are to update their parameters at the end,
+    cdef list cleared       # and Variables whose gradients are taken away after that
 
     # ---- cells
 
-    cdef Cell new(self, dz_place place, tuple shape, event, bint scalar=False):
+    cdef Cell new(self, dz_place place, tuple shape, event, bint scalar=False, int dt=DZ_F64):
         """A value of a shape at a place."""
-        cdef int size = room_for(shape)
+        cdef int size = room_for(shape, dt)
         if place == DZ_NO_INSTRUCTION:
             raise no(event, "a function of two numbers, given an array and a number")
         if place < 0:
             raise MemoryError()
         if not size:
-            raise no(event, f"an array of shape {shape}; up to {DZ_WIDEST} elements in {DZ_RAWDIM} axes are taken")
-        return Cell(place, shape, size, scalar)
+            raise too_large(event, shape)
+        return Cell(place, shape, size, scalar, dt)
 
     cdef Cell view_of(self, Cell c, dz_place place, tuple shape, event):
         """What shares the array of c."""
-        cdef Cell v = self.new(place, shape, event)
+        cdef Cell v = self.new(place, shape, event, False, c.dt)
         v.base, v.fixed = c.root(), c.fixed
         v.seen = v.base.writes
         return v
 
     cdef dz_place full(self, Cell c):
         """c's place with all its elements."""
+        if c.dt != DZ_F64:
+            return c.place
         return tapes.fill(self.tape, c.place, c.size)
 
     cdef int number_of(self, Variable v, event) except -1:
@@ -141,14 +148,19 @@ cdef class Compiler:
         """The value that what is outside has when the call begins."""
         cdef Outside o = self.outside[number]
         cdef dz_view w
-        if not isinstance(value, (np.ndarray, np.float64)) or value.dtype != DOUBLE or not dz_view_object(<PyObject *> value, &w):
-            raise no(event, "a value that is no float64 number or array")
-        if not room_for(value.shape):
-            raise no(event, f"an array of shape {value.shape}; up to {DZ_WIDEST} elements in {DZ_RAWDIM} axes are taken")
-        if w.nd > 1 and w.strides != NULL:
-            raise no(event, "an array that does not lie in C order")
-        o.place = tapes.input(self.tape, <uint32_t> w.size)
-        o.own = self.new(o.place, value.shape, event, not isinstance(value, np.ndarray))
+        cdef int dt
+        if plain_labels(value):
+            dt = LABELS
+        elif isinstance(value, (np.ndarray, np.float64, np.float32)) and dz_view_object(<PyObject *> value, &w):
+            dt = w.dt
+            if w.nd > 1 and w.strides != NULL:
+                raise no(event, "an array that does not lie in C order")
+        else:
+            raise no(event, "a value that is no float64 or float32 number or array, and no labels")
+        if not room_for(value.shape, dt):
+            raise too_large(event, value.shape)
+        o.place = tapes.input(self.tape, slots_for(value.size, dt))
+        o.own = self.new(o.place, value.shape, event, not isinstance(value, np.ndarray), dt)
         return o.own
 
     cdef Cell gradient(self, Variable v, event):
@@ -178,23 +190,27 @@ cdef class Compiler:
         return 0
 
     cdef int add_gradient(self, Variable x, dz_place place, event) except -1:
-        """x's gradient gets, or grows by, what is at a place, in x's shape."""
+        """x's gradient gets, or grows by, what is at a place, in x's shape and dtype."""
         cdef Cell xc = self.cell(x, event), old = self.gradient(x, event)
         if old is not None:
-            if old.shape != xc.shape:
-                raise no(event, "a gradient of another shape than its Variable's")
-            place = tapes.add(self.tape, old.place, place)
-        return self.set_gradient(x, self.new(place, xc.shape, event), None, event)
+            if old.shape != xc.shape or old.dt != xc.dt:
+                raise no(event, "a gradient of another shape or dtype than its Variable's")
+            if xc.dt == DZ_F64:
+                place = tapes.add(self.tape, old.place, place)
+            else:
+                place = mapped(self, DZ_OP_ADD, [old, self.new(place, xc.shape, event, False, xc.dt)], xc.size, NULL)
+        return self.set_gradient(x, self.new(place, xc.shape, event, False, xc.dt), None, event)
 
     cdef Cell constant(self, Variable v, object value, event):
         """What a call has from the code: a number, or an array, which is read anew each time where it is not of the call's own
         making."""
         cdef object a = data_of(v)
         cdef Cell c
-        if not isinstance(a, (np.ndarray, np.float64)) or a.dtype != DOUBLE:
-            raise no(event, "a value that is no float64 number or array")
-        if a.ndim == 0 and not (isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied):
-            return self.new(tapes.number(self.tape, a), (), event, not isinstance(a, np.ndarray))
+        cdef int dt
+        if isinstance(a, (np.ndarray, np.float64, np.float32)) and a.ndim == 0 and a.dtype.char in "df" \
+                and not (isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied):
+            dt = DZ_F64 if a.dtype == DOUBLE else DZ_F32
+            return self.new(number_of(self.tape, a, dt), (), event, not isinstance(a, np.ndarray), dt)
         if not isinstance(value, np.ndarray) or <size_t> <void *> value in self.copied:
             v = wrap(a.copy(), -1, ERA_CORE)
             return self.input(self.append(v), data_of(v), event)
@@ -219,8 +235,22 @@ cdef class Compiler:
     cdef Cell elementwise(self, int op, list cells, const double *params, event, bint scalar=False):
         cdef dz_place places[5]
         cdef tuple shape = self.common(cells, event)
+        if self.narrow(cells, event):
+            return self.new(mapped(self, op, cells, room_for(shape, DZ_F32), params), shape, event, scalar and not shape, DZ_F32)
         self.spread(op, cells, places)
         return self.new(tapes.operation(self.tape, op, 0, places, params), shape, event, scalar and not shape)
+
+    cdef bint narrow(self, list cells, event) except -1:
+        """Whether all are float32; none may be."""
+        cdef Cell c
+        cdef int n = 0
+        for c in cells:
+            if c.dt == LABELS:
+                raise no(event, "whole numbers that are no labels of a loss")
+            n += c.dt == DZ_F32
+        if n != 0 and n != len(cells):
+            raise no(event, "float32 beside float64")
+        return n > 0
 
     cdef int spread(self, int op, list cells, dz_place *places) except -1:
         """The places of an elementwise operation's operands."""
@@ -232,6 +262,8 @@ cdef class Compiler:
 
     cdef Cell summed(self, Cell c, tuple shape, event):
         """The sum of all elements, in NumPy's order, which begins with 0."""
+        if c.dt != DZ_F64:
+            return self.new(total(self, c, 1.0), shape, event, False, c.dt)
         if c.size == 1:
             return self.new(tapes.add(self.tape, tapes.number(self.tape, 0.0), c.place), shape, event)
         return self.new(tapes.sum(self.tape, self.full(c)), shape, event)
@@ -275,10 +307,12 @@ cdef class Compiler:
     cdef Cell computed(self, Function f, tuple xs, event):
         """What a function of the library gives, other than an elementwise one."""
         cdef Cell c = self.cell(xs[0], event)
-        cdef Cell y
+        cdef Cell y = value_by_work(self, f, [self.cell(x, event) for x in xs], event)
         cdef dz_place place
         cdef list cells
         kind = type(f)
+        if y is not None:
+            return y
         if kind is MeanSquaredError:
             y = self.cell(xs[1], event)
             if c.shape != y.shape:
@@ -291,7 +325,7 @@ cdef class Compiler:
             cells = [self.cell(x, event) for x in xs]
             shape, places = self.joined(f, cells, event)
             if not room_for(shape):
-                raise no(event, f"an array of shape {shape}; up to {DZ_WIDEST} elements in {DZ_RAWDIM} axes are taken")
+                raise too_large(event, shape)
             place = tapes.number(self.tape, 0.0)
             for c, (offset, step) in zip(cells, places):
                 place = self.put(place, room_for(shape), c, offset, step, True)
@@ -338,13 +372,15 @@ cdef class Compiler:
         """The array at a place with c added to, or in place of, some elements."""
         return tapes.put(self.tape, tapes.fill(self.tape, array, size), self.full(c), offset, step, set_)
 
-    cdef int passed_back(self, Function f, tuple xs, Cell g, event) except -1:
-        """The gradients of the inputs of one of the same functions, g being that of what it gave."""
+    cdef int passed_back(self, Function f, tuple xs, Cell y, Cell g, event) except -1:
+        """The gradients of the inputs of one of the same functions, g being that of what it gave, y."""
         cdef Variable x = xs[0]
         cdef Cell c = self.cell(x, event), old
         cdef dz_place place
         cdef int k
         kind = type(f)
+        if passed_back_by_work(self, f, xs, [self.cell(each, event) for each in xs], y, g, event):
+            return 0
         if kind is MeanSquaredError:
             old = self.cell(xs[1], event)
             place = self.by(DZ_OP_MUL, g.place, self.by(DZ_OP_SUB, c.place, old.place))
@@ -387,6 +423,8 @@ cdef class Compiler:
         cdef dz_place place
         cdef int k
         cdef bint stretched
+        if self.narrow([yc, g, *cells], event):
+            return differentiated_by_work(self, f, xs, cells, yc, g, event)
         self.spread(f.op, cells, places)
         places[3] = yc.place if f.op in EVENLY else self.full(yc)
         places[4] = g.place         # by which every formula is linear: no function is taken of it
@@ -406,20 +444,28 @@ cdef class Compiler:
         cdef dz_place places[5]
         cdef list cells
         cdef Cell c
+        cdef int dt
         what, operands = self.decode(function)
         if what == "same":
             return self.cell(xs[0], event)
         if what == "array":
             c = self.cell(xs[0], event)
-            return self.new(c.place, c.shape, event) if c.scalar else c
+            return self.new(c.place, c.shape, event, False, c.dt) if c.scalar else c
         if what == "copy":
             c = self.cell(xs[0], event)
-            return self.new(c.place, c.shape, event, c.scalar)
+            return self.new(c.place, c.shape, event, c.scalar, c.dt)
         if what == "zeros" or what == "ones":
             c = self.cell(xs[0], event)
-            return self.new(tapes.number(self.tape, <double> (what == "ones")), c.shape, event)
+            return evenly(self, <double> (what == "ones"), c.shape, c.dt, event)
+        dt = DZ_F32 if any([isinstance(o, tuple) and (<Cell> self.cell(xs[o[0]], event)).dt == DZ_F32 for o in operands]) \
+            else DZ_F64
+        if dt == DZ_F32 and any([not isinstance(o, tuple) and (type(o) not in (float, int, bool) or abs(o) > LARGEST_SINGLE)
+                                 for o in operands]):
+            raise no(event, "a number of another dtype beside float32")
         cells = [self.cell(xs[o[0]], event) if isinstance(o, tuple)
-                 else self.new(tapes.number(self.tape, <double> float(o)), (), event) for o in operands]
+                 else self.new(number_of(self.tape, float(o), dt), (), event, False, dt) for o in operands]
+        if what == "compare" and dt == DZ_F32:
+            raise no(event, "a comparison of float32 data")
         if what == "compare":
             self.spread(DZ_OP_SUB, cells, places)
             return self.new(tapes.compare(self.tape, function.args[0], places[0], places[1]), self.common(cells, event), event)
@@ -440,6 +486,9 @@ cdef class Compiler:
         cdef tuple xs
         cdef str kind = event[0]
         line = event[len(event) - 1]
+        if self.updates and not (kind == "call" or kind == "grad" and event[2] is None):
+            raise no(event, "what comes after an optimizer's update")
+        self.steps += kind == "op" or kind == "step" or kind == "effect"
         tapes.mark(self.tape, self.lines.setdefault(line, len(self.lines)))
         if kind == "op":
             f, xs = event[1], event[2]
@@ -464,13 +513,13 @@ cdef class Compiler:
             c = self.gradient(y, event)     # none, where what y is used for has no derivative by it
             old = self.cell(y, event)
             if c is None:
-                c = self.new(tapes.number(self.tape, 0.0), old.shape, event)
-            if c.shape != old.shape:
-                raise no(event, "a gradient of another shape than its Variable's")
+                c = evenly(self, 0.0, old.shape, old.dt, event)
+            if c.shape != old.shape or c.dt != old.dt:
+                raise no(event, "a gradient of another shape or dtype than its Variable's")
             if is_exact(f):
                 self.differentiated(f, xs, y, c, event)
             else:
-                self.passed_back(f, xs, c, event)
+                self.passed_back(f, xs, old, c, event)
             if not event[2]:
                 self.set_gradient(y, None, None, event)
         elif kind == "const":
@@ -481,7 +530,7 @@ cdef class Compiler:
             self.cells[<size_t> <void *> event[1]] = self.constant(event[1], event[2], event)
         elif kind == "seed":
             c = self.cell(event[1], event)
-            self.set_gradient(event[1], self.new(tapes.number(self.tape, 1.0), c.shape, event), None, event)
+            self.set_gradient(event[1], evenly(self, 1.0, c.shape, c.dt, event), None, event)
         elif kind == "show" or (kind == "grad read" and isinstance(event[2], Variable)
                                 and <size_t> <void *> event[2] not in self.cells):
             c = self.gradient(event[1], event)
@@ -493,7 +542,10 @@ cdef class Compiler:
             if event[2] is None:
                 self.gradient(event[1], event)
         elif kind == "grad":
-            if event[2] is None:
+            if event[2] is None and self.updates:
+                self.number_of(event[1], event)
+                self.cleared.append(event[1])
+            elif event[2] is None:
                 self.set_gradient(event[1], None, None, event)
             else:
                 v = event[1]
@@ -525,11 +577,15 @@ cdef class Compiler:
                 raise no(event, "a part of an array, or one from outside that is no Variable's, that is written to")
             if old.shape != c.shape and old.size > 1 or old.size > c.size:
                 raise no(event, "an array that is written to in another shape")
-            c.place = old.place
+            if old.dt != c.dt:
+                raise no(event, "an array that is written to in another dtype")
+            c.place = old.place if old.size == c.size or c.dt == DZ_F64 else filled(self, old.place, c.size)
             c.writes += 1
             if c.home >= 0:
                 o = self.outside[c.home]
                 o.changed = True
+        elif kind == "call" and is_rule(getattr(event[1], "__self__", None)) and event[1].__name__ == "update":
+            self.updates.append(event[1].__self__)
         else:
             raise no(event, {"call": "a call that runs as it is", "alive": "a function of several results",
                              "pinned": "an array beside an operation's operands"}.get(kind, kind))
@@ -542,6 +598,8 @@ cdef class Compiler:
         k = self.numbers.get(<size_t> <void *> v)
         if k is None and <size_t> <void *> v not in self.trace.born and before is None:
             k = self.number_of(v, event)
+        if c.dt == LABELS:
+            raise no(event, "whole numbers that are no labels of a loss")
         if k is not None:
             if c.home == <int> k:       # its own array, written to before
                 self.cells[<size_t> <void *> v] = c

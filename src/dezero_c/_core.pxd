@@ -42,6 +42,15 @@ cdef extern from "core/kernels.h":
         dz_kernel both[2]
         unsigned char uses_both
 
+    ctypedef struct dz_work:        # core/machine.h
+        int (*f)(const dz_work *) noexcept nogil
+        const char *name
+        int dt, nin, moves
+        ptrdiff_t n[5]
+        double p[2]
+
+    ctypedef int (*dz_worker)(const dz_work *) noexcept nogil
+
     ctypedef struct dz_np_table:
         int python
 

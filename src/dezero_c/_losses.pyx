@@ -16,8 +16,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, reduction_of, run
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, as_operand, data_of, derived, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
-    dz_sum_cols, dz_view, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view, wants_grad,
-    wrap)
+    dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view,
+    wants_grad, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus
@@ -30,6 +30,9 @@ dz_bind(kernels())
 cdef extern from "families/losses.h":
     void dz_squared_error(int, ptrdiff_t, const char *, const char *, char *) noexcept
     void dz_squared_error_grad(int, ptrdiff_t, const char *, const char *, double, double, char *, char *) noexcept
+    void dz_squared_error_mean(int, ptrdiff_t, ptrdiff_t, const char *, const char *, char *, char *) noexcept
+    int dz_squared_error_work(const dz_work *) noexcept nogil
+    int dz_squared_error_grad_work(const dz_work *) noexcept nogil
 
 
 cdef tuple pair_of(object x0, object x1, str op):
@@ -111,20 +114,20 @@ cdef bint squared_error_value(Variable x0, Variable x1, Variable y) except -1:
             or a.size > 65536 or not dz_same_shape(&a, &b):
         return False
     n = a.shape[0] if a.nd > 0 else 1
-    squares = <char *> PyMem_Malloc((a.size + 1) * dz_itemsize(a.dt))
+    squares = <char *> PyMem_Malloc(a.size * dz_itemsize(a.dt))
     if squares == NULL:
         raise MemoryError()
-    dz_squared_error(a.dt, a.size, a.p, b.p, squares)
-    dz_sum_cols(a.dt, squares, 1, a.size, squares + a.size * dz_itemsize(a.dt), False)
-    if a.dt == DZ_F64:
-        (<double *> new_value(y, a.dt, 0, NULL, 1))[0] = (<double *> squares)[a.size] / <double> n
-    else:
-        (<float *> new_value(y, a.dt, 0, NULL, 1))[0] = (<float *> squares)[a.size] / <float> n
+    dz_squared_error_mean(a.dt, a.size, n, a.p, b.p, new_value(y, a.dt, 0, NULL, 1), squares)
     PyMem_Free(squares)
     if dz_fpe_test():
         dz_fpe_clear()
         np.square(np.subtract(data_of(x0), data_of(x1))).sum()     # for NumPy's warnings
     return True
+
+
+cdef dz_worker squared_error_worker(bint backward) noexcept:
+    """What the machine calls for mean_squared_error, or for the gradient of an input."""
+    return dz_squared_error_grad_work if backward else dz_squared_error_work
 
 
 cdef class MeanSquaredError(ArrayFunction):

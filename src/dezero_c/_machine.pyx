@@ -1,6 +1,5 @@
 # cython: language_level=3, embedsignature=True, embedsignature.format=clinic, binding=False
-"""Captured calls on float64 numbers and small arrays of them, run by the machine (src/kernels/core/machine.h): no nodes, no
-Python.
+"""Captured calls on numbers and arrays that are not large, run by the machine (src/kernels/core/machine.h): no nodes, no Python.
 
 `Machine.of` follows a trace once more (_compiler.pxi): where each Variable's value is on the tape, and its gradient, which
 Variables share an array, what of Variables from outside is read and changed. Whatever it does not know raises NotNative, and
@@ -8,7 +7,8 @@ the call is replayed by its nodes (_plan.pyx).
 
 A replay looks at the arguments, reads their numbers, runs, and looks at the floating-point flags. Until then nothing has
 changed: where a flag is raised the function itself is called, so that NumPy's warnings and errors are those of the eager call.
-Then results are made, and after them, in what cannot fail, the Variables from outside are given their data and gradients.
+Then results are made, and after them, in what cannot fail, the Variables from outside are given their data and gradients. The
+updates of optimizers, if a call ends with them, are done to these, as eager calls do them.
 """
 
 import numpy as np
@@ -18,24 +18,30 @@ cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill,
-    dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object, kernels, new_value,
-    new_variable, set_data_array, traced, view, wrap)
+    DZ_F32, DZ_F64, DZ_NIN, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind,
+    dz_fill, dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object,
+    dz_work, dz_worker, kernels, new_value, new_variable, set_data_array, set_private_grad, traced, view, wrap)
 from dezero_c._elementwise cimport is_exact
+from dezero_c._losses cimport squared_error_worker
+from dezero_c._matmul cimport product_worker
 from dezero_c._plan cimport NOT_TAKEN, Call
 from dezero_c._pull cimport transforms
+from dezero_c._softmax cimport cross_entropy_room, softmax_worker
+from dezero_c._training cimport Prepared, is_rule
 
 from dezero_c._core import Applied
 from dezero_c._index import GetItem, GetItemGrad
 from dezero_c._join import Concatenate, Stack
 from dezero_c._losses import MeanSquaredError
+from dezero_c._matmul import Linear, MatMul
 from dezero_c._plan import EXACT as _EXACT
 from dezero_c._reduce import Mean, Sum
 from dezero_c._shape import BroadcastTo, Reshape, SumTo, Transpose
+from dezero_c._softmax import LogSoftmax, Softmax, SoftmaxCrossEntropy
 
 cnp.import_array()
 dz_bind(kernels())
@@ -45,6 +51,11 @@ cdef extern from "core/machine.h":
     enum:
         DZ_WIDEST
         DZ_NO_INSTRUCTION
+        DZ_WORK_MAP
+        DZ_WORK_FILL
+        DZ_WORK_SUM
+        DZ_WORK_PART
+        DZ_WORK_PUT
 
     ctypedef struct dz_tape:
         pass
@@ -62,16 +73,18 @@ cdef extern from "core/machine.h":
         dz_place (*sum)(dz_tape *, dz_place) noexcept nogil
         dz_place (*part)(dz_tape *, dz_place, int, int, uint32_t) noexcept nogil
         dz_place (*put)(dz_tape *, dz_place, dz_place, int, int, int) noexcept nogil
+        dz_place (*work)(dz_tape *, const dz_work *, const dz_place *, uint32_t) noexcept nogil
         uint32_t (*width)(const dz_tape *, dz_place) noexcept nogil
         int (*finish)(dz_tape *, const dz_place *, uint32_t *, ptrdiff_t) noexcept nogil
         double *(*slots)(dz_tape *) noexcept nogil
-        void (*run)(dz_tape *) noexcept nogil
+        int (*run)(dz_tape *) noexcept nogil
         dz_tape *(*side_by_side)(const dz_tape *, uint32_t) noexcept nogil
         ptrdiff_t (*length)(const dz_tape *) noexcept nogil
         ptrdiff_t (*bytes)(const dz_tape *) noexcept nogil
         const char *(*listing)(dz_tape *, ptrdiff_t, uint32_t *) noexcept nogil
         uint32_t (*mark)(dz_tape *, uint32_t) noexcept nogil
         uint32_t (*line)(const dz_tape *, ptrdiff_t) noexcept nogil
+        const dz_worker *workers
 
 cdef extern from "core/kernels.h":
     dz_tapes tapes "dz_tape_functions"
@@ -93,9 +106,10 @@ cdef extern from "generated/enum.h":
 cdef enum:
     LANES = 64          # calls side by side,
     MOST_IN_LANES = 16384       # fewer where they have more numbers than that
+    WORTH = 700         # slots, read or left, whose copies take as long as a node of a plan does
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
 
-cdef object DOUBLE = np.dtype(np.float64)
+cdef object DOUBLE = np.dtype(np.float64), SINGLE = np.dtype(np.float32)
 cdef object MISSING = object()
 
 
@@ -103,6 +117,7 @@ class NotNative(Exception):
     """The machine cannot run a trace; the message says what stands in the way."""
 
 
+include "_works.pxi"
 include "_compiler.pxi"
 
 
@@ -132,7 +147,7 @@ ctypedef struct Values:     # on the tape
     bint even               # one number for all elements
 
 ctypedef struct Lengths:
-    int n, nd
+    int n, nd, dt
     cnp.npy_intp of[DZ_RAWDIM]
 
 ctypedef struct Access:     # a Variable, or an array, from outside
@@ -166,7 +181,7 @@ cdef Values NOTHING = {"slot": -1, "even": False}
 cdef Lengths lengths_of(Cell c):
     cdef Lengths found
     cdef int k
-    found.n, found.nd = c.size, <int> len(c.shape)
+    found.n, found.nd, found.dt = c.size, <int> len(c.shape), c.dt
     for k in range(found.nd):
         found.of[k] = c.shape[k]
     return found
@@ -183,26 +198,26 @@ cdef inline void in_slots(Values *v, const uint32_t *slots) noexcept:
         v.slot = <int> slots[v.slot]
 
 
-cdef inline void copied_out(double *to, const double *s, const Values *v, int n) noexcept nogil:
+cdef inline void copied_out(void *to, const double *s, const Values *v, const Lengths *lengths) noexcept nogil:
     """Copies values of the tape."""
     if v.even:
-        dz_fill(<char *> to, DZ_F64, n, s[v.slot])
+        dz_fill(<char *> to, DZ_F64, lengths.n, s[v.slot])
     else:
-        memcpy(to, &s[v.slot], n * sizeof(double))
+        memcpy(to, &s[v.slot], lengths.n * item_of(lengths.dt))
 
 
-cdef inline double *room_in(Variable v, const Lengths *lengths) except NULL:
+cdef inline char *room_in(Variable v, const Lengths *lengths) except NULL:
     """Room for the value of a new Variable."""
-    return <double *> new_value(v, DZ_F64, lengths.nd, lengths.of, lengths.n)
+    return new_value(v, lengths.dt, lengths.nd, lengths.of, lengths.n)
 
 
 cdef inline bint found_at(Access *at, const dz_view *w) noexcept:
     """Whether the numbers from outside are there, as they were when the program was made; where they are."""
     cdef int k
-    if w.dt != DZ_F64 or w.nd != at.lengths.nd:
+    if w.dt != at.lengths.dt or w.nd != at.lengths.nd:
         return False
     at.p = <char *> w.p
-    at.step = sizeof(double)
+    at.step = item_of(w.dt)
     for k in range(w.nd):
         if w.shape[k] != at.lengths.of[k]:
             return False
@@ -213,10 +228,22 @@ cdef inline bint found_at(Access *at, const dz_view *w) noexcept:
     return True
 
 
+cdef bint seen(PyObject *o, int dt, dz_view *w) noexcept:
+    """Whether o is an array of that dtype, or may be; what it is a view of."""
+    if dt != LABELS:
+        return dz_view_object(o, w)
+    if not plain_labels(<object> o):
+        return False
+    w.p, w.dt, w.nd = cnp.PyArray_BYTES(<object> o), LABELS, cnp.PyArray_NDIM(<object> o)
+    w.shape, w.strides = cnp.PyArray_DIMS(<object> o), NULL
+    return True
+
+
 cdef bint overlap(const Access *a, const Access *b) noexcept:
     """Whether two arrays have memory in common, or may have."""
     cdef Py_ssize_t la = (a.lengths.n - 1) * a.step, lb = (b.lengths.n - 1) * b.step
-    return a.p + min(la, 0) < b.p + max(lb, 0) + sizeof(double) and b.p + min(lb, 0) < a.p + max(la, 0) + sizeof(double)
+    return a.p + min(la, 0) < b.p + max(lb, 0) + item_of(b.lengths.dt) \
+        and b.p + min(lb, 0) < a.p + max(la, 0) + item_of(a.lengths.dt)
 
 
 cdef object EAGER = object()        # the call is one for this machine, and has to run as it is
@@ -241,6 +268,9 @@ cdef class Machine:
     cdef bint numpy             # it computes with data by NumPy's functions, which look at underflow, too, if they are told to
     cdef bint unread            # the value of some argument is not looked at
     cdef bint gradients         # some gradient has axes
+    cdef bint works             # there is more than instructions on float64
+    cdef list updates           # what updates of optimizers it ends with, Prepared, or None
+    cdef list cleared           # Variables whose gradients are taken away after that
     cdef Arguments arguments
     cdef list held              # keeps what `access` points to
     cdef list names             # of the Variables made; None where none has one
@@ -286,11 +316,13 @@ cdef class Machine:
             raise MemoryError()
         compiler.trace, compiler.decode, compiler.copied = trace, decode, copied
         compiler.cells, compiler.gradients, compiler.shown, compiler.functions = {}, {}, {}, {}
+        compiler.updates, compiler.cleared = [], []
         compiler.numbers, compiler.bare, compiler.lines, compiler.outside = {}, {<size_t> <void *> v: True for v in bare}, {}, []
         m.take_arguments(compiler, args, own, holders, static)
         for event in trace.events:
             compiler.follow(event)
-        m.lines, m.numpy = list(compiler.lines), compiler.numpy
+        m.lines, m.numpy, m.works = list(compiler.lines), compiler.numpy, compiler.works
+        m.updates, m.cleared = [Prepared(optimizer) for optimizer in compiler.updates] or None, compiler.cleared
         return m, compiler
 
     cdef int take_arguments(self, Compiler compiler, tuple args, list own, dict holders, frozenset static) except -1:
@@ -325,12 +357,18 @@ cdef class Machine:
         cdef int k, n
         cdef size_t key
 
+        copied = 0          # slots
+
         def wants(Cell c):
+            nonlocal copied
+            copied += slots_for(c.size, c.dt) if c.size > 1 else 0
             wanted.append(c.place)
-            return {"slot": len(wanted) - 1, "even": c.size > 1 and tapes.width(self.tape, c.place) == 1}
+            return {"slot": len(wanted) - 1, "even": c.dt == DZ_F64 and c.size > 1 and tapes.width(self.tape, c.place) == 1}
 
         def own(Cell c, str what):
             """c is left after the call, in an array of its own."""
+            if c.dt == LABELS:
+                raise NotNative(f"{what} of whole numbers")
             if c.fixed or left.setdefault(c.root(), c) is not c or c.base is not None and c.base.home >= 0:
                 raise NotNative(f"{what} that is a part of another array")
 
@@ -401,6 +439,7 @@ cdef class Machine:
             at.changed = at.carried = NOTHING
             if o.own is not None:
                 wanted.append(o.place)
+                copied += slots_for(o.own.size, o.own.dt) if o.own.size > 1 else 0
                 at.lengths = lengths_of(o.own)
             if o.changed:
                 at.changed = wants(o.own)
@@ -408,7 +447,8 @@ cdef class Machine:
             at.carried = at.changed
             if o.given is not None:
                 at.carried = wants(o.given)
-                if o.given.size > 1 if o.own is None else o.given.scalar != at.scalar or o.given.shape != o.own.shape:
+                if o.given.size > 1 if o.own is None else o.given.scalar != at.scalar or o.given.shape != o.own.shape \
+                        or o.given.dt != o.own.dt:
                     self.repeats = False        # the next call is of another kind
             self.writes = self.writes or o.changed
             given = given or o.given is not None
@@ -420,8 +460,9 @@ cdef class Machine:
                     continue
                 if o.bare:
                     self.repeats = False
-                if o.own is None or o.own.shape != c.shape or o.given is not None and o.given.shape != c.shape:
-                    raise NotNative("a gradient of another shape than its Variable's")
+                if o.own is None or o.own.shape != c.shape or o.given is not None and o.given.shape != c.shape \
+                        or o.own.dt != c.dt or o.given is not None and o.given.dt != c.dt:
+                    raise NotNative("a gradient of another shape or dtype than its Variable's")
                 own(c, "a gradient")
                 at.gradient = wants(c)
                 self.gradients = self.gradients or len(c.shape) > 0
@@ -438,7 +479,8 @@ cdef class Machine:
                     at.shown = made_number[key]
                 elif c in array_number or c.home >= 0:
                     raise NotNative("a gradient that has the array of what is outside")
-        self.repeats = self.repeats and not (self.writes and given)     # what was given may be what is written to
+        self.repeats = self.repeats and self.updates is None \
+            and not (self.writes and given)     # what was given may be what is written to
         self.made = <Made *> calloc(len(made) + 1, sizeof(Made))
         if self.made == NULL:
             raise MemoryError()
@@ -461,6 +503,8 @@ cdef class Machine:
             c = arrays[k]
             self.arrays[k].values, self.arrays[k].lengths = wants(c), lengths_of(c)
             self.arrays[k].scalar = c.scalar
+        if copied > WORTH * compiler.steps:
+            raise NotNative("arrays that take longer to copy than is gained")
         self.just_made = self.single and self.nmade == 1 and self.narrays == 0 and self.results == [(R_MADE, 0)]
         self.resolve(wanted)
 
@@ -510,7 +554,7 @@ cdef class Machine:
                 o = args[at.position]
                 if at.slot < 0:
                     continue
-                if not dz_view_object(<PyObject *> o, &w) or not found_at(at, &w) \
+                if not seen(<PyObject *> o, at.lengths.dt, &w) or not found_at(at, &w) \
                         or (at.changed.slot >= 0 and not cnp.PyArray_ISWRITEABLE(o)):
                     return False
                 continue
@@ -518,6 +562,10 @@ cdef class Machine:
             if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> replayed_function:
                 return False
             if at.slot < 0:
+                continue
+            if at.lengths.dt == LABELS:
+                if v.v.p != NULL or not seen(<PyObject *> v._data, LABELS, &w) or not found_at(at, &w):
+                    return False
                 continue
             if not view(v, &w) or not found_at(at, &w):
                 return False
@@ -556,10 +604,13 @@ cdef class Machine:
             at = &self.access[k]
             if at.slot < 0:
                 continue
-            if at.lengths.n == 1:
+            if at.lengths.n == 1 and at.lengths.dt != DZ_F32:
                 s[at.slot] = (<double *> at.p)[0]
-            elif at.step == sizeof(double):
-                memcpy(&s[at.slot], at.p, at.lengths.n * sizeof(double))
+            elif at.step == item_of(at.lengths.dt):
+                memcpy(&s[at.slot], at.p, at.lengths.n * at.step)
+            elif at.lengths.dt == DZ_F32:
+                for i in range(at.lengths.n):
+                    (<float *> &s[at.slot])[i] = (<float *> (at.p + i * at.step))[0]
             else:
                 for i in range(at.lengths.n):
                     s[at.slot + i] = (<double *> (at.p + i * at.step))[0]
@@ -572,12 +623,10 @@ cdef class Machine:
         if self.numpy:
             dz_under_clear()
         if tapes.length(self.tape) < LONG:
-            tapes.run(self.tape)
-            raised = dz_fpe_test() != 0
+            raised = tapes.run(self.tape) != 0 or dz_fpe_test() != 0
         else:
             with nogil:
-                tapes.run(self.tape)
-                raised = dz_fpe_test() != 0
+                raised = tapes.run(self.tape) != 0 or dz_fpe_test() != 0
         if raised:
             dz_fpe_clear()
         return not raised
@@ -593,6 +642,8 @@ cdef class Machine:
         if self.just_made:      # as most do
             v = self.variable(0, None)
             self.change(args, None, <PyObject *> v, gradients)
+            if self.updates is not None:
+                self.update()
             return v
         arrays, made = [], None
         for k in range(self.narrays):
@@ -600,6 +651,8 @@ cdef class Machine:
         if self.nmade:
             made = [self.variable(k, arrays) for k in range(self.nmade)]
         self.change(args, arrays, <PyObject *> made, gradients)
+        if self.updates is not None:
+            self.update()
         if self.plain:
             return self.shape
         values = []
@@ -618,6 +671,14 @@ cdef class Machine:
             return values[0]
         return tuple(values) if self.flat else self.rebuilt(self.shape, values)
 
+    cdef int update(self) except -1:
+        """What a call ends with: updates of optimizers, and gradients that are taken away."""
+        for optimizer in self.updates:
+            (<Prepared> optimizer).update()
+        for v in self.cleared:
+            drop_grad(<Variable> v)
+        return 0
+
     cdef Variable variable(self, int k, list arrays):
         """The k-th Variable that a call makes."""
         cdef Made *m = &self.made[k]
@@ -627,9 +688,9 @@ cdef class Machine:
             a = arrays[m.array]
             v._data = a
         elif m.lengths.nd == 0:
-            (<double *> dz_raw_scalar(&v.v, DZ_F64))[0] = tapes.slots(self.tape)[m.values.slot]
+            memcpy(dz_raw_scalar(&v.v, m.lengths.dt), &tapes.slots(self.tape)[m.values.slot], item_of(m.lengths.dt))
         else:
-            copied_out(room_in(v, &m.lengths), tapes.slots(self.tape), &m.values, m.lengths.n)
+            copied_out(room_in(v, &m.lengths), tapes.slots(self.tape), &m.values, &m.lengths)
         if self.names is not None:
             a = self.names[k]
             v._name = a
@@ -650,7 +711,7 @@ cdef class Machine:
             g = None
             if at.gradient.slot >= 0 and at.shown < 0 and at.lengths.nd > 0:
                 g = new_variable(ERA_CORE)
-                copied_out(room_in(g, &at.lengths), s, &at.gradient, at.lengths.n)
+                copied_out(room_in(g, &at.lengths), s, &at.gradient, &at.lengths)
             made.append(g)
         return made
 
@@ -683,8 +744,10 @@ cdef class Machine:
             elif at.gradient.slot < 0:
                 continue
             elif at.lengths.nd == 0:
-                (<double *> dz_raw_scalar(&v.g, DZ_F64))[0] = s[at.gradient.slot]
+                memcpy(dz_raw_scalar(&v.g, at.lengths.dt), &s[at.gradient.slot], item_of(at.lengths.dt))
                 v.gstate = G_RAW
+            elif (<Variable> gradients[k]).v.p == NULL:
+                set_private_grad(v, (<Variable> gradients[k])._data)
             else:
                 dz_raw_move(&v.g, &(<Variable> gradients[k]).v)
                 v.gstate = G_RAW
@@ -712,8 +775,7 @@ cdef class Machine:
                     if watched:
                         dz_under_clear()
                     while i < stop:
-                        tapes.run(self.tape)
-                        if dz_fpe_test() or watched and dz_under_test():
+                        if tapes.run(self.tape) or dz_fpe_test() or watched and dz_under_test():
                             dz_fpe_clear()
                             raised = True
                             break
@@ -739,11 +801,12 @@ cdef class Machine:
         """Whether a call gives numbers made of numbers, and changes nothing but gradients of its arguments."""
         cdef Access *at
         cdef int k
-        if not self.flat and not self.single or self.writes:
+        if not self.flat and not self.single or self.writes or self.works or self.updates is not None:
             return False
         for k in range(self.naccess):
             at = &self.access[k]
-            if at.given >= 0 or at.position < 0 and at.gradient.slot != -2 or at.lengths.nd > 0:
+            if at.given >= 0 or at.position < 0 and at.gradient.slot != -2 or at.lengths.nd > 0 \
+                    or at.slot >= 0 and at.lengths.dt != DZ_F64:
                 return False
         for k in range(self.nmade):
             if self.made[k].lengths.nd > 0 or self.made[k].array >= 0:
@@ -820,13 +883,13 @@ cdef class Machine:
             self.busy = False
         return found, again
 
-    cdef int write(self, Access *at, tuple args, const double *x, bint even) except -1:
+    cdef int write(self, Access *at, tuple args, const void *x, bint even) except -1:
         """Writes numbers to an array from outside: the one that is there now, since code that ran meanwhile may have given the
         Variable another."""
         cdef Variable v
         cdef dz_view w
         cdef object a
-        cdef int i
+        cdef int i, item
         if at.array:
             a = args[at.position]
             if not dz_view_object(<PyObject *> a, &w):
@@ -836,8 +899,9 @@ cdef class Machine:
             if not view(v, &w) or v.v.p == NULL and not (cnp.PyArray_Check(v._data) and cnp.PyArray_ISWRITEABLE(v._data)):
                 return 0
         if found_at(at, &w):
+            item = item_of(at.lengths.dt)
             for i in range(at.lengths.n):
-                (<double *> (at.p + i * at.step))[0] = x[0 if even else i]
+                memcpy(at.p + i * at.step, <const char *> x + (0 if even else i * item), item)
         return 0
 
     cdef void carry(self, double *s) noexcept nogil:
@@ -847,7 +911,7 @@ cdef class Machine:
         for k in range(self.naccess):
             at = &self.access[k]
             if at.carried.slot >= 0 and at.slot >= 0:
-                copied_out(&s[at.slot], s, &at.carried, at.lengths.n)
+                copied_out(&s[at.slot], s, &at.carried, &at.lengths)
             elif at.carried.slot >= 0:
                 at.before = s[at.carried.slot]
 
@@ -862,7 +926,7 @@ cdef class Machine:
             if at.carried.slot < 0:
                 continue
             if at.given < 0:
-                self.write(at, args, &s[at.slot] if at.slot >= 0 else &at.before, False)
+                self.write(at, args, <void *> &s[at.slot] if at.slot >= 0 else <void *> &at.before, False)
                 continue
             v = <Variable> at.v if at.position < 0 else args[at.position]
             now.slot, now.even = at.slot, False
@@ -873,15 +937,21 @@ cdef class Machine:
                 set_data_array(v, array_object(s, &now, &at.lengths, self.arrays[at.given].scalar))
         return 0
 
+    @property
+    def optimizers(self):
+        """Those that then update their parameters."""
+        return [each.optimizer for each in self.updates or ()]
+
     def listing(self):
-        """(name, slot of the result, slots of the operands, elements, file and line) of each instruction."""
-        cdef uint32_t told[5]
+        """(name, slot of the result, slots of the operands, the result's length in slots, file and line) of each instruction."""
+        cdef uint32_t told[6]
         cdef Py_ssize_t i
         cdef list out = []
         cdef bytes name
         for i in range(tapes.length(self.tape)):
             name = tapes.listing(self.tape, i, told)
-            out.append((name.decode(), told[3], [told[k] for k in range(3) if told[k] != 0xffffffff], told[4],
+            out.append(("gradient_of_" * told[5] + name.decode(), told[3],
+                        [told[k] for k in range(3) if told[k] != 0xffffffff], told[4],
                         self.lines[tapes.line(self.tape, i)]))
         return out
 
@@ -889,10 +959,11 @@ cdef class Machine:
 cdef object array_object(const double *s, const Values *v, const Lengths *lengths, bint scalar):
     """An array, or NumPy's scalar."""
     cdef object a
+    cdef object dtype = SINGLE if lengths.dt == DZ_F32 else DOUBLE
     if scalar:
-        return PyArray_Scalar(<void *> &s[v.slot], <PyArray_Descr *> <PyObject *> DOUBLE, NULL)
-    a = cnp.PyArray_EMPTY(lengths.nd, <cnp.npy_intp *> lengths.of, cnp.NPY_DOUBLE, 0)
-    copied_out(<double *> cnp.PyArray_BYTES(a), s, v, lengths.n)
+        return PyArray_Scalar(<void *> &s[v.slot], <PyArray_Descr *> <PyObject *> dtype, NULL)
+    a = cnp.PyArray_EMPTY(lengths.nd, <cnp.npy_intp *> lengths.of, cnp.NPY_FLOAT if lengths.dt == DZ_F32 else cnp.NPY_DOUBLE, 0)
+    copied_out(cnp.PyArray_BYTES(a), s, v, lengths)
     return a
 
 

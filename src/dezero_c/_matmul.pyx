@@ -15,7 +15,8 @@ from cpython.object cimport PyObject
 from dezero_c._arrays cimport ArrayFunction, argument, carray, give_grad, kernel_dtype, new_array, normal_axes, recorded, wide
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
-    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, grad_array,
+    dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, dz_work,
+    dz_worker, grad_array,
     grad_target, grad_view, kernels, new_value, new_variable, ptrdiff_t, set_private_grad, view, wants_grad)
 
 from dezero_c import _core
@@ -30,12 +31,16 @@ cdef extern from "generated/enum.h":
 
 cdef extern from "families/matmul.h":
     enum:
-        DZ_MM_SMALL
         DZ_MM_DIRECT
     void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
                ptrdiff_t) noexcept
-    bint dz_mm_add(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
-                   ptrdiff_t) noexcept
+    int dz_mm_into(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
+                   ptrdiff_t, int) noexcept
+    bint dz_mm_is_small(ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept
+    int dz_product_work(const dz_work *) noexcept nogil
+    int dz_product_gx_work(const dz_work *) noexcept nogil
+    int dz_product_gw_work(const dz_work *) noexcept nogil
+    int dz_product_gb_work(const dz_work *) noexcept nogil
     void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
     void dz_mm_gx(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
     void dz_mm_gw(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
@@ -146,19 +151,15 @@ cdef bint blas_steps(const dz_view *a, ptrdiff_t *s0, ptrdiff_t *s1) noexcept:
 cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
                       ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, bint acc) except -1:
     """c (+)= a b."""
-    cdef char *p
-    if not acc:
-        dz_mm(dt, a, a0, a1, b, b0, b1, c, m, k, n)
-        return 0
-    if dz_mm_add(dt, a, a0, a1, b, b0, b1, c, m, k, n):
-        return 0
-    p = <char *> PyMem_Malloc(m * n * dz_itemsize(dt))
-    if p == NULL:
+    if dz_mm_into(dt, a, a0, a1, b, b0, b1, c, m, k, n, acc) < 0:
         raise MemoryError()
-    dz_mm(dt, a, a0, a1, b, b0, b1, p, m, k, n)
-    dz_sum_rows(dt, p, 1, m * n, c, True)
-    PyMem_Free(p)
     return 0
+
+
+cdef dz_worker product_worker(int what) noexcept:
+    """What the machine calls for a product (0), and for the gradients of x, W and b (1, 2, 3)."""
+    return dz_product_work if what == 0 else dz_product_gx_work if what == 1 else dz_product_gw_work if what == 2 \
+        else dz_product_gb_work
 
 
 @cython.final
@@ -309,8 +310,7 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
             dz_sum_rows(gv.dt, gv.p, m, n, p, acc)
         else:
             dz_sum_rows(gv.dt, gv.p, 1, m * n, p, acc)
-    if xv.strides == NULL and wv.strides == NULL and wv.size <= DZ_MM_SMALL and xv.size <= DZ_MM_SMALL \
-            and xv.size * n <= DZ_MM_SMALL:
+    if xv.strides == NULL and wv.strides == NULL and dz_mm_is_small(m, k, n):
         if wants_grad(x):
             p = grad_target(x, &xv, &acc)
             dz_mm_gx(gv.dt, gv.p, wv.p, p, m, k, n, acc)

@@ -14,9 +14,9 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_cols,
-    dz_sum_rows, dz_view, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read,
-    traced, view, wants_grad, wrap)
+    DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
+    dz_sum_rows, dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t,
+    read, traced, view, wants_grad, wrap)
 
 from dezero_c._index import GetItemGrad
 from dezero_c._ops import clip, exp, log
@@ -33,6 +33,15 @@ cdef extern from "families/softmax.h":
     void dz_log_softmax_grad(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, const char *, char *) noexcept
     void dz_pick_log_softmax(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, char *, char *) noexcept
     void dz_cross_entropy_grad(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, double, char *) noexcept
+    void dz_cross_entropy_mean(int, ptrdiff_t, ptrdiff_t, const char *, const ptrdiff_t *, char *, char *) noexcept
+    ptrdiff_t dz_cross_entropy_room(ptrdiff_t, ptrdiff_t) noexcept
+    bint dz_labels_fit(const ptrdiff_t *, ptrdiff_t, ptrdiff_t) noexcept
+    int dz_softmax_work(const dz_work *) noexcept nogil
+    int dz_softmax_grad_work(const dz_work *) noexcept nogil
+    int dz_log_softmax_work(const dz_work *) noexcept nogil
+    int dz_log_softmax_grad_work(const dz_work *) noexcept nogil
+    int dz_cross_entropy_work(const dz_work *) noexcept nogil
+    int dz_cross_entropy_grad_work(const dz_work *) noexcept nogil
 
 
 ctypedef void (*forward_kernel)(int, ptrdiff_t, ptrdiff_t, ptrdiff_t, const char *, char *) noexcept
@@ -272,16 +281,12 @@ cdef object labels(object t, object x, str op, bint some=True):
 cdef const ptrdiff_t *plain_labels(Variable t, const dz_view *x) noexcept:
     """The labels, where they lie as kernels read them (intp, contiguous, one for each row of x, all in range); else NULL."""
     cdef const ptrdiff_t *p
-    cdef ptrdiff_t i
     cdef object a = t._data
     if t.v.p != NULL or type(a) is not cnp.ndarray or cnp.PyArray_TYPE(a) != cnp.NPY_INTP or cnp.PyArray_SIZE(a) != x.shape[0] \
             or not cnp.PyArray_ISCARRAY_RO(a):
         return NULL
     p = <const ptrdiff_t *> cnp.PyArray_DATA(a)
-    for i in range(x.shape[0]):
-        if <size_t> p[i] >= <size_t> x.shape[1]:
-            return NULL
-    return p
+    return p if dz_labels_fit(p, x.shape[0], x.shape[1]) else NULL
 
 
 cdef bint cross_entropy_value(Variable x, Variable t, Variable y) except -1:
@@ -289,24 +294,15 @@ cdef bint cross_entropy_value(Variable x, Variable t, Variable y) except -1:
     cdef dz_view xv
     cdef const ptrdiff_t *labels
     cdef char *room
-    cdef char *picked
-    cdef ptrdiff_t item
     if not view(x, &xv) or xv.nd != 2 or xv.strides != NULL or xv.size == 0:
         return False
     labels = plain_labels(t, &xv)
     if labels == NULL:
         return False
-    item = dz_itemsize(xv.dt)
-    room = <char *> PyMem_Malloc((dz_softmax_room(xv.shape[1]) + xv.shape[0]) * item)
+    room = <char *> PyMem_Malloc(dz_cross_entropy_room(xv.shape[0], xv.shape[1]) * dz_itemsize(xv.dt))
     if room == NULL:
         raise MemoryError()
-    picked = room + dz_softmax_room(xv.shape[1]) * item
-    dz_pick_log_softmax(xv.dt, xv.shape[0], xv.shape[1], xv.p, labels, picked, room)
-    dz_sum_cols(xv.dt, picked, 1, xv.shape[0], room, False)
-    if xv.dt == DZ_F64:
-        (<double *> new_value(y, xv.dt, 0, NULL, 1))[0] = -(<double *> room)[0] / <double> xv.shape[0]
-    else:
-        (<float *> new_value(y, xv.dt, 0, NULL, 1))[0] = -(<float *> room)[0] / <float> xv.shape[0]
+    dz_cross_entropy_mean(xv.dt, xv.shape[0], xv.shape[1], xv.p, labels, new_value(y, xv.dt, 0, NULL, 1), room)
     PyMem_Free(room)
     if dz_fpe_test():
         dz_fpe_clear()
@@ -390,6 +386,20 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
         dz_cross_entropy_grad(dt, x.shape[0], x.shape[1], cnp.PyArray_BYTES(rows), <ptrdiff_t *> cnp.PyArray_DATA(index),
                               g, cnp.PyArray_BYTES(gx))
         return gx, None
+
+
+cdef dz_worker softmax_worker(int what, bint backward) noexcept:
+    """What the machine calls for softmax (0), its logarithm (1) and the cross-entropy (2), or their gradients."""
+    if what == 0:
+        return dz_softmax_grad_work if backward else dz_softmax_work
+    if what == 1:
+        return dz_log_softmax_grad_work if backward else dz_log_softmax_work
+    return dz_cross_entropy_grad_work if backward else dz_cross_entropy_work
+
+
+cdef Py_ssize_t cross_entropy_room(Py_ssize_t rows, Py_ssize_t n) noexcept:
+    """Elements that the cross-entropy's worker needs beside its result."""
+    return dz_cross_entropy_room(rows, n)
 
 
 cdef Variable label_argument(object t, str op):

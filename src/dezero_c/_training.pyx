@@ -24,6 +24,7 @@ dz_bind(kernels())
 
 cdef extern from "Python.h":
     object PyWeakref_NewRef(object, PyObject *)
+    PyObject *PyDict_GetItem(PyObject *, PyObject *)
 
 cdef extern from "families/optim.h":
     enum:
@@ -236,11 +237,6 @@ cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, con
 @cython.final
 cdef class Rule:
     """What `step` knows of an optimizer's class."""
-    cdef tuple names        # the attributes that are its kernel's numbers, in the order of families/optim.h
-    cdef int kernel
-    cdef bint adam, decays  # the first number is Adam's rate; the last one takes it times another
-    cdef tuple states
-    cdef object update_one  # which an exact class has, unless somebody has given it another
 
 
 cdef dict rules = {}
@@ -384,3 +380,153 @@ cdef int change(object optimizer, dict attributes, int rule, tuple names, const 
                 raise kind(f"update: parameter {param.name!r} of shape {data.shape}, {data.dtype}, and its gradient of "
                            f"shape {np.shape(grad)}, {np.asarray(grad).dtype}: {error}") from error
     return 0
+
+
+# ---- updates that are done again and again ------------------------------------------------------------------------------
+
+@cython.final
+cdef class Prepared:
+    """An optimizer's update as a captured call does it each time: what `step` has found is kept, with all that it was found by.
+    A layer, a parameter or an array of state that is another one now is seen, and the update done by `step`.
+
+    Looking whether things are the same takes a third of finding them.
+    """
+    def __cinit__(self, optimizer):
+        self.optimizer = optimizer
+
+    def __dealloc__(self):
+        free(self.places)
+
+    cdef int update(self) except -1:
+        """optimizer.update()"""
+        if self.ready and self.same():
+            return self.again()
+        self.ready = False
+        if step(self.optimizer):
+            self.prepare()
+        else:
+            self.optimizer.update()
+        return 0
+
+    cdef int prepare(self) except -1:
+        """Writes down what an update has just found; nothing where that is more than layers, Parameters and kernels."""
+        cdef dict attributes = self.optimizer.__dict__
+        cdef list places = [(attributes, "target", attributes["target"])]
+        cdef list states
+        cdef Variable x
+        cdef Py_ssize_t i
+        self.rule = rules[type(self.optimizer)]
+        self.layers, self.held, self.params, self.first, self.second = [], [], [], [], []
+        if not self.look_at(attributes["target"], places):
+            return 0
+        self.params = parameters(attributes["target"])
+        states = [attributes[name] for name in self.rule.states]
+        for name, state in zip(self.rule.states, states):
+            places.append((attributes, name, state))
+        for x in self.params:
+            for state, found in zip(states, (self.first, self.second)):
+                a = (<dict> state).get(id(x))
+                if a is None:       # it has had no gradient so far
+                    return 0
+                places.append((state, id(x), a))
+                found.append(a)
+        free(self.places)
+        self.n = len(places)
+        self.places = <Place *> calloc(self.n + 1, sizeof(Place))
+        if self.places == NULL:
+            raise MemoryError()
+        self.held.append(places)
+        for i in range(self.n):
+            self.places[i].owner = <PyObject *> (<tuple> places[i])[0]
+            self.places[i].key = <PyObject *> (<tuple> places[i])[1]
+            self.places[i].value = <PyObject *> (<tuple> places[i])[2]
+        self.ready = True
+        return 0
+
+    cdef bint look_at(self, object layer, list places) except -1:
+        """Adds what the parameters of a layer are found by; False for what is no plain layer of Parameters and such layers."""
+        cdef dict attributes
+        if not plain_layer(layer):
+            return False
+        attributes = layer.__dict__
+        for known, _, _, _, _, _ in self.layers:
+            if known is layer:
+                return True
+        names, containers = attributes.get("_params"), attributes.get("_containers")
+        self.layers.append((layer, attributes, names, len(names or ()), containers, len(containers or ())))
+        places.append((attributes, "_params", names)) if names is not None else None
+        places.append((attributes, "_containers", containers)) if containers is not None else None
+        for name in names or ():
+            value = attributes[name]
+            places.append((attributes, name, value))
+            if not isinstance(value, Variable) and not self.look_at(value, places):
+                return False
+        for name in containers or ():
+            value = attributes.get(name)
+            if type(value) is not list:
+                return False
+            places.append((attributes, name, value))
+            self.held.append((value, list(value)))
+            for item in value:
+                if isinstance(item, (list, tuple, dict)) or isinstance(item, layer_class) and not self.look_at(item, places):
+                    return False
+        return True
+
+    cdef bint same(self) except -1:
+        """Whether `step` would find the same. Runs nobody's code."""
+        cdef object optimizer = self.optimizer, layer, attributes, names, containers, kind = None
+        cdef list items, now
+        cdef Place *at
+        cdef Py_ssize_t i, j, n, m
+        if rules.get(type(optimizer)) is not self.rule or type(optimizer).update_one is not self.rule.update_one or traced():
+            return False
+        for layer, attributes, names, n, containers, m in self.layers:
+            if layer.__dict__ is not attributes or names is not None and len(names) != n \
+                    or containers is not None and len(containers) != m:
+                return False
+            if type(layer) is not kind:     # those of one class follow each other, mostly
+                kind = type(layer)
+                if kind.params is not base_params:
+                    return False
+        for i in range(self.n):
+            at = &self.places[i]
+            if PyDict_GetItem(at.owner, at.key) != at.value:
+                return False
+        for i in range(len(self.held) - 1):
+            now, items = <tuple> self.held[i]
+            if len(now) != len(items):
+                return False
+            for j in range(len(items)):
+                if now[j] is not items[j]:
+                    return False
+        return True
+
+    cdef int again(self) except -1:
+        """The update, of what `same` has found to be there."""
+        cdef double c[COEFFICIENTS]
+        cdef dict attributes = self.optimizer.__dict__
+        cdef object hooks = attributes.get("hooks"), before, s0, s1
+        cdef Py_ssize_t i
+        cdef Variable x
+        cdef bint adam = self.rule.adam
+        if type(hooks) is not list or len(<list> hooks) > 0 or "_coefficients" in attributes:
+            self.ready = False
+            self.optimizer.update()
+            return 0
+        if adam:
+            before = attributes["t"]
+            attributes["t"] = before + 1
+        try:
+            if not plain_numbers(attributes, self.rule, c):
+                numbers_of(self.optimizer, c)
+            for i in range(len(self.params)):
+                x = self.params[i]
+                s0 = self.first[i] if len(self.first) > 0 else None
+                s1 = self.second[i] if len(self.second) > 0 else None
+                if has_grad(x) and not by_kernel(self.rule.kernel, x, x._data, s0, s1, c):
+                    change(self.optimizer, attributes, self.rule.kernel, self.rule.states, c, [x])
+        except BaseException:
+            if adam:
+                attributes["t"] = before
+            raise
+        return 0

@@ -99,6 +99,7 @@ typedef struct {
 
 extern dz_np_table dz_np;
 extern const dz_tapes dz_tape_functions;
+extern const dz_worker dz_workers[]; /* core/works.c */
 
 /* Sum of n values with stride st, in NumPy's pairwise order. */
 double dz_sum_f64(const char *x, ptrdiff_t n, ptrdiff_t st);

@@ -16,11 +16,12 @@ static const double numbers[] = DZ_M_NUMBERS;
 typedef struct {
     dz_instr at;
     uint32_t d, n;
+    const dz_work *work;
 } dz_told; /* what an instruction of a tape with arrays is, for its listing */
 
 /* While a tape is made, a node is an instruction whose operands are places; a leaf is a number, whose bits are in a and b, or an
- * input, c of which counts from 1. Of nodes on arrays some operands are no places: see `packed`. Afterwards `code` is what runs,
- * and where there are arrays, `wide`, which has runs of it. */
+ * input, c of which counts from 1. Of nodes on arrays some operands are no places: see `packed`; a of work is its number. Afterwards
+ * `code` is what runs, and where there are arrays, `wide`, which has runs of it. */
 struct dz_tape {
     dz_instr *nodes;
     uint16_t *widths;
@@ -32,6 +33,8 @@ struct dz_tape {
     dz_instr *code;
     dz_wide *wide; /* NULL where there are no arrays */
     dz_told *told;
+    dz_work *works;
+    uint32_t nworks;
     double *slots;
     ptrdiff_t ncode, nslots; /* ncode: instructions, without ends of runs */
     uint32_t first; /* the slot of the first result */
@@ -70,7 +73,7 @@ static void free_tape(dz_tape *t)
     if (!t)
         return;
     free(t->nodes), free(t->widths), free(t->lines), free(t->table), free(t->code), free(t->wide), free(t->told);
-    free(t->slots), free(t);
+    free(t->works), free(t->slots), free(t);
 }
 
 static dz_tape *make_tape(void)
@@ -290,6 +293,24 @@ static dz_place put(dz_tape *t, dz_place a, dz_place b, int offset, int step, in
     return node(t, t->widths[a], set ? DZ_M_SET : DZ_M_PUT, (uint32_t)a, (uint32_t)b, packed(offset, t->widths[b] > 1 ? step : 1));
 }
 
+static dz_place work(dz_tape *t, const dz_work *w, const dz_place *in, uint32_t width)
+{
+    dz_work *more;
+    int i;
+    for (i = 0; i < w->nin; i++)
+        if (in[i] < 0)
+            return in[i];
+    if (!(t->nworks & (t->nworks + 1)) && !(more = realloc(t->works, (2 * (size_t)t->nworks + 2) * sizeof(*more))))
+        return DZ_NO_MEMORY;
+    else if (!(t->nworks & (t->nworks + 1)))
+        t->works = more;
+    t->works[t->nworks] = *w;
+    for (i = 0; i < w->nin; i++)
+        t->works[t->nworks].in[i] = (uint32_t)in[i];
+    t->arrays = 1;
+    return node(t, width, DZ_M_WORK, t->nworks++, 0, 0);
+}
+
 static dz_place add(dz_tape *t, dz_place a, dz_place b)
 {
     const dz_place in[2] = {a, b};
@@ -354,6 +375,24 @@ static dz_place partner(const dz_tape *t, uint32_t i)
     return op == DZ_M_SIN ? find(t, DZ_M_COS, t->nodes[i].a) : op == DZ_M_COS ? find(t, DZ_M_SIN, t->nodes[i].a) : -1;
 }
 
+/* The operands of a node. */
+static int operands_of(const dz_tape *t, uint32_t i, uint32_t in[DZ_WORK_MOST])
+{
+    const dz_instr *at = t->nodes + i;
+    if (at->op == DZ_M_WORK) {
+        memcpy(in, t->works[at->a].in, sizeof(t->works->in));
+        return t->works[at->a].nin;
+    }
+    in[0] = at->a, in[1] = at->b, in[2] = at->c;
+    return operands[at->op];
+}
+
+/* Whether a node goes on with its first operand, if nobody else needs that. */
+static int moves(const dz_tape *t, const dz_instr *at)
+{
+    return at->op == DZ_M_PUT || at->op == DZ_M_SET || (at->op == DZ_M_WORK && t->works[at->a].moves);
+}
+
 /* Whether a node is nothing but a look at elements that lie side by side. */
 static int is_look(const dz_instr *at) { return at->op == DZ_M_PART && step_of(at->b) == 1; }
 
@@ -368,15 +407,14 @@ static uint32_t root(const dz_tape *t, uint32_t i)
 /* What is needed of the tape, how often, and which products are computed by the sums that read them. */
 static void find_needed(const dz_tape *t, dz_layout *l, const dz_place *wanted, ptrdiff_t nwanted)
 {
-    uint32_t i;
+    uint32_t i, in[DZ_WORK_MOST];
     ptrdiff_t k;
     int j;
     for (k = 0; k < nwanted; k++)
         l->state[wanted[k]] |= NEEDED | WANTED;
     for (i = t->n; i-- > 0;) {
-        const dz_instr *at = t->nodes + i;
-        const uint32_t in[3] = {at->a, at->b, at->c};
-        for (j = 0; (l->state[i] & NEEDED) && j < operands[at->op]; j++) {
+        const int n = operands_of(t, i, in);
+        for (j = 0; (l->state[i] & NEEDED) && j < n; j++) {
             l->state[in[j]] |= NEEDED;
             l->uses[in[j]]++;
         }
@@ -399,17 +437,16 @@ static void find_needed(const dz_tape *t, dz_layout *l, const dz_place *wanted, 
 /* Which node reads each array last. */
 static void find_last(const dz_tape *t, dz_layout *l)
 {
-    uint32_t i;
+    uint32_t i, in[DZ_WORK_MOST];
     int j;
     for (i = t->n; i-- > 0;) {
-        const dz_instr *at = t->nodes + i;
-        const uint32_t in[3] = {at->a, at->b, at->c};
+        const int n = operands_of(t, i, in);
         const uint32_t reader = l->state[i] & WITHIN ? l->last[i] : i;
         if (!(l->state[i] & NEEDED))
             continue;
         if (l->state[i] & WANTED)
             l->last[root(t, i)] = NEVER;
-        for (j = 0; j < operands[at->op]; j++) {
+        for (j = 0; j < n; j++) {
             const uint32_t r = root(t, in[j]);
             if (l->last[r] < reader)
                 l->last[r] = reader;
@@ -432,10 +469,10 @@ static uint32_t array_slot(dz_layout *l, uint32_t width)
 /* Node i has been computed: arrays that it was the last to read are free. */
 static void let_go(const dz_tape *t, dz_layout *l, uint32_t i)
 {
-    const dz_instr *at = t->nodes + i;
-    const uint32_t in[3] = {at->a, at->b, at->c};
+    uint32_t in[DZ_WORK_MOST];
+    const int n = operands_of(t, i, in);
     int j;
-    for (j = 0; j < operands[at->op]; j++) {
+    for (j = 0; j < n; j++) {
         const uint32_t r = root(t, in[j]), width = t->widths[r];
         if (l->state[in[j]] & WITHIN) {
             let_go(t, l, in[j]);
@@ -453,7 +490,7 @@ static void let_go(const dz_tape *t, dz_layout *l, uint32_t i)
 static void tell(const dz_tape *t, dz_layout *l, dz_instr at, uint32_t i, uint32_t slot)
 {
     if (t->told)
-        t->told[l->ntold] = (dz_told){at, slot, t->widths[i]};
+        t->told[l->ntold] = (dz_told){at, slot, t->widths[i], at.op == DZ_M_WORK ? t->works + t->nodes[i].a : NULL};
     l->lines[l->ntold++] = t->lines[i];
 }
 
@@ -505,7 +542,7 @@ static void lay_array(dz_tape *t, dz_layout *l, uint32_t i)
     const dz_instr *at = t->nodes + i;
     dz_wide *to;
     dz_instr told;
-    uint32_t in[3];
+    uint32_t in[DZ_WORK_MOST] = {0};
     int j;
     if (is_look(at)) {
         l->where[i] = l->where[at->a] + (uint32_t)offset_of(at->b);
@@ -513,24 +550,29 @@ static void lay_array(dz_tape *t, dz_layout *l, uint32_t i)
     }
     if (l->open)
         t->code[l->ncode++] = (dz_instr){DZ_M_LEAF, 0, 0, 0}, l->open = 0;
-    told = on_slots(t, l, i, in);
+    told = at->op == DZ_M_WORK ? (dz_instr){DZ_M_WORK, at->a, 0, 0} : on_slots(t, l, i, in);
     to = t->wide + l->nwide++;
     *to = (dz_wide){.op = (uint16_t)told.op, .n = t->widths[i], .a = told.a, .b = told.b, .c = told.c};
+    if (at->op == DZ_M_WORK) {
+        const int n = operands_of(t, i, in);
+        told = (dz_instr){DZ_M_WORK, l->where[in[0]], n > 1 ? l->where[in[1]] : 0, n > 2 ? l->where[in[2]] : 0};
+        to->a = 0, to->m = at->a;
+    }
     if (at->op == DZ_M_SUM)
         to->n = t->widths[at->a];
     if (at->op == DZ_M_PART)
         to->offset = offset_of(at->b), to->step = step_of(at->b);
     if (at->op == DZ_M_PUT || at->op == DZ_M_SET)
         to->offset = offset_of(at->c), to->step = step_of(at->c), to->m = t->widths[at->b];
-    else if (at->op != DZ_M_SUM)
+    else if (at->op != DZ_M_SUM && at->op != DZ_M_WORK)
         for (j = 0; j < operands[told.op]; j++)
             to->spread |= (uint16_t)((t->widths[in[j]] == 1) << j);
-    if (at->op == DZ_M_SUM) {
+    if (t->widths[i] == 1) {
         to->d = l->slot++;
-    } else if ((at->op == DZ_M_PUT || at->op == DZ_M_SET) && l->uses[at->a] == 1 && !(l->state[at->a] & WANTED) &&
-               t->nodes[at->a].op != DZ_M_LEAF && t->nodes[at->a].op != DZ_M_PART) {
-        to->d = to->a; /* in place */
-        l->state[at->a] |= MOVED;
+    } else if (moves(t, at) && l->uses[in[0]] == 1 && !(l->state[in[0]] & WANTED) && t->nodes[in[0]].op != DZ_M_LEAF &&
+               t->nodes[in[0]].op != DZ_M_PART) {
+        to->d = l->where[in[0]]; /* in place */
+        l->state[in[0]] |= MOVED;
     } else {
         to->d = array_slot(l, t->widths[i]);
     }
@@ -557,7 +599,7 @@ static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t
     if (t->arrays) {
         l.last = calloc(n, sizeof(*l.last));
         l.next = calloc(n, sizeof(*l.next));
-        l.unused = calloc(DZ_WIDEST + 1, sizeof(*l.unused));
+        l.unused = calloc(UINT16_MAX + 1, sizeof(*l.unused)); /* with work's room */
     }
     if (!l.state || !l.uses || !l.where || (t->arrays && (!l.last || !l.next || !l.unused)))
         goto failed;
@@ -598,7 +640,7 @@ static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t
         const dz_instr *at = t->nodes + i;
         if (at->op == DZ_M_LEAF || !(l.state[i] & NEEDED) || (l.state[i] & WITHIN))
             continue;
-        if (t->widths[i] > 1 || at->op == DZ_M_PART || at->op == DZ_M_SUM)
+        if (t->widths[i] > 1 || at->op == DZ_M_PART || at->op == DZ_M_SUM || at->op == DZ_M_WORK)
             lay_array(t, &l, i);
         else
             lay_number(t, &l, i);
@@ -606,6 +648,14 @@ static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t
     t->code[l.ncode] = (dz_instr){DZ_M_LEAF, 0, 0, 0};
     if (t->wide)
         t->wide[l.nwide] = (dz_wide){.op = DZ_M_END_OF_ALL};
+    for (k = 0; k < l.nwide; k++)
+        if (t->wide[k].op == DZ_M_WORK) {
+            dz_work *w = t->works + t->wide[k].m;
+            int j;
+            w->to = (char *)(t->slots + t->wide[k].d);
+            for (j = 0; j < w->nin; j++)
+                w->from[j] = (const char *)(t->slots + l.where[w->in[j]]);
+        }
     for (k = 0; k < nwanted; k++)
         slots[k] = l.where[wanted[k]];
     free(t->nodes), free(t->widths), free(t->lines), free(t->table);
@@ -622,12 +672,12 @@ failed:
 
 static double *slots_of(dz_tape *t) { return t->slots; }
 
-static void run(dz_tape *t)
+static int run(dz_tape *t)
 {
     if (t->wide)
-        dz_table.passes->wide(t->wide, t->code, t->slots);
-    else
-        dz_table.passes->machine(t->code, t->slots, t->slots + t->first);
+        return dz_table.passes->wide(t->wide, t->code, t->works, t->slots);
+    dz_table.passes->machine(t->code, t->slots, t->slots + t->first);
+    return 0;
 }
 
 static dz_tape *side_by_side(const dz_tape *t, uint32_t lanes)
@@ -666,10 +716,11 @@ static ptrdiff_t length(const dz_tape *t) { return t->ncode; }
 static ptrdiff_t size_in_bytes(const dz_tape *t)
 {
     return (ptrdiff_t)sizeof(*t) + t->ncode * (ptrdiff_t)(sizeof(dz_instr) + sizeof(uint32_t)) +
-           (t->wide ? t->ncode * (ptrdiff_t)(sizeof(dz_wide) + sizeof(dz_told)) : 0) + t->nslots * (ptrdiff_t)sizeof(double);
+           (t->wide ? t->ncode * (ptrdiff_t)(sizeof(dz_wide) + sizeof(dz_told)) : 0) +
+           t->nworks * (ptrdiff_t)sizeof(dz_work) + t->nslots * (ptrdiff_t)sizeof(double);
 }
 
-static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[5])
+static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[6])
 {
     const dz_instr *at = t->told ? &t->told[i].at : t->code + i;
     if (t->listed == 0 || i < t->listed) /* instructions are mostly asked for in turn: slots are counted on */
@@ -677,11 +728,14 @@ static const char *listing(dz_tape *t, ptrdiff_t i, uint32_t told[5])
     for (; !t->told && t->listed < i; t->listed++)
         t->listed_slot += 1 + (t->code[t->listed].op == DZ_M_SINCOS);
     told[0] = at->a;
-    told[1] = operands[at->op] > 1 ? at->b : UINT32_MAX;
-    told[2] = operands[at->op] > 2 ? at->c : UINT32_MAX;
+    const dz_work *w = t->told ? t->told[i].work : NULL;
+    const int count = w ? w->nin : operands[at->op];
+    told[1] = count > 1 ? at->b : UINT32_MAX;
+    told[2] = count > 2 ? at->c : UINT32_MAX;
     told[3] = t->told ? t->told[i].d : t->listed_slot;
     told[4] = t->told ? t->told[i].n : 1;
-    return names[at->op];
+    told[5] = w && w->f == dz_workers[DZ_WORK_MAP] && w->n[2];
+    return w ? w->name : names[at->op];
 }
 
 static uint32_t mark(dz_tape *t, uint32_t line)
@@ -694,5 +748,5 @@ static uint32_t mark(dz_tape *t, uint32_t line)
 static uint32_t line_of(const dz_tape *t, ptrdiff_t i) { return t->lines[i]; }
 
 const dz_tapes dz_tape_functions = {make_tape, free_tape, number,   input,  add,    compare,       operation, has,  fill,
-                                    sum,       part,      put,      width_of, is_number, finish, slots_of, run, side_by_side, length,
-                                    size_in_bytes, listing, mark, line_of};
+                                    sum,       part,      put,      work,   width_of, is_number, finish, slots_of, run, side_by_side, length,
+                                    size_in_bytes, listing, mark, line_of, dz_workers};

@@ -4,6 +4,7 @@
 #define DZ_MATMUL_H
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #define DZ_MM_SMALL 4096 /* the most multiplications, and the most values of W */
 
@@ -70,10 +71,94 @@ static inline void dz_mm_gx(int dt, const char *gy, const char *w, char *gx, ptr
     DZ_PICK(dz_mm_gx, dt)(gy, w, gx, m, k, n, acc);
 }
 
+/* c (+)= a b; -1 where there is no memory for it. */
+static inline int dz_mm_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
+                             ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    char *p;
+    if (!acc) {
+        dz_mm(dt, a, a0, a1, b, b0, b1, c, m, k, n);
+        return 0;
+    }
+    if (dz_mm_add(dt, a, a0, a1, b, b0, b1, c, m, k, n))
+        return 0;
+    p = malloc((size_t)(m * n) * (dt == DZ_F64 ? sizeof(double) : sizeof(float)));
+    if (!p)
+        return -1;
+    dz_mm(dt, a, a0, a1, b, b0, b1, p, m, k, n);
+    dz_sum_rows(dt, p, 1, m * n, c, 1);
+    free(p);
+    return 0;
+}
+
+/* Whether gradients of x (m, k) times W (k, n), both side by side, are loops of our own. */
+static inline int dz_mm_is_small(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    return k * n <= DZ_MM_SMALL && m * k <= DZ_MM_SMALL && m * k * n <= DZ_MM_SMALL;
+}
+
 /* gW (+)= x^T gy with x (m, k) and gy (m, n). */
 static inline void dz_mm_gw(int dt, const char *x, const char *gy, char *gw, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
 {
     DZ_PICK(dz_mm_gw, dt)(x, gy, gw, m, k, n, acc);
+}
+
+/* ---- for the machine (core/machine.h): n are m, k and n of x (m, k) times W (k, n); a gradient that moves is added to */
+
+/* BLAS leaves flags that mean nothing: what was raised before it counts, what is there after it does not. */
+static int dz_product_work(const dz_work *w)
+{
+    const ptrdiff_t item = w->dt == DZ_F64 ? sizeof(double) : sizeof(float), m = w->n[0], k = w->n[1], n = w->n[2];
+    if (dz_fpe_test())
+        return 1;
+    dz_mm(w->dt, w->from[0], k * item, item, w->from[1], n * item, item, w->to, m, k, n);
+    if (w->nin > 2 && w->n[3])
+        dz_sum_rows(w->dt, w->from[2], 1, m * n, w->to, 1);
+    else if (w->nin > 2)
+        dz_mm_bias(w->dt, w->to, w->from[2], m, n);
+    if (dz_fpe_test())
+        dz_fpe_clear();
+    return 0;
+}
+
+/* of gy and W */
+static int dz_product_gx_work(const dz_work *w)
+{
+    const ptrdiff_t item = w->dt == DZ_F64 ? sizeof(double) : sizeof(float), m = w->n[0], k = w->n[1], n = w->n[2];
+    const char *const *in = w->from + (w->moves != 0);
+    if (dz_fpe_test())
+        return 1;
+    if (dz_mm_is_small(m, k, n))
+        dz_mm_gx(w->dt, in[0], in[1], w->to, m, k, n, w->moves);
+    else if (dz_mm_into(w->dt, in[0], n * item, item, in[1], item, n * item, w->to, m, n, k, w->moves))
+        return 1;
+    if (dz_fpe_test())
+        dz_fpe_clear();
+    return 0;
+}
+
+/* of x and gy */
+static int dz_product_gw_work(const dz_work *w)
+{
+    const ptrdiff_t item = w->dt == DZ_F64 ? sizeof(double) : sizeof(float), m = w->n[0], k = w->n[1], n = w->n[2];
+    const char *const *in = w->from + (w->moves != 0);
+    if (dz_fpe_test())
+        return 1;
+    if (dz_mm_is_small(m, k, n))
+        dz_mm_gw(w->dt, in[0], in[1], w->to, m, k, n, w->moves);
+    else if (dz_mm_into(w->dt, in[0], item, k * item, in[1], n * item, item, w->to, k, m, n, w->moves))
+        return 1;
+    if (dz_fpe_test())
+        dz_fpe_clear();
+    return 0;
+}
+
+/* the bias's, of gy; where n[3], gy is what is added */
+static int dz_product_gb_work(const dz_work *w)
+{
+    const ptrdiff_t m = w->n[0], n = w->n[2];
+    dz_sum_rows(w->dt, w->from[w->moves != 0], w->n[3] ? 1 : m, w->n[3] ? m * n : n, w->to, w->moves);
+    return 0;
 }
 
 #endif

@@ -83,7 +83,7 @@ DZ_M_OF_3(DZ_M_VALUE)
 #define STEP(BIT) (at->spread & (BIT) ? 0 : (ptrdiff_t)sizeof(double))
 
 /* A result lies apart from all operands, but for that of `put` and `set`, which may go on with the first. */
-void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s)
+int DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, const dz_work *works, double *s)
 {
     for (;; at++) {
         const double *a = s + at->a, *b = s + at->b, *c = s + at->c;
@@ -128,8 +128,16 @@ void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s)
         case DZ_M_SUM:
             *d = dz_sum_f64((const char *)a, n, sizeof(double));
             break;
+        case DZ_M_WORK: {
+            const dz_work *w = works + at->m;
+            if (w->moves && w->to != w->from[0])
+                memcpy(w->to, w->from[0], (size_t)n * sizeof(double));
+            if (w->f(w))
+                return 1;
+            break;
+        }
         default:
-            return;
+            return 0;
         }
     }
 }

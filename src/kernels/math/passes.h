@@ -391,7 +391,7 @@ DZ_DEFINE_TAN(dz_far_tanf, float, f32, int32_t, DZ_F32)
 #define DZ_BOTH(F) {dz_##F##_f32, dz_##F##_f64}
 extern const dz_passes DZ_PASSES;
 extern void DZ_MACHINE(const dz_instr *at, const double *s, double *d); /* math/machine.h */
-extern void DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, double *s);
+extern int DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, const dz_work *works, double *s);
 const dz_passes DZ_PASSES = {DZ_BOTH(exp),     DZ_BOTH(log),       DZ_BOTH(tanh), DZ_BOTH(sigmoid),
                              DZ_BOTH(exp_chunk), DZ_MACHINE, DZ_WIDE_MACHINE};
 
