@@ -287,3 +287,10 @@ def early(a: NDArray[np.float64]) -> None:
     dezero_c.install(simple_core=True)
     dezero_c.uninstall()
     assert_type(dezero_c.__version__, str)
+
+
+def what_a_model_consists_of(x: NDArray[np.float32]) -> None:
+    summary = L.Linear(3).summary(x)
+    assert_type(summary.parameters, int)
+    assert_type(summary.rows[0].path, str)
+    assert_type(summary.rows[0].known, bool)
