@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import sys
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -29,13 +30,22 @@ _SIZED = {"W", "b", "gamma", "beta", "avg_mean", "avg_var"}     # Parameters tha
 _WITHOUT_PRODUCTS = {f"dezero_c.{name}" for name in ("_cast", "_index", "_join", "_norm", "_ops", "_order", "_pool", "_reduce",
                                                      "_shape", "_softmax")}
 
+_under_way = threading.local()      # `layers`: ids of those whose repr was asked for
+
 
 # ---- repr ---------------------------------------------------------------------------------------------------------
 
 
 def text_of(layer: Layer, base: type[Layer]) -> str:
-    """The text of repr(layer). base: the class Layer."""
-    return _text(layer, base, {}, "")
+    """The text of repr(layer); "..." where a user's own __repr__ on the way asks for it again. base: the class Layer."""
+    asked: set[int] = _under_way.__dict__.setdefault("layers", set())
+    if id(layer) in asked:
+        return "..."
+    asked.add(id(layer))
+    try:
+        return _text(layer, base, {}, "")
+    finally:
+        asked.discard(id(layer))
 
 
 def _text(layer: Layer, base: type[Layer], seen: dict[int, str], path: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import reprlib
 import weakref
 from typing import TYPE_CHECKING
 
@@ -160,7 +159,6 @@ class Layer:
 
     # ---- what a layer says of itself, see _summary.py
 
-    @reprlib.recursive_repr()
     def __repr__(self) -> str:
         """The class, its sizes, and the layers and Parameters in it under their names; "?" for sizes that the first call will
         tell. A layer that comes again is named by its first place."""
