@@ -417,6 +417,15 @@ def test_a_loss_that_is_nan(captured, accumulate, words):
     assert equal(weights(model), before[-1]) is (words[0] == "n")
 
 
+@pytest.mark.parametrize("captured", [False, True])
+def test_debug_names_the_operation(captured):
+    def loss(y, t):
+        return F.mean(F.log(y))
+
+    with np.errstate(all="ignore"), dezero_c.debug(), pytest.raises(FloatingPointError, match=r"test_fit\.py:\d+: Log gave"):
+        run(MLP((3,)), loss=loss, captured=captured)
+
+
 class OnBatch(Callback):
     def __init__(self, kept):
         self.kept = kept
@@ -484,6 +493,10 @@ RUN = """
         def on_epoch_start(self, state):
             self.look(state, 0)
 
+        def on_epoch_end(self, state):
+            if (state.epoch, batch) == (epoch, -1):     # while the checkpoint of this epoch is being written
+                np.savez = lambda file, **arrays: (file.write(b"PK" * 5000), file.flush(), os.kill(os.getpid(), signal.SIGKILL))
+
     class Noise(Callback):
         def on_epoch_end(self, state):
             np.random.randn()       # an odd number: one normal number is left over
@@ -515,8 +528,9 @@ def test_a_run_that_was_killed_reaches_the_same_bits(tmp_path):
     expected = dict(np.load(tmp_path / "whole.out.npz"))
     assert len(expected["loss"]) == 5
     path = tmp_path / "killed"
-    # in the first epoch, where weights have just been drawn; amid another; between two; then with another seed to its end
-    for epoch, batch, captured in ((1, 2, 0), (3, 3, 0), (4, 0, 1)):
+    # in the first epoch, where weights have just been drawn; amid another, in its file, between two; then, with another seed each
+    # time, to the end
+    for epoch, batch, captured in ((1, 2, 0), (3, 3, 0), (3, -1, 0), (4, 0, 1)):
         done = in_a_process(path, epoch, batch, captured, seed=epoch - 1)
         assert done.returncode == -signal.SIGKILL, done.stderr
         assert not (tmp_path / "killed.out.npz").exists()
@@ -527,7 +541,9 @@ def test_a_run_that_was_killed_reaches_the_same_bits(tmp_path):
     for name, array in expected.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array), name
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["killed", "killed.out.npz", "whole", "whole.out.npz"]
+    left = sorted(p.name for p in tmp_path.iterdir())
+    assert left[0].startswith(".killed.")       # what was being written
+    assert left[1:] == ["killed", "killed.out.npz", "whole", "whole.out.npz"]
 
 
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
