@@ -680,6 +680,9 @@ def test_damaged_checkpoints(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"fit: .*c is no checkpoint, or is damaged: .*remove it to begin anew"):
             run(checkpoint=path, resume=True)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        run(checkpoint=tmp_path / "folder", resume=True)
     np.savez(tmp_path / "other.npz", a=1)
     with pytest.raises(ValueError, match="is no checkpoint"):
         run(checkpoint=tmp_path / "other.npz", resume=True)
@@ -886,6 +889,7 @@ OTHER = optimizers.SGD().setup(MLP((2,)))
     ({"metrics": {"x": lambda y, t: "a"}}, ValueError, "the metric 'x' gives str"),
     ({"callbacks": [3]}, TypeError, "a callback is a Callback, or a function of the state, and not 3"),
     ({"callbacks": NoClass}, TypeError, "make an object of the class"),
+    ({"callbacks": optimizers.StepDecay(OTHER, 2)}, TypeError, "a StepDecay is no callback; give it as schedule="),
     ({"schedule": 0.1}, TypeError, "schedule is 0.1"), ({"schedule": optimizers.StepDecay}, TypeError, "schedule is <class"),
     ({"schedule": optimizers.StepDecay(OTHER, 2)}, ValueError, "schedule is of another optimizer"),
     ({"schedule": lambda epoch: None}, ValueError, r"schedule\(1\) gives None"),

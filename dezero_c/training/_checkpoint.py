@@ -18,7 +18,7 @@ from dezero_c._files.whole import replacing
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
-    from typing import Any, TypeAlias
+    from typing import IO, Any, TypeAlias
 
     from numpy.typing import NDArray
 
@@ -50,9 +50,14 @@ def write(path: str | os.PathLike[str], about: dict[str, Any], states: States) -
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The opposite of `write`. Raises FileNotFoundError, and ValueError for what is no such file."""
+    """The opposite of `write`. Raises OSError where the file cannot be opened, and ValueError where it is no such file."""
+    with open(path, "rb") as file:
+        return _parsed(file, path)
+
+
+def _parsed(file: IO[bytes], path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             found = {key: archive[key] for key in archive.files}
         about = json.loads(bytes(found.pop("about")))
         if about.pop("format") != _FORMAT:
@@ -62,8 +67,6 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, dict[s
         for key, array in found.items():
             thing, _, name = key.partition("/")
             states.setdefault(thing, {})[name] = array.item() if key in plain else array
-    except FileNotFoundError:
-        raise
     except Exception as error:      # NumPy's and zipfile's readers raise some ten classes
         raise ValueError(f"fit: {path} is no checkpoint, or is damaged: {error or type(error).__name__}; remove it to begin "
                          "anew") from error

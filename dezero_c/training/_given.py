@@ -115,6 +115,8 @@ def callbacks_of(given: Any) -> list[Any]:
             found.append(each)
         elif callable(each) and not isinstance(each, type):
             found.append(_Function(each))
+        elif isinstance(each, Schedule):
+            raise TypeError(f"fit: a {type(each).__name__} is no callback; give it as schedule=")
         else:
             raise TypeError(f"fit: a callback is a Callback, or a function of the state, and not {each!r}"
                             + ("; make an object of the class" if isinstance(each, type) else ""))
