@@ -858,6 +858,7 @@ OTHER = optimizers.SGD().setup(MLP((2,)))
 @pytest.mark.parametrize(("options", "error", "message"), [
     ({"model": "net"}, TypeError, "model is a str"),
     ({"optimizer": "Adam"}, TypeError, "optimizer is 'Adam'; it is an Optimizer"),
+    ({"optimizer": type("Multi", (optimizers.SGD,), {"__module__": "dezero_c.mpi.optimizers"})()}, TypeError, "in one process"),
     ({"optimizer": OTHER}, ValueError, "optimizer is set up for another model"),
     ({"loss": 3}, TypeError, "loss is 3; it is a function"),
     ({"loss": lambda y, t: 1.0}, TypeError, r"loss gives float of shape \(\)"),

@@ -257,6 +257,9 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
         raise TypeError(f"fit: model is a {type(model).__name__}; it is a Layer or a Model")
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"fit: optimizer is {optimizer!r}; it is an Optimizer, such as dezero_c.optimizers.Adam()")
+    if type(optimizer).__module__.startswith("dezero_c.mpi"):
+        raise TypeError("fit: it trains in one process; for several write the loop, `optimizer.update(loss, *batch)` over an "
+                        "mpi.DataLoader")
     if not callable(loss):
         raise TypeError(f"fit: loss is {loss!r}; it is a function loss(y, t), such as functions.mean_squared_error")
     if clip is not None and (isinstance(clip, bool) or not isinstance(clip, numbers.Real) or not clip > 0):
