@@ -78,17 +78,19 @@ _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
     "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "array_api": "", "func": "", "optimize": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
+    "fit": "training", "training": "",
 }
 
 
 if _typing_module.TYPE_CHECKING:
-    from dezero_c import array_api, dataloaders, datasets, func, history, models, mpi, optimize, transforms
+    from dezero_c import array_api, dataloaders, datasets, func, history, models, mpi, optimize, training, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c._debugging import debug
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
     from dezero_c.datasets import Dataset
     from dezero_c.history import History, progress
     from dezero_c.models import Model
+    from dezero_c.training import fit
 else:       # a type checker would take this for a promise that every name exists
     def __getattr__(name):
         if name not in _LATER:
@@ -113,8 +115,8 @@ is_simple_core = False      # True in the package that install(simple_core=True)
 __all__ = [
     "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader",
     "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug", "dezero",
-    "from_dlpack", "func", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install",
+    "fit", "from_dlpack", "func", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install",
     "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal",
-    "set_num_threads", "setup_variable", "test_mode", "transforms", "uninstall", "unload_ipython_extension", "using_config",
-    "utils",
+    "set_num_threads", "setup_variable", "test_mode", "training", "transforms", "uninstall", "unload_ipython_extension",
+    "using_config", "utils",
 ]

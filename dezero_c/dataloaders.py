@@ -19,7 +19,7 @@ from dezero_c import _later, cuda
 from dezero_c.datasets import Dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, Protocol, Self, TypeAlias
 
     from numpy.typing import NDArray
@@ -258,6 +258,25 @@ class DataLoader:
     def next(self) -> Batch:
         """The next batch, as `next(loader)`."""
         return self.__next__()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The order of the examples and the place in the pass, for checkpoints (not in DeZero). The orders after it come from
+        `np.random`, whose state is not in it."""
+        return {"index": self.index.copy(), "iteration": self.iteration}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state_dict` was taken: the next loop has the batches that were left. Raises ValueError, and changes
+        nothing, where it is of another number of examples or of batches."""
+        index, iteration = np.array(state["index"]), int(state["iteration"])
+        who = f"{type(self).__name__}.load_state_dict"
+        if index.shape != self.index.shape:
+            raise ValueError(f"{who}: the state is of {len(index)} examples, the data set has {len(self.index)}")
+        if not 0 <= iteration <= self.max_iter:
+            raise ValueError(f"{who}: the state is at batch {iteration} of {self.max_iter}; batch_size is another one")
+        self._forget()
+        self.index, self.iteration = index, iteration
+        self._passes += 1       # a loop that is under way is none of this pass
+        self._passed = False
 
     def to_cpu(self) -> None:
         """Batches are NumPy arrays, as ever."""

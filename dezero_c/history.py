@@ -156,27 +156,68 @@ class History:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to a JSON file, which is replaced when the new one is complete."""
-        from dezero_c._files.whole import replacing
+        self._written(path, self._dumped(), "History.save")
 
-        def encoded(value: Any) -> Number | str | None:
-            return value if value is None or math.isfinite(value) else str(value)
-
-        columns = {name: [encoded(value) for value in self[name]] for name in self.keys()}
+    def _dumped(self) -> str:
         import json
 
-        text = json.dumps({"format": _FORMAT, "columns": columns}, indent=1, allow_nan=False)
-        _check_folder(path, "History.save")
+        columns = {name: [_encoded_number(value) for value in self[name]] for name in self.keys()}
+        return json.dumps({"format": _FORMAT, "columns": columns}, indent=1, allow_nan=False)
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Write a table for spreadsheets and pandas: a line with the names, "epoch" first, and one for each row; numbers with
+        all their digits, nothing where nothing was recorded. The file is replaced when the new one is complete."""
+        import csv
+        import io
+
+        text = io.StringIO(newline="")
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(self.keys())
+        table.writerows(zip(*(self[name] for name in self.keys()), strict=True))
+        self._written(path, text.getvalue(), "History.to_csv")
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the rows as a JSON list of objects, {"epoch": 1, "loss": 0.5}, without what was not recorded; nan and
+        infinities, for which JSON has no numbers, are the texts "nan", "inf" and "-inf". `save` is what `load` reads."""
+        import json
+
+        rows = [{name: _encoded_number(value) for name, value in row.items()} for row in self]
+        self._written(path, json.dumps(rows, indent=1, allow_nan=False) + "\n", "History.to_json")
+
+    @staticmethod
+    def _written(path: str | os.PathLike[str], text: str, op: str) -> None:
+        from dezero_c._files.whole import replacing
+
+        _check_folder(path, op)
         with replacing(path) as file:
             file.write(text.encode())
+
+    def to_tensorboard(self, folder: str | os.PathLike[str]) -> None:
+        """Write every column as scalars into `folder`, which `tensorboard --logdir` shows. The step is the epoch, or, where
+        epochs are not whole numbers, the number of the row. Needs tensorboardX; raises ImportError without it."""
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError as error:
+            raise ImportError("History.to_tensorboard: this needs tensorboardX: pip install tensorboardX") from error
+        whole = all(float(epoch).is_integer() for epoch in self._epochs)
+        with SummaryWriter(logdir=os.fspath(folder)) as writer:
+            for k, row in enumerate(self):
+                epoch = row.pop("epoch")
+                step = int(epoch) if whole else k
+                for name, value in row.items():
+                    writer.add_scalar(name, value, step)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """A History from a file that `save` wrote. Raises OSError if it cannot be read and ValueError, naming the file,
         if it holds something else."""
+        with open(path, "rb") as file:
+            return cls._parsed(file.read(), path)
+
+    @classmethod
+    def _parsed(cls, raw: str | bytes, path: str | os.PathLike[str]) -> Self:
         import json
 
-        with open(path, "rb") as file:
-            raw = file.read()
         try:
             content = json.loads(raw)
             if not isinstance(content, dict) or content.get("format") != _FORMAT:
@@ -301,6 +342,11 @@ class History:
                        + "</tr>" for row in rows)
         return (f'<div style="overflow-x:auto">{chart}<table style="color:inherit"><thead><tr>{head}</tr></thead>'
                 f"<tbody>{body}</tbody></table></div>")
+
+
+def _encoded_number(value: Any) -> Number | str | None:
+    """A number as JSON can hold it."""
+    return value if value is None or math.isfinite(value) else str(value)
 
 
 def _encoded(figure: Any, kind: str, dpi: float) -> bytes:

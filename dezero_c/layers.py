@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from dezero_c._core import HookHandle
+    from dezero_c._summary import Summary
     from dezero_c._typing import Operand, Pair, Path, Triple
 
 __all__ = [
@@ -156,6 +157,51 @@ class Layer:
             if name != "_params":
                 setattr(self, name, value)
 
+    # ---- what a layer says of itself, see _summary.py
+
+    def __repr__(self) -> str:
+        """The class, its sizes, and the layers and Parameters in it under their names; "?" for sizes that the first call will
+        tell. A layer that comes again is named by its first place."""
+        from dezero_c._summary import text_of
+
+        return text_of(self, Layer)
+
+    def summary(self, *inputs: Any, **kwargs: Any) -> Summary:
+        """A table of the layers, by one call `layer(*inputs, **kwargs)`: classes, shapes and dtypes of outputs, numbers of
+        parameters, multiply-adds, bytes of the outputs; the sums below. `print` shows it; `rows`, `parameters`,
+        `multiply_adds` and `activation_bytes` are for programs.
+
+        inputs: what the model is called with, Variables or arrays. A copy (`copy.deepcopy`) is called, in test mode and without a
+        graph, and random generators are set back: the model stays as it is, and so does what a program computes after
+        it. Weights whose size the call tells are drawn in the copy alone; hooks of layers do not run. What a model
+        reaches by closures and not by its attributes is not copied.
+
+        Multiply-adds are those of products and convolutions, by formulas from the shapes; biases, elementwise functions,
+        normalisations and pooling are not counted. A recurrent layer, one row, has those of a step with a state, though a first
+        step takes fewer. Layers whose `forward` is your own have "?" and count 0 beside the layers in them. A layer that
+        comes several times has one row, with the sums of its calls; its parameters count once. BatchNorm's running
+        averages are parameters. Raises TypeError for a shape in place of an array, and for a model that cannot be copied.
+        """
+        from dezero_c._summary import summary_of
+
+        return summary_of(self, inputs, kwargs, Layer)
+
+    def _summary_sizes(self) -> str | None:
+        """The sizes of the layer in words, without drawing weights; None where its Parameters are to be listed."""
+        return None
+
+    def _summary_parts(self) -> Iterator[tuple[str, Any]]:
+        """(name, Parameter, Layer or function) of what the layer consists of."""
+        yield from self._held()
+
+    def _summary_one_row(self) -> bool:
+        """Whether the layers within are not worth a row of their own."""
+        return False
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        """The multiply-adds of a call that was given x first and gave y; None where they are not known."""
+        return None
+
     def params(self) -> Iterator[Parameter]:
         """The Parameters of this layer and of the layers in it, each once."""
         yield from _training.parameters(self)
@@ -267,6 +313,25 @@ def _channels(layer: _Convolution, x: Any) -> int:
     return C
 
 
+def _sizes(layer: Layer, size: Any, out: str, of: Callable[[Any], int]) -> str:
+    """A layer's size of the input (by its weights, where they are there) and of the output, and what is not as usual."""
+    own = layer.__dict__
+    W = getattr(own.get("W"), "data", None)
+    given = of(W) if W is not None else "?" if size is None else size
+    dtype = own.get("dtype", np.float32) if W is None else W.dtype
+    text = f"{given} -> {own.get(out, '?')}"
+    for name, usual in (("kernel_size", None), ("stride", 1), ("pad", 0), ("dilation", 1), ("groups", 1)):
+        if name in own and own[name] != usual:
+            text += f", {name}={own[name]}"
+    return text + (", no bias" if own.get("b", 0) is None else "") + ("" if dtype == np.float32 else f", {np.dtype(dtype)}")
+
+
+def _each(outputs: Any, W: Parameter, axis: int) -> int | None:
+    """A product for each of `outputs` with each of W that belongs to one of them, those along all its axes but `axis`."""
+    shape: Any = np.shape(W.data)
+    return None if outputs is None else math.prod(np.shape(outputs)) * math.prod(shape[:axis] + shape[axis + 1:])
+
+
 # ---- linear, convolution ------------------------------------------------------------------------------------------
 
 
@@ -291,6 +356,12 @@ class Linear(Layer):
 
     def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.in_size, self.out_size) if name == "W" else None
+
+    def _summary_sizes(self) -> str | None:
+        return _sizes(self, self.__dict__.get("in_size"), "out_size", lambda W: W.shape[0])
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return _each(y, self.W, 1)
 
     def forward(self, x: Operand) -> Variable:
         W = self.W
@@ -348,6 +419,12 @@ class _Convolution(Layer):
         C = self.in_channels
         return (self.out_channels, None if C is None else C // self.groups, *self._lengths()) if name == "W" else None
 
+    def _summary_sizes(self) -> str | None:
+        return _sizes(self, self.__dict__.get("in_channels"), "out_channels", lambda W: W.shape[1] * self.groups)
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return _each(y, self.W, 0)
+
     def forward(self, x: Operand) -> Variable:
         if self.W.data is None:
             self.in_channels = _channels(self, x)
@@ -374,6 +451,12 @@ class Deconv2d(_Convolution):
 
     def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.in_channels, self.out_channels // self.groups, *self._lengths()) if name == "W" else None
+
+    def _summary_sizes(self) -> str | None:
+        return _sizes(self, self.__dict__.get("in_channels"), "out_channels", lambda W: W.shape[0])
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return _each(x, self.W, 0)
 
 
 class Conv3d(_Convolution):
@@ -406,7 +489,30 @@ def _through(layer: Layer, x: Operand, y: Operand | None = None) -> Variable | A
     return layer(x) if y is None else y + layer(x)
 
 
-class RNN(Layer):
+class _Recurrent(Layer):
+    """What the recurrent layers say of themselves."""
+
+    def _gates(self) -> list[Any]:
+        """The layers from x, and those from the state; none where one of them is no Linear."""
+        parts = [part for _, part in self._held()]
+        return parts if parts and all(type(part) is Linear for part in parts) else []
+
+    def _summary_one_row(self) -> bool:
+        return bool(self._gates())
+
+    def _summary_sizes(self) -> str | None:
+        return parts[0]._summary_sizes() if (parts := self._gates()) else None
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        parts = self._gates()
+        if not parts or x is None:
+            return None
+        half = len(parts) // 2      # from x; the others, from the state, have as many rows as columns
+        rows: int = half * np.shape(x)[-1] + sum(part.out_size for part in parts[half:])
+        return int(math.prod(np.shape(y))) * rows
+
+
+class RNN(_Recurrent):
     """h = tanh(x2h(x) + h2h(h)), from h = 0, one step a call. x: (N, in_size); the result is h, (N, hidden_size), which is kept
     with its graph for the next call. Raises ValueError where x is of another batch than h; see `reset_state`."""
 
@@ -427,7 +533,7 @@ class RNN(Layer):
         return h_new
 
 
-class LSTM(Layer):
+class LSTM(_Recurrent):
     """Long short-term memory without peepholes (S. Hochreiter, J. Schmidhuber, 1997; F. Gers and others, 2000): gates f, i, o
     = sigmoid(x2(x) + h2(h)) and u = tanh(x2u(x) + h2u(h)); c = f c + i u; h = o tanh(c), from c = h = 0.
 
@@ -467,7 +573,7 @@ class LSTM(Layer):
         return self.h
 
 
-class GRU(Layer):
+class GRU(_Recurrent):
     """Gated recurrent unit (K. Cho and others, 2014): gates r, z = sigmoid(x2(x) + h2(h)), u = tanh(x2u(x) + h2u(r h)),
     h = z h + (1 - z) u, from h = 0. x: (N, in_size); the result is h, (N, hidden_size), kept as in RNN."""
 
@@ -531,6 +637,20 @@ class EmbedID(Layer):
     def forward(self, x: Operand) -> Variable:
         return F.embed_id(x, self.W, padding_idx=self.padding_idx)
 
+    def _summary_sizes(self) -> str | None:
+        W: Any = getattr(self.__dict__.get("W"), "data", None)
+        return None if W is None else f"{W.shape[0]} -> {W.shape[1]}" + (
+            "" if self.padding_idx is None else f", padding_idx={self.padding_idx}")
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return 0
+
+
+def _length(layer: Layer) -> str:
+    """The length of a normalisation's gamma, in words."""
+    gamma: Any = getattr(layer.__dict__.get("gamma"), "data", None)
+    return "?" if gamma is None else str(len(gamma))
+
 
 class BatchNorm(Layer):
     """Batch normalisation along axis 1 of x (N, C) or (N, C, H, W), see `functions.batch_norm`. gamma, beta, avg_mean and
@@ -560,6 +680,12 @@ class BatchNorm(Layer):
             self._init_params(x if isinstance(x, Variable) else np.asarray(x))
         return F.batch_norm(x, self.gamma, self.beta, _core.pinned(self.avg_mean), _core.pinned(self.avg_var))
 
+    def _summary_sizes(self) -> str | None:
+        return _length(self)
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return 0
+
 
 class LayerNorm(Layer):
     """Normalisation over the last axis of x (..., D), see `functions.layer_norm`; eps is added to the variance. gamma and beta,
@@ -578,6 +704,12 @@ class LayerNorm(Layer):
             self.gamma.data, self.beta.data = np.ones(D, dtype=dtype), np.zeros(D, dtype=dtype)
         return F.layer_norm(x, self.gamma, self.beta, eps=self.eps)
 
+    def _summary_sizes(self) -> str | None:
+        return _length(self)
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return 0
+
 
 class Dropout(Layer):
     """Zeros for a share of the elements, dropout_ratio from 0 to below 1, while training; x itself in test mode. See
@@ -589,3 +721,9 @@ class Dropout(Layer):
 
     def forward(self, x: Operand) -> Variable:
         return F.dropout(x, self.dropout_ratio)
+
+    def _summary_sizes(self) -> str | None:
+        return str(self.__dict__.get("dropout_ratio", "?"))
+
+    def _summary_products(self, x: Any, y: Any) -> int | None:
+        return 0

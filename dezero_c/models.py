@@ -86,6 +86,15 @@ class Sequential(Model):
             x = layer(x)
         return x
 
+    def _summary_parts(self) -> Iterator[tuple[str, Any]]:
+        layers = self.__dict__.get("layers", [])
+        known = {id(layer) for layer in layers}
+        for i, layer in enumerate(layers):
+            yield f"l{i}", layer
+        for name, part in self._held():
+            if id(part) not in known:
+                yield name, part
+
 
 class MLP(Model):
     """Linear layers of these sizes with `activation` between them: the attributes `l0`, `l1`, …, and the list `layers`.
@@ -108,6 +117,11 @@ class MLP(Model):
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         return self.layers[-1](x)
+
+    def _summary_parts(self) -> Iterator[tuple[str, Any]]:
+        if "activation" in self.__dict__:
+            yield "activation", self.activation
+        yield from self._held()
 
 
 def _load_pretrained(model: Model, pretrained: bool | str | os.PathLike[str], url: str | None,

@@ -34,6 +34,7 @@ from dezero_c import (
     using_config,
     utils,
 )
+from dezero_c.training import EarlyStopping
 
 Gradient = Variable | Any       # `| Any` stands for None
 
@@ -287,3 +288,17 @@ def early(a: NDArray[np.float64]) -> None:
     dezero_c.install(simple_core=True)
     dezero_c.uninstall()
     assert_type(dezero_c.__version__, str)
+
+
+def what_a_model_consists_of(x: NDArray[np.float32]) -> None:
+    summary = L.Linear(3).summary(x)
+    assert_type(summary.parameters, int)
+    assert_type(summary.rows[0].path, str)
+    assert_type(summary.rows[0].known, bool)
+
+
+def a_loop_that_is_there(x: NDArray[np.float32], t: NDArray[np.int64]) -> None:
+    history = dezero_c.fit(models.MLP((3, 2)), (x, t), optimizers.Adam(), F.softmax_cross_entropy, 2,
+                           metrics={"right": F.accuracy}, callbacks=[EarlyStopping("loss"), lambda state: print(state.epoch)])
+    assert_type(history, History)
+    history.to_csv("run.csv")

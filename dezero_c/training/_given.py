@@ -1,0 +1,153 @@
+"""What `fit` is given, brought into one form: data as something to loop over, metrics by name, callbacks as objects, the learning
+rate."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dezero_c._core import Variable
+from dezero_c.dataloaders import DataLoader
+from dezero_c.datasets import Dataset
+from dezero_c.optimizers import Adam, Optimizer, Schedule
+from dezero_c.training.callbacks import Callback, Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    from dezero_c.training._loop import State
+
+    Loss: TypeAlias = Callable[[Any, Any], Any]
+    Metrics: TypeAlias = Mapping[str, Loss] | Sequence[Loss] | Loss | None
+
+__all__ = ["EVENTS", "Rate", "callbacks_of", "loader_of", "metrics_of", "pair_of", "whole_number"]
+
+EVENTS = ("on_start", "on_epoch_start", "on_batch_end", "on_epoch_end", "on_end")
+_OWN = {"epoch", "loss", "lr", "seconds"}     # columns that metrics cannot be
+
+
+class _Function(Callback):
+    """A function of the state, as a callback."""
+
+    def __init__(self, function: Callable[[State], object]) -> None:
+        self._function = function
+
+    def on_epoch_end(self, state: State) -> None:
+        self._function(state)
+
+
+class _Pairs(Dataset):
+    """Two arrays as a data set."""
+
+    def __init__(self, x: Any, t: Any) -> None:
+        super().__init__()
+        self.data, self.label = x, t
+
+
+def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> Any:
+    """Something to loop over once an epoch."""
+    if isinstance(data, (np.ndarray, Variable)):
+        raise TypeError(f"fit: {name} is one array; it is (x, t), an array of examples and one of what is to be learned of them")
+    if isinstance(data, tuple):
+        if len(data) != 2:
+            raise ValueError(f"fit: {name} is a tuple of {len(data)}; it is (x, t), an array of examples and one of what is to "
+                             "be learned of them, a Dataset or a DataLoader")
+        x, t = (np.asarray(each.data if isinstance(each, Variable) else each) for each in data)
+        if not x.ndim or not t.ndim or len(x) != len(t):
+            raise ValueError(f"fit: {name} has x of shape {x.shape} and t of shape {t.shape}; both must have an axis of "
+                             "examples, the first, of the same length")
+        data = _Pairs(x, t)
+    if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
+        if batch_size is not None and name == "data":
+            raise ValueError(f"fit: batch_size is for arrays and data sets; a {type(data).__name__} has its own")
+        if hasattr(data, "__next__") and not isinstance(data, DataLoader):
+            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of examples, a "
+                            "Dataset, or a DataLoader")
+        return data
+    if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+        raise TypeError(f"fit: {name} is a {type(data).__name__}; it is (x, t), a Dataset or a DataLoader")
+    return DataLoader(data, 32 if batch_size is None else batch_size, shuffle=shuffle)
+
+
+def pair_of(batch: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2 or batch[1] is None:
+        raise TypeError(f"fit: a batch of {name} is to be a pair (x, t), and is "
+                        + (f"{len(batch)} things" if isinstance(batch, (tuple, list)) and len(batch) != 2 else
+                           "x alone, without labels" if isinstance(batch, (tuple, list)) else f"a {type(batch).__name__}"))
+    if not len(batch[0]):
+        raise ValueError(f"fit: a batch of {name} has no examples")
+    return batch[0], batch[1]
+
+
+def metrics_of(metrics: Metrics) -> dict[str, Loss]:
+    if metrics is None:
+        return {}
+    if not hasattr(metrics, "items"):
+        each = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+        found: dict[str, Any] = {getattr(f, "__name__", type(f).__name__): f for f in each}
+        if len(found) < len(each):
+            raise ValueError("fit: several metrics have the same name; give a dict, {name: function}")
+    else:
+        found = dict(metrics.items())
+    for name, f in found.items():
+        if not callable(f):
+            raise TypeError(f"fit: the metric {name!r} is {f!r}; it is a function metric(y, t) that gives a batch's mean")
+        if name in _OWN or name.startswith("val_"):
+            raise ValueError(f"fit: a metric cannot be called {name!r}, which the history has a column of its own for; give a "
+                             "dict with another name, {name: function}")
+    return found
+
+
+def whole_number(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"fit: {name} is {value!r}; it is a whole number from 1 on")
+    return int(value)
+
+
+def callbacks_of(given: Any) -> list[Any]:
+    found = []
+    for each in given if isinstance(given, (list, tuple)) else [given]:
+        if not isinstance(each, type) and any(hasattr(each, event) for event in EVENTS):
+            found.append(each)
+        elif callable(each) and not isinstance(each, type):
+            found.append(_Function(each))
+        elif isinstance(each, Schedule):
+            raise TypeError(f"fit: a {type(each).__name__} is no callback; give it as schedule=")
+        else:
+            raise TypeError(f"fit: a callback is a Callback, or a function of the state, and not {each!r}"
+                            + ("; make an object of the class" if isinstance(each, type) else ""))
+    return [each for each in found if not isinstance(each, Checkpoint)] + [e for e in found if isinstance(e, Checkpoint)]
+
+
+class Rate:
+    """The learning rate, and what changes it."""
+
+    def __init__(self, optimizer: Optimizer, schedule: Any) -> None:
+        self.optimizer, self.schedule = optimizer, schedule
+        self.name = "alpha" if isinstance(optimizer, Adam) else "lr"
+        if isinstance(schedule, Schedule):
+            if schedule.optimizer is not optimizer:
+                raise ValueError("fit: schedule is of another optimizer; make it with the one that fit is given")
+        elif schedule is not None:
+            if not callable(schedule) or isinstance(schedule, type):
+                raise TypeError(f"fit: schedule is {schedule!r}; it is a Schedule of the optimizer, such as "
+                                "optimizers.CosineDecay(optimizer, epochs), or a function of the epoch that gives the rate")
+            if not hasattr(optimizer, self.name):
+                raise TypeError(f"fit: {type(optimizer).__name__} has no learning rate to change")
+
+    def begin(self, epoch: int) -> float | None:
+        """Sets the rate of an epoch, and gives it."""
+        if self.schedule is not None and not isinstance(self.schedule, Schedule):
+            rate = self.schedule(epoch)
+            if not isinstance(rate, numbers.Real) or not math.isfinite(rate):
+                raise ValueError(f"fit: schedule({epoch}) gives {rate!r}, which is no learning rate")
+            setattr(self.optimizer, self.name, float(rate))
+        return getattr(self.optimizer, self.name, None)
+
+    def end(self) -> None:
+        if isinstance(self.schedule, Schedule):
+            self.schedule.step()

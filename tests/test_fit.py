@@ -1,0 +1,925 @@
+"""dezero_c.fit: the bits of a loop written out, callbacks, checkpoints of runs that were killed."""
+
+import csv
+import json
+import math
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import textwrap
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dezero_c
+import dezero_c.functions as F
+import dezero_c.layers as L
+from dezero_c import DataLoader, Dataset, History, Layer, Model, SeqDataLoader, Variable, fit, no_grad, optimizers
+from dezero_c.models import MLP
+from dezero_c.training import BestWeights, Callback, Checkpoint, EarlyStopping
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((50, 6)).astype("f")
+T = (X[:, :3].argmax(axis=1)).astype(np.int64)
+XV, TV = X[:20][::-1].copy(), T[:20][::-1].copy()
+TARGET = (X @ np.arange(6.0)[:, None]).astype("f")
+loss_of = F.softmax_cross_entropy
+
+
+class Net(Model):
+    """With random numbers and running averages."""
+
+    def __init__(self):
+        super().__init__()
+        self.l1, self.norm, self.dropout, self.l2 = L.Linear(8), L.BatchNorm(), L.Dropout(0.2), L.Linear(3)
+
+    def forward(self, x):
+        return self.l2(self.dropout(F.relu(self.norm(self.l1(x)))))
+
+
+def weights(model):
+    return [p.data.copy() for p in model.params()]
+
+
+def equal(one, other):
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def run(model=None, data=(X, T), optimizer=None, loss=loss_of, epochs=3, seed=0, **options):
+    np.random.seed(seed)
+    random.seed(seed)
+    if model is None or isinstance(model, types.FunctionType):      # made after the seed
+        model = Net() if model is None else model()
+    optimizer = optimizers.Adam(0.01) if optimizer is None else optimizer
+    return model, fit(model, data, optimizer, loss, epochs, **{"progress": False, "batch_size": 16, **options})
+
+
+def columns(history):
+    return {name: history[name] for name in history.keys() if name != "seconds"}  # noqa: SIM118
+
+
+# ---- the loop -----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_the_bits_of_a_loop_written_out(captured):
+    class Pairs(Dataset):
+        def prepare(self):
+            self.data, self.label = X, T
+
+    np.random.seed(0)
+    model = Net()
+    optimizer = optimizers.Adam(0.01).setup(model)
+    loader = DataLoader(Pairs(), 16)
+    rows = []
+    for _ in range(5):
+        total = hits = 0.0
+        for x, t in loader:
+            y = model(x)
+            loss = loss_of(y, t)
+            model.cleargrads()
+            loss.backward()
+            optimizer.update()
+            total += float(loss.data) * len(x)
+            hits += float(F.accuracy(y, t).data) * len(x)
+        held = held_hits = 0.0
+        with no_grad(), dezero_c.test_mode():
+            for k in range(0, 20, 16):
+                y = model(XV[k:k + 16])
+                held += float(loss_of(y, TV[k:k + 16]).data) * len(y)
+                held_hits += float(F.accuracy(y, TV[k:k + 16]).data) * len(y)
+        rows.append((total / 50, hits / 50, held / 20, held_hits / 20))
+
+    ours, history = run(epochs=5, validation=(XV, TV), metrics=F.accuracy, captured=captured)
+    assert [(r["loss"], r["accuracy"], r["val_loss"], r["val_accuracy"]) for r in history] == rows
+    assert history.keys() == ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "lr", "seconds"]
+    assert history["epoch"] == [1, 2, 3, 4, 5]
+    assert history["lr"] == [0.01] * 5
+    assert all(s > 0 for s in history["seconds"])
+    assert equal(weights(ours), weights(model))
+
+
+def test_kinds_of_data_are_the_same():
+    class Pairs(Dataset):
+        def prepare(self):
+            self.data, self.label = X, T
+
+    expected, history = run()
+    for data in [(Variable(X), Variable(T)), Pairs(), list(zip(X, T, strict=True))]:
+        model, found = run(data=data)
+        assert equal(weights(model), weights(expected))
+        assert columns(found) == columns(history)
+    np.random.seed(0)
+    model = Net()
+    fit(model, DataLoader(Pairs(), 16), optimizers.Adam(0.01), loss_of, 3, progress=False)
+    assert equal(weights(model), weights(expected))
+    assert len(run(batch_size=None, epochs=1)[1]) == 1
+
+
+def test_other_loaders():
+    class Batches:
+        def __iter__(self):
+            return iter([(X[:20], T[:20]), [X[20:], T[20:]]])
+
+    seen = []
+    _, history = run(MLP((3,)), Batches(), batch_size=None, epochs=2,
+                     callbacks=lambda state: seen.append((state.batch, state.batches)))
+    assert seen == [(2, None)] * 2
+    assert history["loss"][1] < history["loss"][0]
+    model, _ = run(MLP((4, 1)), SeqDataLoader(list(zip(X, TARGET, strict=True)), 10), loss=F.mean_squared_error, batch_size=None)
+    assert model.l0.W.shape == (6, 4)
+
+
+def test_modes_are_set_and_put_back():
+    found = []
+
+    class Flags(MLP):
+        def forward(self, x):
+            found.append((dezero_c.Config.train, dezero_c.Config.enable_backprop))
+            return super().forward(x)
+
+    with no_grad(), dezero_c.test_mode():
+        run(Flags((3,)), epochs=1, batch_size=50, validation=(XV, TV))
+        assert (dezero_c.Config.train, dezero_c.Config.enable_backprop) == (False, False)
+    assert found == [(True, True), (False, False)]
+
+
+def test_metrics_by_name_and_in_lists():
+    def error(y, t):
+        return 1 - F.accuracy(y, t).data
+
+    _, history = run(metrics={"right": F.accuracy, "wrong": error})
+    assert np.allclose(np.add(history["right"], history["wrong"]), 1)
+    assert run(metrics=[F.accuracy, error])[1].keys()[2:4] == ["accuracy", "error"]
+    assert run(metrics=[F.accuracy, error], captured=True)[1]["error"] == run(metrics=error)[1]["error"]
+
+
+class Sequence(Model):
+    """The last output of a recurrent layer, whose state nobody takes away."""
+
+    def __init__(self, cls):
+        super().__init__()
+        self.rnn, self.out = cls(4), L.Linear(1)
+
+    def forward(self, x):
+        for k in range(x.shape[1]):
+            h = self.rnn(x[:, k])
+        return self.out(h)
+
+
+@pytest.mark.parametrize("cls", [L.RNN, L.LSTM, L.GRU])
+def test_recurrent_layers_begin_each_batch_without_a_state(cls):
+    class Forgetting(Sequence):
+        def forward(self, x):
+            self.rnn.reset_state()
+            return super().forward(x)
+
+    x = X.reshape(50, 3, 2)
+    options = {"data": (x, TARGET), "validation": (x, TARGET), "loss": F.mean_squared_error}
+    np.random.seed(0)
+    expected = Forgetting(cls)
+    optimizer = optimizers.Adam(0.01).setup(expected)
+    for _ in range(3):
+        order = np.random.permutation(50)
+        for k in range(0, 50, 16):
+            rows = order[k:k + 16]
+            loss = F.mean_squared_error(expected(x[rows]), TARGET[rows])
+            expected.cleargrads()
+            loss.backward()
+            optimizer.update()
+    for captured in (False, True):
+        model, history = run(lambda: Sequence(cls), captured=captured, **options)
+        assert equal(weights(model), weights(expected))
+        assert model.rnn.h is None
+        assert history["val_loss"][-1] == run(lambda: Sequence(cls), **options)[1]["val_loss"][-1]
+
+
+def test_means_are_over_examples():
+    """50 examples in batches of 16 leave one of 2."""
+    model = MLP((3,))
+    model(X)
+    _, history = run(model, optimizer=optimizers.SGD(0.0), epochs=1)
+    assert np.isclose(history["loss"][0], float(loss_of(model(X), T).data), rtol=1e-6)
+
+
+# ---- clipping, accumulation, rates -----------------------------------------------------------------------------------
+
+def test_clip_is_a_hook_while_it_runs():
+    norms = []
+
+    def decay(params):
+        norms.append(1)
+
+    np.random.seed(0)
+    model = MLP((4, 3))
+    optimizer = optimizers.SGD(0.1).setup(model)
+    optimizer.add_hook(decay)
+    seen = []
+    fit(model, (X, T), optimizer, loss_of, 1, clip=0.01, progress=False, callbacks=lambda s: seen.append(list(s.optimizer.hooks)))
+    assert [type(h).__name__ for h in seen[0]] == ["function", "ClipGrad"]
+    assert optimizer.hooks == [decay]
+    g = math.sqrt(sum(float((p.grad.data ** 2).sum()) for p in model.params()))
+    assert g <= 0.01
+    with pytest.raises(ZeroDivisionError):
+        fit(model, (X, T), optimizer, loss_of, 1, clip=0.01, progress=False, callbacks=lambda s: 1 / 0)
+    assert optimizer.hooks == [decay]
+
+
+def test_clip_has_the_bits_of_the_hook():
+    np.random.seed(0)
+    model = Net()
+    optimizer = optimizers.Adam(0.01).setup(model)
+    optimizer.add_hook(optimizers.ClipGrad(0.1))
+    fit(model, (X, T), optimizer, loss_of, 3, batch_size=16, progress=False)
+    for captured in (False, True):
+        assert equal(weights(run(clip=0.1, captured=captured)[0]), weights(model))
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_accumulated_gradients_are_those_of_the_union(captured):
+    """Batches of 8, 8, 8, 8, 8, 8, 2 by three: updates after 24, 24 and 2 examples."""
+    def start():
+        np.random.seed(1)
+        model = MLP((5, 3), activation=F.tanh)
+        model(X)
+        for p in model.params():
+            p.data = p.data.astype(np.float64)
+        return model
+
+    x, expected = X.astype(np.float64), start()
+    optimizer = optimizers.MomentumSGD(0.1).setup(expected)
+    for _ in range(3):
+        for rows in (slice(0, 24), slice(24, 48), slice(48, 50)):
+            loss = loss_of(expected(x[rows]), T[rows])
+            expected.cleargrads()
+            loss.backward()
+            optimizer.update()
+    model = start()
+    updates = []
+    optimizer = optimizers.MomentumSGD(0.1).setup(model)
+    optimizer.add_hook(updates.append)
+    loader = DataLoader(list(zip(x, T, strict=True)), 8, shuffle=False)
+    history = fit(model, loader, optimizer, loss_of, 3, accumulate=3, captured=captured, progress=False)
+    assert len(updates) == 9
+    for a, b in zip(weights(model), weights(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    other = start()
+    again = fit(other, loader, optimizers.MomentumSGD(0.1), loss_of, 3, accumulate=3, captured=not captured, progress=False)
+    assert equal(weights(other), weights(model))
+    assert again["loss"] == history["loss"]
+
+
+def test_accumulation_keeps_the_dtype():
+    model, _ = run(MLP((3,)), accumulate=2)
+    assert {p.data.dtype for p in model.params()} == {np.dtype(np.float32)}
+    assert {p.grad.data.dtype for p in model.params()} == {np.dtype(np.float32)}
+
+
+def test_schedules():
+    optimizer = optimizers.Adam(0.1)
+    _, history = run(optimizer=optimizer, schedule=lambda epoch: 0.1 / epoch)
+    assert history["lr"] == [0.1, 0.05, 0.1 / 3]
+    assert optimizer.alpha == 0.1 / 3
+    optimizer = optimizers.SGD(0.1)
+    _, history = run(optimizer=optimizer, schedule=optimizers.StepDecay(optimizer, 2, 0.5), epochs=4)
+    assert history["lr"] == [0.1, 0.1, 0.05, 0.05]
+    assert "lr" not in run(optimizer=optimizers.AdaDelta())[1]
+
+
+# ---- callbacks ----------------------------------------------------------------------------------------------------
+
+def test_events_in_order():
+    heard = []
+
+    class Told(Callback):
+        def on_start(self, state):
+            heard.append(("start", state.epoch, len(state.history)))
+
+        def on_epoch_start(self, state):
+            heard.append(("epoch", state.epoch))
+
+        def on_batch_end(self, state):
+            heard.append((state.batch, state.batches, math.isfinite(state.loss)))
+
+        def on_epoch_end(self, state):
+            heard.append(("over", state.history[-1] == state.row, state.row["epoch"]))
+            state.stop = state.epoch == 2
+
+        def on_end(self, state):
+            heard.append(("end", state.epoch, state.epochs))
+
+    run(callbacks=[Told(), lambda state: heard.append("function")], batch_size=25, epochs=9)
+    epoch = [(1, 2, True), (2, 2, True)]
+    assert heard == [("start", 0, 0), ("epoch", 1), *epoch, ("over", True, 1), "function",
+                     ("epoch", 2), *epoch, ("over", True, 2), "function", ("end", 2, 9)]
+
+
+def test_any_object_with_one_of_the_methods():
+    class Half:
+        def on_batch_end(self, state):
+            self.batch = state.batch
+
+    half = Half()
+    run(callbacks=half)
+    assert half.batch == 4
+
+
+def scripted(values):
+    """A metric that gives these numbers, one an epoch of one batch."""
+    left = iter(values)
+    return {"score": lambda y, t: next(left)}
+
+
+@pytest.mark.parametrize(("mode", "values", "options", "epochs", "best"), [
+    ("max", [1, 3, 2, 2, 2, 9], {"patience": 3}, 5, 2), ("min", [5, 4, 3, 2, 1, 0], {"patience": 1}, 6, 6),
+    ("min", [5, 4.5, 4.1, 9, 9, 9], {"patience": 2, "min_delta": 1}, 3, 1),
+    ("max", [1, math.nan, math.nan, 2], {"patience": 2}, 3, 1)])
+def test_early_stopping(mode, values, options, epochs, best):
+    stopping = EarlyStopping("score", mode=mode, **options)
+    _, history = run(metrics=scripted(values), batch_size=50, epochs=len(values), callbacks=stopping)
+    assert len(history) == epochs
+    assert stopping.best_epoch == best
+    assert stopping.best == values[best - 1]
+    assert stopping.stopped_epoch == (epochs if epochs < len(values) else 0)
+    assert stopping.waited == epochs - best
+
+
+@pytest.mark.parametrize("make", [lambda path: BestWeights("score", path=path),
+                                  lambda path: EarlyStopping("score", 9, restore_best=True)])
+def test_the_best_weights_come_back(make, tmp_path):
+    kept = []
+    path = tmp_path / "best.npz"
+    model, _ = run(metrics=scripted([1, 3, 2]), batch_size=50, callbacks=[lambda s: kept.append(weights(s.model)), make(path)])
+    assert equal(weights(model), kept[1])
+    assert not equal(kept[1], kept[2])
+    if path.exists():
+        other = Net()
+        other.load_weights(path)
+        assert equal(weights(other), kept[1])
+
+
+def test_early_stopping_without_restoring_leaves_the_last():
+    kept = []
+    model, _ = run(metrics=scripted([1, 3, 2]), batch_size=50,
+                   callbacks=[lambda s: kept.append(weights(s.model)), EarlyStopping("score")])
+    assert equal(weights(model), kept[2])
+
+
+def test_a_callback_begins_anew_with_another_run():
+    stopping = EarlyStopping("score", patience=2)
+    for _ in range(2):
+        _, history = run(metrics=scripted([3, 1, 1, 1]), batch_size=50, epochs=4, callbacks=stopping)
+        assert len(history) == 3
+
+
+def test_which_is_better_is_told_by_the_name():
+    assert EarlyStopping().mode == "min"
+    assert BestWeights("val_accuracy").mode == "max"
+    assert BestWeights("max_error").mode == "min"
+    for name in ("perplexity", "score_loss"):
+        with pytest.raises(ValueError, match=r"EarlyStopping: whether a small or a large .* say mode='min' or mode='max'"):
+            EarlyStopping(name)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: EarlyStopping(patience=0), "EarlyStopping: patience is 0"),
+    (lambda: EarlyStopping(min_delta=-1), "EarlyStopping: min_delta is -1"),
+    (lambda: EarlyStopping(mode="best"), "EarlyStopping: mode is 'best'"),
+    (lambda: Checkpoint("x", every=0), "Checkpoint: every is 0")])
+def test_callbacks_refuse(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_what_is_followed_must_be_there():
+    with pytest.raises(ValueError, match=r"EarlyStopping: there is no 'val_loss'.* loss, lr, seconds; give fit validation="):
+        run(callbacks=EarlyStopping())
+
+
+# ---- numbers that are none ----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize(("captured", "accumulate", "words"), [
+    (False, 1, "no update was made by it"), (True, 1, "the update by it has been made"), (True, 2, "no update was made by it"),
+    (False, 2, "no update was made by it")])
+def test_a_loss_that_is_nan(captured, accumulate, words):
+    x = X.copy()
+    x[33] = np.nan
+    model = MLP((3,))
+    model(X)
+    before = []
+    loader = DataLoader(list(zip(x, T, strict=True)), 16, shuffle=False)
+    with pytest.raises(FloatingPointError, match=rf"fit: the loss is nan in epoch 1, batch 3 of 4; {words}.*dezero_c\.debug"):
+        run(model, loader, batch_size=None, captured=captured, accumulate=accumulate, callbacks=OnBatch(before))
+    assert equal(weights(model), before[-1]) is (words[0] == "n")
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_debug_names_the_operation(captured):
+    def loss(y, t):
+        return F.mean(F.log(y))
+
+    with np.errstate(all="ignore"), dezero_c.debug(), pytest.raises(FloatingPointError, match=r"test_fit\.py:\d+: Log gave"):
+        run(MLP((3,)), loss=loss, captured=captured)
+
+
+class OnBatch(Callback):
+    def __init__(self, kept):
+        self.kept = kept
+
+    def on_batch_end(self, state):
+        self.kept.append(weights(state.model))
+
+
+# ---- the line on stderr ---------------------------------------------------------------------------------------------
+
+def test_a_line_for_each_epoch(capsys):
+    run(progress=True, epochs=10)
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert len(lines) == 10
+    assert lines[0].startswith("epoch  1/10: loss ")
+    assert lines[0].endswith(" left]")
+    assert ", lr 0.01 [00:00, 00:0" in lines[0]
+    assert lines[-1].endswith(", lr 0.01 [00:00]")
+    run(progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_closed_stderr_does_not_end_training(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert len(run(progress=True)[1]) == 3
+
+
+# ---- checkpoints --------------------------------------------------------------------------------------------------
+
+RUN = """
+    import os, signal, sys, random
+    import numpy as np
+    import dezero_c, dezero_c.functions as F, dezero_c.layers as L
+    from dezero_c import Dataset, DataLoader, Model, optimizers
+    from dezero_c.training import Callback, EarlyStopping
+
+    path, epoch, batch, captured, seed = sys.argv[1], *map(int, sys.argv[2:])
+    np.random.seed(seed)
+    random.seed(seed)
+    rng = np.random.default_rng(0)
+
+    class Pairs(Dataset):
+        def prepare(self):
+            self.data = rng.standard_normal((50, 6)).astype("f")
+            self.label = self.data[:, :3].argmax(axis=1)
+
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.l1, self.norm, self.dropout, self.l2 = L.Linear(8), L.BatchNorm(), L.Dropout(0.2), L.Linear(3)
+
+        def forward(self, x):
+            return self.l2(self.dropout(F.relu(self.norm(self.l1(x)))))
+
+    class Kill(Callback):
+        def look(self, state, b):
+            if (state.epoch, b) == (epoch, batch):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def on_batch_end(self, state):
+            self.look(state, state.batch)
+
+        def on_epoch_start(self, state):
+            self.look(state, 0)
+
+        def on_epoch_end(self, state):
+            if (state.epoch, batch) == (epoch, -1):     # while the checkpoint of this epoch is being written
+                np.savez = lambda file, **arrays: (file.write(b"PK" * 5000), file.flush(), os.kill(os.getpid(), signal.SIGKILL))
+
+    class Noise(Callback):
+        def on_epoch_end(self, state):
+            np.random.randn()       # an odd number: one normal number is left over
+            self.noise = random.random()
+
+    model = Net()
+    optimizer = optimizers.Adam(0.01)
+    optimizer.setup(model)
+    noise = Noise()
+    history = dezero_c.fit(
+        model, Pairs(), optimizer, F.softmax_cross_entropy, 5, batch_size=16, metrics=F.accuracy, clip=0.5,
+        validation=DataLoader(Pairs(), 7), callbacks=[Kill(), EarlyStopping(patience=9, restore_best=True), noise],
+        schedule=optimizers.WarmUp(optimizer, 3), captured=bool(captured), checkpoint=path, resume=True, progress=False)
+    np.savez(path + ".out", *[p.data for p in model.params()], **{n: history[n] for n in history.keys() if n != "seconds"},
+             random=[np.random.rand(), np.random.randn(), random.random(), noise.noise])
+"""
+
+
+def in_a_process(path, epoch=0, batch=0, captured=0, seed=0):
+    env = os.environ | {"PYTHONPATH": str(Path(dezero_c.__file__).parents[1])}
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(RUN), str(path), *map(str, (epoch, batch, captured, seed))],
+                          env=env, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
+def test_a_run_that_was_killed_reaches_the_same_bits(tmp_path):
+    done = in_a_process(tmp_path / "whole")
+    assert done.returncode == 0, done.stderr
+    expected = dict(np.load(tmp_path / "whole.out.npz"))
+    assert len(expected["loss"]) == 5
+    path = tmp_path / "killed"
+    # in the first epoch, where weights have just been drawn; amid another, in its file, between two; then, with another seed each
+    # time, to the end
+    for epoch, batch, captured in ((1, 2, 0), (3, 3, 0), (3, -1, 0), (4, 0, 1)):
+        done = in_a_process(path, epoch, batch, captured, seed=epoch - 1)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert not (tmp_path / "killed.out.npz").exists()
+    done = in_a_process(path, seed=7)
+    assert done.returncode == 0, done.stderr
+    found = dict(np.load(tmp_path / "killed.out.npz"))
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array), name
+    left = sorted(p.name for p in tmp_path.iterdir())
+    assert left[0].startswith(".killed.")       # what was being written
+    assert left[1:] == ["killed", "killed.out.npz", "whole", "whole.out.npz"]
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
+    path = tmp_path / "run.npz"
+    expected, history = run(epochs=5)
+    _, short = run(epochs=2, checkpoint=path)
+    assert short["loss"] == history["loss"][:2]
+    model, found = run(epochs=5, checkpoint=path, resume=True, seed=9)
+    assert columns(found) == columns(history)
+    assert equal(weights(model), weights(expected))
+    again, same = run(epochs=5, checkpoint=path, resume=True, seed=4)       # nothing is left to do
+    assert columns(same) == columns(history)
+    assert equal(weights(again), weights(expected))
+
+
+def test_a_run_that_a_callback_ended_stays_ended(tmp_path):
+    path = tmp_path / "run.npz"
+    kept = []
+    options = {"batch_size": 50, "epochs": 6, "checkpoint": path, "resume": True}
+    one, _ = run(metrics=scripted([1, 3, 2, 2, 9]), callbacks=[EarlyStopping("score", 2, restore_best=True),
+                                                               lambda s: kept.append(weights(s.model))], **options)
+    stopping = EarlyStopping("score", 2, restore_best=True)
+    other, history = run(metrics=scripted([]), callbacks=[stopping, lambda s: kept.append(0)], **options)
+    assert len(history) == len(kept) == 4
+    assert (stopping.best, stopping.best_epoch, stopping.waited, stopping.stopped_epoch) == (3, 2, 2, 4)
+    assert equal(weights(other), weights(one))
+    assert equal(weights(one), kept[1])
+
+
+def test_checkpoint_every_other_epoch_and_at_the_end(tmp_path, monkeypatch):
+    from dezero_c.training import _checkpoint
+
+    written = []
+    monkeypatch.setattr(_checkpoint, "write", lambda path, about, states: written.append((Path(path).name, about["epoch"])))
+    run(epochs=5, callbacks=[Checkpoint(tmp_path / "a", every=2), Checkpoint(tmp_path / "b", every=4)])
+    assert written == [("a", 0), ("b", 0), ("a", 2), ("a", 4), ("b", 4), ("a", 5), ("b", 5)]
+
+
+def test_checkpoints_come_after_other_callbacks(tmp_path):
+    class Counter(Callback):
+        n = 0
+
+        def on_epoch_end(self, state):
+            self.n += 1
+
+        def state_dict(self):
+            return {"n": self.n, "name": "é", "array": np.arange(self.n), "scalar": np.float32(2)}
+
+        def load_state_dict(self, state):
+            self.state, self.n = state, state["n"]
+
+    path = tmp_path / "run"
+    run(epochs=2, callbacks=[Checkpoint(path), Counter()])
+    counter = Counter()
+    run(epochs=3, callbacks=[counter], checkpoint=path, resume=True)
+    assert counter.n == 3
+    assert counter.state == {"n": 2, "name": "é", "array": counter.state["array"], "scalar": counter.state["scalar"]}
+    assert counter.state["array"].tolist() == [0, 1]
+    assert counter.state["scalar"].dtype == np.float32
+
+
+def test_a_callback_may_save_without_checkpoint(tmp_path):
+    path = tmp_path / "run"
+    expected, _ = run(callbacks=lambda s: s.save(path) if s.epoch == 2 else None)
+    model, _ = run(callbacks=print_nothing, checkpoint=path, resume=True, seed=5)
+    assert equal(weights(model), weights(expected))
+
+
+def test_no_checkpoint_amid_an_epoch(tmp_path):
+    class Early(Callback):
+        def on_start(self, state):
+            state.save(tmp_path / "start")
+
+        def on_batch_end(self, state):
+            state.save(tmp_path / "amid")
+
+    with pytest.raises(RuntimeError, match=r"State\.save between on_epoch_start and on_epoch_end"):
+        run(callbacks=Early())
+    assert [p.name for p in tmp_path.iterdir()] == ["start"]
+
+
+def print_nothing(state):
+    """Another function, of the same kind."""
+
+
+def test_parameters_without_axes_keep_their_dtype(tmp_path):
+    class Scale(Model):
+        def __init__(self):
+            super().__init__()
+            self.s = dezero_c.Parameter(np.array(2, np.float32))
+
+        def forward(self, x):
+            return F.sum(x, axis=1, keepdims=True) * self.s
+
+    options = {"data": (X, TARGET), "loss": F.mean_squared_error}
+    expected, _ = run(Scale(), epochs=4, **options)
+    run(Scale(), epochs=2, checkpoint=tmp_path / "c", **options)
+    optimizer = optimizers.Adam(0.01)
+    model, _ = run(Scale(), epochs=4, checkpoint=tmp_path / "c", resume=True, optimizer=optimizer, **options)
+    assert equal(weights(model), weights(expected))
+    assert optimizer.vs[id(model.s)].dtype == np.float32
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"model": MLP((3,))}, r"does not fit MLP: it has no .*l0/b.*the model has no l1/W"),
+    ({"optimizer": optimizers.SGD()}, "does not fit the optimizer of this call: it is Adam's"),
+    ({"data": (X[:40], T[:40])}, "does not fit the data of this call: .* of 50 examples, the data set has 40"),
+    ({"validation": (XV, TV)}, "has the parts optimizer, data, this call optimizer, data, validation"),
+    ({"callbacks": [print_nothing]}, r"has the callbacks \(none\), this call _Function")])
+def test_a_checkpoint_of_something_else(tmp_path, change, message):
+    run(epochs=1, checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match=message):
+        run(**{"checkpoint": tmp_path / "c", "resume": True, **change})
+
+
+def test_a_checkpoint_with_other_shapes_changes_nothing(tmp_path):
+    run(MLP((3,)), epochs=1, checkpoint=tmp_path / "c")
+    wider, other = MLP((4,)), MLP((3,))
+    other.l0 = L.Linear(3, dtype=np.float64, in_size=6)
+    other.layers = [other.l0]
+    for model, message in ((wider, r"l0/W is of shape \(6, 3\) in it and \(None, 4\) here"),
+                           (other, r"l0/W is float32 in it and float64 here")):
+        before = [None if p.data is None else p.data for p in model.params()]
+        with pytest.raises(ValueError, match=message):
+            run(model, checkpoint=tmp_path / "c", resume=True)
+        assert all(p.data is d for p, d in zip(model.params(), before, strict=True))
+
+
+def test_damaged_checkpoints(tmp_path):
+    path = tmp_path / "c"
+    run(epochs=1, checkpoint=path)
+    whole = path.read_bytes()
+    for content in (b"", b"no", whole[:len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"fit: .*c is no checkpoint, or is damaged: .*remove it to begin anew"):
+            run(checkpoint=path, resume=True)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        run(checkpoint=tmp_path / "folder", resume=True)
+    np.savez(tmp_path / "other.npz", a=1)
+    with pytest.raises(ValueError, match="is no checkpoint"):
+        run(checkpoint=tmp_path / "other.npz", resume=True)
+    about = np.frombuffer(json.dumps({"format": "1"}).encode(), np.uint8)
+    np.savez(tmp_path / "other.npz", about=about)
+    with pytest.raises(ValueError, match="its format is not"):
+        run(checkpoint=tmp_path / "other.npz", resume=True)
+
+
+def test_what_a_checkpoint_cannot_hold(tmp_path):
+    class Own(optimizers.Optimizer):
+        def update_one(self, param):
+            param.data -= 0.1 * param.grad.data
+
+    class Odd(Callback):
+        def state_dict(self):
+            return {"it": None}
+
+    run(optimizer=Own())
+    with pytest.raises(TypeError, match=r"fit: Own has no state_dict\(\) and load_state_dict\(\), which a checkpoint takes"):
+        run(optimizer=Own(), checkpoint=tmp_path / "c")
+    with pytest.raises(TypeError, match="fit: a checkpoint holds numbers, texts and arrays, and 'it' in the state of callback0"):
+        run(callbacks=Odd(), checkpoint=tmp_path / "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_last_one(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    run(epochs=1, checkpoint=path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+    with pytest.raises(OSError, match="disk"):
+        run(epochs=2, checkpoint=path, resume=True)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_another_global_generator(tmp_path, monkeypatch):
+    monkeypatch.setattr(np.random, "get_state", lambda: {"bit_generator": "PCG64"})
+    with pytest.raises(TypeError, match="no MT19937 here"):
+        run(checkpoint=tmp_path / "c")
+
+
+def test_a_threads_own_generator_is_resumed(tmp_path):
+    from dezero_c._random import drawing_from
+
+    with drawing_from(np.random.RandomState(3)):
+        expected, _ = run(epochs=4)
+    with drawing_from(np.random.RandomState(3)):
+        run(epochs=2, checkpoint=tmp_path / "c")
+    with drawing_from(np.random.RandomState(8)):
+        model, _ = run(epochs=4, checkpoint=tmp_path / "c", resume=True)
+    assert equal(weights(model), weights(expected))
+
+
+# ---- the loaders' state -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_a_loader_goes_on_amid_a_pass(prefetch):
+    examples = [(k, k) for k in range(23)]
+    np.random.seed(0)
+    loader = DataLoader(examples, 4, prefetch=prefetch)
+    taken = []
+    for k, (x, _) in enumerate(loader):
+        taken.append(x.tolist())
+        if k == 2:
+            state, generator = loader.state_dict(), np.random.get_state()
+    taken += [x.tolist() for x, _ in loader]
+    other = DataLoader(examples, 4, prefetch=prefetch)
+    for _ in other:
+        break       # a loop that was left
+    other.load_state_dict(state)
+    np.random.set_state(generator)
+    found = [x.tolist() for x, _ in other] + [x.tolist() for x, _ in other]
+    assert found == taken[3:]
+    state["index"][0] = 5
+    assert loader.index[0] == loader.state_dict()["index"][0]
+
+
+def test_a_loader_refuses_the_state_of_another():
+    loader = DataLoader([(k, k) for k in range(6)], 2)
+    with pytest.raises(ValueError, match=r"DataLoader\.load_state_dict: the state is of 7 examples, the data set has 6"):
+        loader.load_state_dict({"index": np.arange(7), "iteration": 0})
+    with pytest.raises(ValueError, match="the state is at batch 4 of 3"):
+        loader.load_state_dict({"index": np.arange(6), "iteration": 4})
+
+
+# ---- the history's files ------------------------------------------------------------------------------------------
+
+def some_history():
+    history = History()
+    history.append(loss=0.1 + 0.2, count=3)
+    history.append(loss=math.nan, score=math.inf)
+    return history
+
+
+def test_csv(tmp_path):
+    some_history().to_csv(tmp_path / "h.csv")
+    assert (tmp_path / "h.csv").read_bytes() == b"epoch,loss,count,score\n1,0.30000000000000004,3,\n2,nan,,inf\n"
+    history = History()
+    history.append(**{'a,"b"': 1})
+    history.to_csv(tmp_path / "h.csv")
+    assert list(csv.reader((tmp_path / "h.csv").read_text().splitlines())) == [["epoch", 'a,"b"'], ["1", "1"]]
+
+
+def test_json(tmp_path):
+    some_history().to_json(tmp_path / "h.json")
+    assert json.loads((tmp_path / "h.json").read_text()) == [
+        {"epoch": 1, "loss": 0.1 + 0.2, "count": 3}, {"epoch": 2, "loss": "nan", "score": "inf"}]
+    for write in (some_history().to_json, some_history().to_csv):
+        with pytest.raises(FileNotFoundError, match=r"History\.to_\w+: the folder"):
+            write(tmp_path / "none" / "h")
+
+
+def test_tensorboard_is_asked_for_when_it_is_needed(tmp_path, monkeypatch):
+    told = []
+
+    class Writer:
+        def __init__(self, logdir):
+            told.append(logdir)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            told.append("closed")
+
+        def add_scalar(self, *args):
+            told.append(args)
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
+    history = History()
+    history.append(loss=0.5)
+    history.record(3, loss=0.25, accuracy=1)
+    history.to_tensorboard(tmp_path)
+    assert told == [str(tmp_path), ("loss", 0.5, 1), ("loss", 0.25, 3), ("accuracy", 1, 3), "closed"]
+    told.clear()
+    history.record(3.5, loss=0.125)
+    history.to_tensorboard(tmp_path)
+    assert told[1:-1] == [("loss", 0.5, 0), ("loss", 0.25, 1), ("accuracy", 1, 1), ("loss", 0.125, 2)]
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with pytest.raises(ImportError, match=r"History\.to_tensorboard: this needs tensorboardX: pip install tensorboardX"):
+        history.to_tensorboard(tmp_path)
+
+
+def test_tensorboards_own_files(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto import event_pb2
+
+    history = History()
+    history.append(loss=0.5)
+    history.append(loss=0.25)
+    history.to_tensorboard(tmp_path / "runs")
+    (file,) = (tmp_path / "runs").iterdir()
+    raw, found = file.read_bytes(), []
+    while raw:
+        (length,) = struct.unpack("<Q", raw[:8])
+        event = event_pb2.Event.FromString(raw[12:12 + length])
+        found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+        raw = raw[16 + length:]
+    assert found == [("loss", 1, 0.5), ("loss", 2, 0.25)]
+
+
+# ---- what is refused ----------------------------------------------------------------------------------------------
+
+class NoClass(Callback):
+    pass
+
+
+OTHER = optimizers.SGD().setup(MLP((2,)))
+
+
+@pytest.mark.parametrize(("options", "error", "message"), [
+    ({"model": "net"}, TypeError, "model is a str"),
+    ({"optimizer": "Adam"}, TypeError, "optimizer is 'Adam'; it is an Optimizer"),
+    ({"optimizer": type("Multi", (optimizers.SGD,), {"__module__": "dezero_c.mpi.optimizers"})()}, TypeError, "in one process"),
+    ({"optimizer": OTHER}, ValueError, "optimizer is set up for another model"),
+    ({"loss": 3}, TypeError, "loss is 3; it is a function"),
+    ({"loss": lambda y, t: 1.0}, TypeError, r"loss gives float of shape \(\)"),
+    ({"loss": lambda y, t: y}, TypeError, r"loss gives Variable of shape \(16, 3\)"),
+    ({"epochs": 0}, ValueError, "epochs is 0"), ({"epochs": True}, ValueError, "epochs is True"),
+    ({"accumulate": 0}, ValueError, "accumulate is 0"), ({"accumulate": 1.5}, ValueError, "accumulate is 1.5"),
+    ({"clip": 0}, ValueError, "clip is 0"), ({"clip": "1"}, ValueError, "clip is '1'"),
+    ({"resume": True}, ValueError, "resume=True goes on from the file that checkpoint= names"),
+    ({"checkpoint": "no/such/folder/file"}, FileNotFoundError, "the folder 'no/such/folder' does not exist"),
+    ({"data": X}, TypeError, "data is one array"), ({"data": 3}, TypeError, r"data is a int; it is \(x, t\)"),
+    ({"data": (X, T, T)}, ValueError, "data is a tuple of 3"),
+    ({"data": (X, T[:3])}, ValueError, r"data has x of shape \(50, 6\) and t of shape \(3,\)"),
+    ({"data": (np.float32(1), T)}, ValueError, r"data has x of shape \(\)"),
+    ({"data": (X[:0], T[:0])}, ValueError, "the data set is empty"),
+    ({"data": DataLoader([(1, 1)], 1)}, ValueError, "batch_size is for arrays and data sets; a DataLoader has its own"),
+    ({"data": iter([(X, T)]), "batch_size": None}, TypeError, "which is used up by one epoch"),
+    ({"data": {1}, "batch_size": None}, TypeError, r"a batch of data is to be a pair \(x, t\), and is a int"),
+    ({"data": {(1, 2, 3)}, "batch_size": None}, TypeError, r"is to be a pair \(x, t\), and is 3 things"),
+    ({"data": set(), "batch_size": None}, ValueError, "data gave no batch in epoch 1"),
+    ({"data": {((), ())}, "batch_size": None}, ValueError, "a batch of data has no examples"),
+    ({"data": {((1,), None)}, "batch_size": None}, TypeError, "x alone, without labels"),
+    ({"validation": (X, T[:2])}, ValueError, "validation has x of shape"),
+    ({"metrics": {"loss": F.accuracy}}, ValueError, "a metric cannot be called 'loss'"),
+    ({"metrics": {"val_x": F.accuracy}}, ValueError, "a metric cannot be called 'val_x'"),
+    ({"metrics": {"x": 3}}, TypeError, "the metric 'x' is 3"),
+    ({"metrics": "accuracy"}, TypeError, "the metric 'str' is 'accuracy'"),
+    ({"metrics": [F.accuracy, F.accuracy]}, ValueError, "several metrics have the same name"),
+    ({"metrics": {"x": lambda y, t: y}}, ValueError, r"the metric 'x' gives Variable of shape \(16, 3\)"),
+    ({"metrics": {"x": lambda y, t: "a"}}, ValueError, "the metric 'x' gives str"),
+    ({"callbacks": [3]}, TypeError, "a callback is a Callback, or a function of the state, and not 3"),
+    ({"callbacks": NoClass}, TypeError, "make an object of the class"),
+    ({"callbacks": optimizers.StepDecay(OTHER, 2)}, TypeError, "a StepDecay is no callback; give it as schedule="),
+    ({"schedule": 0.1}, TypeError, "schedule is 0.1"), ({"schedule": optimizers.StepDecay}, TypeError, "schedule is <class"),
+    ({"schedule": optimizers.StepDecay(OTHER, 2)}, ValueError, "schedule is of another optimizer"),
+    ({"schedule": lambda epoch: None}, ValueError, r"schedule\(1\) gives None"),
+    ({"schedule": lambda epoch: math.nan}, ValueError, r"schedule\(1\) gives nan"),
+    ({"schedule": lambda epoch: 1, "optimizer": optimizers.AdaDelta()}, TypeError, "AdaDelta has no learning rate"),
+])
+def test_mistakes(options, error, message):
+    with pytest.raises(error, match=message):
+        run(**options)
+
+
+def test_what_cannot_be_captured_is_said():
+    class Looks(Layer):
+        def __init__(self):
+            super().__init__()
+            self.l = L.Linear(3)
+
+        def forward(self, x):
+            y = self.l(x)
+            return y * 2 if float(F.sum(y).data) > 0 else y
+
+    with pytest.raises(dezero_c.CaptureError, match="test_fit"):
+        run(Looks(), captured=True)
+
+
+def test_imported_when_it_is_asked_for():
+    code = ("import sys, dezero_c; assert not any('training.' in m for m in sys.modules if m.startswith('dezero_c')); "
+            "dezero_c.fit; assert 'dezero_c.training' in sys.modules; assert 'dezero_c._capture' not in sys.modules; "
+            "assert 'tensorboardX' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(Path(dezero_c.__file__).parents[1])})
+    assert done.returncode == 0, done.stderr
