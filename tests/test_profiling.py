@@ -84,6 +84,7 @@ WAYS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:mean_squared_error. shapes")
 @pytest.mark.parametrize("way", WAYS)
 def test_ways_have_their_reason(way):
     with profile() as p:
