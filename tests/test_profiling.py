@@ -160,11 +160,12 @@ def test_reports(tmp_path):
 
 def test_programs_keep_output_status_and_traceback(tmp_path):
     script = tmp_path / "s.py"
-    script.write_text("import sys\nfrom dezero import Variable\nimport numpy as np\nVariable(np.ones(3)) * 2.0\nprint(sys.argv[1:])\n"
+    script.write_text("import sys\nfrom dezero import Variable\nimport numpy as np\nVariable(np.ones(3)) * 2.0\n"
+                      "print(sys.argv[1:])\n"
                       "if sys.argv[1] == 'raise':\n    raise KeyError('k')\nsys.exit(3)\n")
     for word, status in (("a", 3), ("raise", 1)):
-        done = subprocess.run([sys.executable, "-m", "dezero_c", "--profile", "--top", "5", str(script), word], capture_output=True,
-                              text=True)
+        done = subprocess.run([sys.executable, "-m", "dezero_c", "--profile", "--top", "5", str(script), word],
+                              capture_output=True, text=True)
         assert done.returncode == status
         assert done.stdout == f"['{word}']\n"
         assert "Mul" in done.stderr

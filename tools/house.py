@@ -19,7 +19,8 @@ ROOMS = (
     ("scikit-learn", r"sklearn"), ("transforms", r"func(\..*)?|ode|optimize"),
     ("NumPy's functions", r"_protocols|_numpy_functions|_numpy_adapters|_constants|_lost|_copying|_dlpack"),
     ("array API", r"array_api(\..*)?|_array_object"),
-    ("shared", r"_later|_random|_typing|_debugging|_profiling(\..*)?|cuda"), ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
+    ("shared", r"_later|_random|_typing|_debugging|_profiling(\..*)?|cuda"),
+    ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
     ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks"), ("families", r"_\w+"),
 )

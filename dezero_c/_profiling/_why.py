@@ -120,6 +120,6 @@ def _has_gaps(x: Variable) -> bool:
 def _lies(x: Variable, flag: str) -> bool | None:
     """A flag of x's array; None for a small one, which may lie in its node, and is not to be moved out of it by being looked at."""
     found = about(x)
-    if found is None or found[2] is np.ndarray and found[1].itemsize * int(np.prod(found[0])) <= _RAW:
+    if found is None or (found[2] is np.ndarray and found[1].itemsize * int(np.prod(found[0])) <= _RAW):
         return None
     return bool(getattr(_core.value_of(x), "flags", {flag: True})[flag])
