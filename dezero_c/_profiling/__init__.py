@@ -302,8 +302,8 @@ class profile:     # named as debug is
         return min(found)[1:] if found else None
 
     def table(self, sort: str = "total", top: int = 20) -> str:
-        """The report as text of at most 100 columns. sort: "total", "forward", "backward", "calls", "bytes" or "before"; top: how many
-        rows. Raises ValueError for another order, or less than one row."""
+        """The report as text of at most 100 columns. sort: "total", "forward", "backward", "calls", "bytes" or "before"; top:
+        how many rows. Raises ValueError for another order, or less than one row."""
         from dezero_c._profiling import _report
 
         return _report.text(self, sort, top)

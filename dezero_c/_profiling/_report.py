@@ -92,11 +92,11 @@ def remarks(p: profile) -> list[str]:
         said.append(f"{untimed} calls have no time forward: the log does not have their beginning (indexing, reshape)")
     if (found := p.float64_from) is not None:
         n = sum(row.float64 for row in rows)
-        said.append(f"float64 came in beside float32 first at {found[0]}: {found[1]} of {found[2]}; {n} calls in all. If it is not "
-                    "wanted: x.astype(np.float32)")
+        said.append(f"float64 came in beside float32 first at {found[0]}: {found[1]} of {found[2]}; {n} calls in all. "
+                    "If it is not wanted: x.astype(np.float32)")
     if rows:
-        said.append(f"before operations {seconds(before)} went by ({share(before, p.seconds)}): Python, NumPy, data, all else of the "
-                    "program's. dezero_c.capture saves at most the part of it that lies inside of the captured function")
+        said.append(f"before operations {seconds(before)} went by ({share(before, p.seconds)}): Python, NumPy, data, all else "
+                    "of the program's. dezero_c.capture saves at most the part of it that lies inside of the captured function")
     return said
 
 
@@ -113,8 +113,8 @@ def text(p: profile, sort: str, top: int) -> str:
     head = f"{'total':>9} {'calls':>7} {'forward':>9} {'backward':>9} {'bytes':>8}  {'operation':<18} {'line':<33}"
     lines = [head.rstrip(), "-" * WIDTH]
     for row in shown:
-        lines.append(f"{seconds(row.total):>9} {max(row.calls, row.backward_calls):>7} {times(row):>9} {seconds(row.backward):>9} "
-                     f"{size(row.bytes):>8}  {cut(row.function, 18):<18} {cut(row.line, 33, left=True)}")
+        lines.append(f"{seconds(row.total):>9} {max(row.calls, row.backward_calls):>7} {times(row):>9} "
+                     f"{seconds(row.backward):>9} {size(row.bytes):>8}  {cut(row.function, 18):<18} {cut(row.line, 33, left=True)}")
     if len(rows) > len(shown):
         lines.append(f"{'':>9} and {len(rows) - len(shown)} more rows")
     lines += ["", f"{'total':>9} {'calls':>7} {'forward':>9} {'backward':>9} {'before':>9}  line"]
@@ -184,13 +184,14 @@ def page(p: profile, sort: str, top: int) -> str:
     lines = "\n".join(
         _tr([seconds(forward + backward), str(calls), str(back), seconds(forward), seconds(backward), seconds(before), size(n)],
             [line]) for line, calls, back, forward, backward, before, n in by_line(p.rows)[:top])
-    return PAGE.format(remarks="\n".join(f"<li>{escaped(said)}</li>" for said in remarks(p)), picture=picture(shown[:15]), rows=rows,
-                       lines=lines)
+    said = "\n".join(f"<li>{escaped(each)}</li>" for each in remarks(p))
+    return PAGE.format(remarks=said, picture=picture(shown[:15]), rows=rows, lines=lines)
 
 
 def escaped(text: str) -> str:
     """text for HTML; what XML has no character for (a name of a file can have it) becomes a question mark."""
-    kept = "".join(c if c in "\t\n" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE or ord(c) > 0xFFFF else "?" for c in text)
+    kept = "".join(c if c in "\t\n" or 0x20 <= ord(c) < 0xD800 or 0xE000 <= ord(c) < 0xFFFE or ord(c) > 0xFFFF else "?"
+                   for c in text)
     return html.escape(kept)
 
 
@@ -204,7 +205,8 @@ def picture(rows: list[Row]) -> str:
     longest = max((row.total for row in rows), default=0.0)
     if longest <= 0:
         return ""
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{24 * len(rows) + 30}" font-family="sans-serif" '
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{24 * len(rows) + 30}" '
+             'font-family="sans-serif" '
              'font-size="12" role="img" aria-label="time by operation">',
              '<rect x="380" y="4" width="12" height="12" fill="#3b75af"/><text x="396" y="14">forward</text>',
              '<rect x="460" y="4" width="12" height="12" fill="#e1812c"/><text x="476" y="14">backward</text>']

@@ -1,7 +1,7 @@
 """Which way an operation went, and why it was the general one: from its class, and its operands' dtypes, classes and strides.
 
-The engine's log does not say which loop ran. These are the conditions of the families' sources: `view` for elementwise operations,
-`kernel_dtype` and `carray` for those on whole arrays.
+The engine's log does not say which loop ran. These are the conditions of the families' sources: `view` for elementwise
+operations, `kernel_dtype` and `carray` for those on whole arrays.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _has_gaps(x: Variable) -> bool:
 
 
 def _lies(x: Variable, flag: str) -> bool | None:
-    """A flag of x's array; None for a small one, which may lie in its node, and is not to be moved out of it by being looked at."""
+    """A flag of x's array; None for a small one, which may lie in its node and is not to be moved out of it."""
     found = about(x)
     if found is None or (found[2] is np.ndarray and found[1].itemsize * int(np.prod(found[0])) <= _RAW):
         return None
