@@ -47,7 +47,8 @@ def main(args: list[str]) -> int:
             rest = options.take(args[1:])
         except ValueError as error:
             return _misused(str(error))
-        if not rest or rest[0] in ("--profile", "tour", "info") or (rest[0].startswith("-") and rest[0] not in ("-m", "--simple-core")):
+        if not rest or rest[0] in ("--profile", "tour", "info") \
+                or (rest[0].startswith("-") and rest[0] not in ("-m", "--simple-core")):
             return _misused(f"--profile needs a program, not {rest[0]}" if rest else "--profile needs a program")
         with _command.reporting(options):
             return main(rest)

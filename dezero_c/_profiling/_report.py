@@ -114,7 +114,8 @@ def text(p: profile, sort: str, top: int) -> str:
     lines = [head.rstrip(), "-" * WIDTH]
     for row in shown:
         lines.append(f"{seconds(row.total):>9} {max(row.calls, row.backward_calls):>7} {times(row):>9} "
-                     f"{seconds(row.backward):>9} {size(row.bytes):>8}  {cut(row.function, 18):<18} {cut(row.line, 33, left=True)}")
+                     f"{seconds(row.backward):>9} {size(row.bytes):>8}  "
+                     f"{cut(row.function, 18):<18} {cut(row.line, 33, left=True)}")
     if len(rows) > len(shown):
         lines.append(f"{'':>9} and {len(rows) - len(shown)} more rows")
     lines += ["", f"{'total':>9} {'calls':>7} {'forward':>9} {'backward':>9} {'before':>9}  line"]
@@ -160,8 +161,8 @@ code {{ font-size: 13px; }}
 {picture}
 <h2>Operations</h2>
 <table>
-<tr><th>total</th><th>calls</th><th>steps backwards</th><th>forward</th><th>backward</th><th>bytes</th><th class="t">operation</th>\
-<th class="t">line</th><th class="t">how</th></tr>
+<tr><th>total</th><th>calls</th><th>steps backwards</th><th>forward</th><th>backward</th><th>bytes</th>\
+<th class="t">operation</th><th class="t">line</th><th class="t">how</th></tr>
 {rows}
 </table>
 <h2>Lines</h2>
