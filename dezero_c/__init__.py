@@ -76,7 +76,8 @@ from dezero_c.layers import Layer
 # What half of all programs never ask for is imported when it is asked for: {name: its module}.
 _LATER = {
     "CaptureError": "_capture", "DataLoader": "dataloaders", "Dataset": "datasets", "History": "history", "Model": "models",
-    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging", "array_api": "", "func": "", "optimize": "",
+    "SeqDataLoader": "dataloaders", "capture": "_capture", "debug": "_debugging",
+    "profile": "_profiling", "array_api": "", "func": "", "optimize": "",
     "dataloaders": "", "datasets": "", "history": "", "models": "", "mpi": "", "progress": "history", "transforms": "",
     "fit": "training", "training": "",
 }
@@ -86,6 +87,7 @@ if _typing_module.TYPE_CHECKING:
     from dezero_c import array_api, dataloaders, datasets, func, history, models, mpi, optimize, training, transforms
     from dezero_c._capture import CaptureError, capture
     from dezero_c._debugging import debug
+    from dezero_c._profiling import profile
     from dezero_c.dataloaders import DataLoader, SeqDataLoader
     from dezero_c.datasets import Dataset
     from dezero_c.history import History, progress
@@ -116,7 +118,7 @@ __all__ = [
     "CaptureError", "Config", "DataLoader", "Dataset", "Function", "History", "Layer", "Model", "Parameter", "SeqDataLoader",
     "Variable", "as_array", "as_variable", "capture", "core", "cuda", "dataloaders", "datasets", "debug", "dezero",
     "fit", "from_dlpack", "func", "functions", "functions_conv", "get_flush_denormal", "get_num_threads", "history", "install",
-    "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "progress", "set_flush_denormal",
-    "set_num_threads", "setup_variable", "test_mode", "training", "transforms", "uninstall", "unload_ipython_extension",
-    "using_config", "utils",
+    "is_simple_core", "layers", "load_ipython_extension", "models", "no_grad", "optimizers", "profile", "progress",
+    "set_flush_denormal", "set_num_threads", "setup_variable", "test_mode", "training", "transforms", "uninstall",
+    "unload_ipython_extension", "using_config", "utils",
 ]

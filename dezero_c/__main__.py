@@ -9,6 +9,8 @@ usage: python -m dezero_c script.py [args ...]        run a DeZero program
        python -m dezero_c notebook.ipynb [args ...]   run a notebook's code cells, in its directory, without Jupyter
        python -m dezero_c -m module [args ...]        run a module, as python -m does
        python -m dezero_c --simple-core ...           any of these, with gradients as in the book's steps 23 to 32
+       python -m dezero_c --profile [--sort KEY] [--top N] [--html FILE] [--json FILE] ...
+                                                      any of these, with a report of what is slow, on stderr
        python -m dezero_c tour                        see the book's first chapter, computed live
        python -m dezero_c info                        show versions, SIMD level, BLAS, threads, compiled core
        python -m dezero_c --version | --help
@@ -37,6 +39,19 @@ def main(args: list[str]) -> int:
         else:
             from dezero_c._run import info as command  # type: ignore[no-redef]
         return command.main()
+    if first == "--profile":
+        from dezero_c._profiling import _command
+
+        options = _command.Options()
+        try:
+            rest = options.take(args[1:])
+        except ValueError as error:
+            return _misused(str(error))
+        if not rest or rest[0] in ("--profile", "tour", "info") \
+                or (rest[0].startswith("-") and rest[0] not in ("-m", "--simple-core")):
+            return _misused(f"--profile needs a program, not {rest[0]}" if rest else "--profile needs a program")
+        with _command.reporting(options):
+            return main(rest)
 
     from dezero_c._run import runner
 
@@ -46,6 +61,8 @@ def main(args: list[str]) -> int:
         dropin.install(simple_core=True)
         args = args[1:]
         first = args[0] if args else ""
+        if first == "--profile":
+            return main(args)
     if first == "-m":
         return runner.run_module(args[1], args[2:]) if args[1:] else _misused("-m needs the name of a module")
     if not first or first.startswith("-"):

@@ -436,6 +436,37 @@ def hooks_anywhere() -> bool:
 def has_hooks(v: Variable) -> bool:
     """Whether v has a hook."""
 
+class Measured(Trace):
+    """A watch that is told when operations begin and end. An operation begins where its Function, or its result's node, was
+    made, whichever came first: most make one of the two before they compute anything. A step backwards is measured around it;
+    what it calls is part of it, and only counted.
+
+    spent: seconds that went into telling.
+    """
+
+    @property
+    def spent(self) -> float: ...
+
+def start_measuring(watch: Any) -> Measured:
+    """Has `watch` told of this thread's operations and when they ran, in seconds of time.perf_counter:
+
+    operation(f, inputs, outputs, line, begin, end); begin is -1 where the log has no beginning.
+    step(f, inputs, line, begin, end, rules, create_graph): f's inputs have got their gradients; rules: how many operations on
+    Variables that took, -1 where a kernel was not even asked.
+    end_measuring ends it. Raises RuntimeError where this thread is traced already.
+    """
+
+def end_measuring(t: Measured) -> None:
+    """The opposite of start_measuring, in its thread. In another thread, or after end_trace, nothing is ended."""
+
+def measured_kind(f: Function) -> str:
+    """What f's class is to a profile: "python", "elementwise", "general" for an elementwise one whose parameters no kernel takes,
+    or "arrays".
+    """
+
+def is_measured() -> bool:
+    """Whether somebody measures what this thread does."""
+
 def is_watched() -> bool:
     """Whether somebody is told of what this thread does."""
 

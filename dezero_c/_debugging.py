@@ -40,6 +40,8 @@ class debug:     # named as no_grad and test_mode are
         if _core.is_traced():
             raise RuntimeError("debug: inside of a function that is being captured; put the block around its calls, which run "
                                "as they are then")
+        if _core.is_measured():
+            raise RuntimeError("debug: inside of a block of profile(), which would time this block's work; use one of the two")
         self._traces.append(None if _core.is_watched() else _core.start_watch(self))
         return self
 

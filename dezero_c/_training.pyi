@@ -16,7 +16,7 @@ class Prepared:
     """
 
     optimizer: Any
-    def __init__(self, optimizer: Any) -> None: ...
+    def __new__(cls, optimizer: Any) -> Prepared: ...
 
 @final
 class Rule:

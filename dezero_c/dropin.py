@@ -187,6 +187,13 @@ def load_ipython_extension(ip: Any) -> None:
     """`%load_ext dezero_c`: `install()`. Silent, but for a line on stderr if a `chapter1` had been imported before."""
     before = sys.modules.get("chapter1")
     install()
+    if hasattr(ip, "register_magic_function"):
+        def dezero_profile(line: str, cell: str) -> None:
+            from dezero_c._profiling import _command
+
+            _command.cell_magic(ip)(line, cell)
+
+        ip.register_magic_function(dezero_profile, "cell", "dezero_profile")
     if before is not None and not _is_ours("chapter1", before):
         print("dezero_c: takes the place of the chapter1 imported before; import its names again", file=sys.stderr)
 

@@ -258,6 +258,11 @@ class Shell:
         elif name == "capture" and not line:
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 self._run_cell(cell, above)
+        elif name == "dezero_profile":
+            from dezero_c._profiling import _command
+
+            with _command.reporting(_command.magic_options(line), sys.stdout):
+                self._run_cell(cell, above)
         else:
             head = f"%%{name} {line}".rstrip()
             raise NotImplementedError(f"cell {self.number}: {head} is not known outside Jupyter; take the cell out")

@@ -18,6 +18,7 @@ import opcode
 import operator
 import sys
 import threading
+import time
 import types
 import weakref
 
@@ -25,9 +26,10 @@ import numpy as np
 
 cimport cython
 from cpython.exc cimport PyErr_Fetch, PyErr_Restore
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport Py_TPFLAGS_HEAPTYPE, PyObject, PyTypeObject
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.type cimport PyType_HasFeature
 from libc.string cimport memcpy, memset
 
 cnp.import_array()
@@ -38,6 +40,8 @@ cdef extern from "_types.h":
                      void (*)(PyObject *, PyObject *) noexcept, void (*)(PyObject *) noexcept) except -1
     void dz_open_sub(PyTypeObject *, PyTypeObject *)
     void dz_open_class(PyTypeObject *)
+    void (*dz_function_made)(PyObject *) noexcept
+    void dz_tell_alloc(PyTypeObject *, int)
     int dz_set_metaclass(PyTypeObject *, object) except -1
     PyObject *dz_list_take(PyObject *) noexcept
 

@@ -14,9 +14,9 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
 from dezero_c._core cimport (
-    DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
-    dz_sum_rows, dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t,
-    read, traced, view, wants_grad, wrap)
+    DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_rows, dz_view,
+    dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read, traced,
+    view, wants_grad, wrap)
 
 from dezero_c._index import GetItemGrad
 from dezero_c._ops import clip, exp, log

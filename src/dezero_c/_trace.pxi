@@ -75,6 +75,138 @@ def start_watch(watch):
     return t
 
 
+# ---- a watch that measures
+
+cdef enum:
+    NOTES = 32      # nodes that an operation makes; what comes before is forgotten
+
+cdef object clock = time.perf_counter
+cdef int measuring = 0      # threads that do
+
+
+cdef class Measured(Trace):
+    """A watch that is told when operations begin and end. An operation begins where its Function, or its result's node, was
+    made, whichever came first: most make one of the two before they compute anything. A step backwards is measured around it;
+    what it calls is part of it, and only counted.
+
+    spent: seconds that went into telling.
+    """
+
+    cdef void *made[NOTES]
+    cdef double times[NOTES]
+    cdef int n, depth, inner
+    cdef readonly double spent
+
+    cdef int note(self, void *node) except -1:
+        """This node has just been made, or this Function's forward is to run."""
+        self.made[self.n % NOTES] = node
+        self.times[self.n % NOTES] = clock()
+        self.n += 1
+        return 0
+
+    cdef double begun(self, void *node) noexcept:
+        """When it was; -1 where nothing is known of it since the operation before."""
+        cdef int k
+        for k in range(self.n - 1, max(self.n - NOTES, 0) - 1, -1):
+            if self.made[k % NOTES] == node:
+                return self.times[k % NOTES]
+        return -1
+
+
+cdef void function_made(PyObject *f) noexcept:
+    """Called by the built-in classes' tp_alloc while a thread measures."""
+    if traced() and type(<Trace> dz_trace) is Measured:
+        (<Measured> dz_trace).note(<void *> f)
+
+
+cdef int tell_allocations(type cls, bint on) except -1:
+    """Turns that on or off for a class and those derived from it."""
+    dz_tell_alloc(<PyTypeObject *> cls, on)
+    for each in type.__subclasses__(cls):
+        tell_allocations(each, on)
+    return 0
+
+
+def start_measuring(watch):
+    """Has `watch` told of this thread's operations and when they ran, in seconds of time.perf_counter:
+
+    operation(f, inputs, outputs, line, begin, end); begin is -1 where the log has no beginning.
+    step(f, inputs, line, begin, end, rules, create_graph): f's inputs have got their gradients; rules: how many operations on
+    Variables that took, -1 where a kernel was not even asked.
+    end_measuring ends it. Raises RuntimeError where this thread is traced already.
+    """
+    global dz_trace, measuring, dz_function_made
+    cdef Measured t = Measured()
+    if dz_trace != NULL:
+        raise RuntimeError("a call of this thread is being traced already")
+    dz_function_made = function_made
+    if measuring == 0:
+        tell_allocations(Function, True)
+    measuring += 1
+    t.watch = watch
+    t.before = dz_mode[0]
+    t.active = True
+    dz_mode[0] = with_trace(mode(0), M_TRACED)
+    Py_INCREF(t)
+    dz_trace = <PyObject *> t
+    return t
+
+
+def end_measuring(Measured t not None):
+    """The opposite of start_measuring, in its thread. In another thread, or after end_trace, nothing is ended."""
+    global measuring
+    if not t.active or dz_trace != <PyObject *> t:
+        return
+    end_trace(t)
+    measuring -= 1
+    if measuring == 0:
+        tell_allocations(Function, False)
+
+
+def measured_kind(Function f not None):
+    """What f's class is to a profile: "python", "elementwise", "general" for an elementwise one whose parameters no kernel takes,
+    or "arrays"."""
+    if PyType_HasFeature(<object> type(f), Py_TPFLAGS_HEAPTYPE):
+        return "python"
+    return "arrays" if f.op < 0 else "general" if f.general_params else "elementwise"
+
+
+cdef int measured_operation(Measured t, Function f, tuple outputs) except -1:
+    cdef double end = clock(), begin = -1, other
+    if t.depth:
+        t.inner += 1
+        return 0
+    if f.op < 0:        # elementwise Functions are copies, which no alloc tells of, or were made long ago
+        begin = t.begun(<void *> f)
+    for y in outputs:
+        other = t.begun(<void *> y)
+        if other >= 0 and (begin < 0 or other < begin):
+            begin = other
+    untold(t.watch.operation, (f, tuple(function_inputs(f)), outputs, where(), begin, end))
+    t.n = 0
+    t.spent += <double> clock() - end
+    return 0
+
+
+cdef int measured_step(Measured t, Function f, bint keep, bint create_graph) except -1:
+    cdef double told = clock(), begin, end
+    cdef int inner = t.inner
+    cdef bint asked = f.native and not create_graph and f.out0 != NULL
+    cdef tuple xs = tuple(function_inputs(f))
+    t.depth += 1
+    try:
+        begin = clock()
+        backward_step(f, keep, create_graph)
+        end = clock()
+    finally:
+        t.depth -= 1
+    if t.depth == 0:
+        untold(t.watch.step, (f, xs, where(), begin, end, t.inner - inner if asked else -1, bool(create_graph)))
+        t.n = 0
+        t.spent += (begin - told) + (<double> clock() - end)
+    return 0
+
+
 cdef inline bint watched() noexcept:
     """Whether this thread, which is traced, is so for a watch."""
     return (<Trace> dz_trace).watch is not None
@@ -88,6 +220,11 @@ def is_watched():
 def is_traced():
     """Whether what this thread does is being logged, to be replayed. Not so for a watch, which changes nothing."""
     return traced() and not watched()
+
+
+def is_measured():
+    """Whether somebody measures what this thread does."""
+    return traced() and type(<Trace> dz_trace) is Measured
 
 
 cdef str where():
@@ -121,6 +258,8 @@ cdef int log_event(tuple event) except -1:
 cdef int log_operation(Function f, tuple outputs) except -1:
     cdef Trace t = <Trace> dz_trace
     cdef Variable y
+    if type(t) is Measured:
+        return measured_operation(<Measured> t, f, outputs)
     if t.watch is not None:
         untold(t.watch.operation, (f, tuple(function_inputs(f)), outputs, where()))
         return 0
@@ -152,7 +291,9 @@ cdef Variable born(int era):
         v = <Variable> dz_node_clone(blank[era], 0, size_of_variable, VARIABLE_NONES)
     else:
         v = era_types[era].__new__(era_types[era])
-    if not watched():
+    if type(<Trace> dz_trace) is Measured:
+        (<Measured> dz_trace).note(<void *> v)
+    elif not watched():
         (<Trace> dz_trace).born[<size_t> <void *> v] = v
     return v
 
@@ -287,6 +428,8 @@ def apply_traced(function, tuple xs, bint effect):
 cdef object untraced_forward(Function f, list xs):
     cdef signed char old = dz_mode[0]
     cdef Variable x
+    if type(<Trace> dz_trace) is Measured:
+        (<Measured> dz_trace).note(<void *> f)
     dz_mode[0] = old & M_ON
     try:
         return f.forward(*[data_of(x) for x in xs])
@@ -300,6 +443,8 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
     cdef list ys
     cdef Variable y
     cdef int ours
+    if type(t) is Measured:
+        return measured_step(<Measured> t, f, keep, create_graph)
     if t.watch is not None:
         xs = tuple(function_inputs(f))
         untold(t.watch.before_step, (f, xs, tuple([y for y in output_variables(f) if y is not None])))

@@ -195,6 +195,26 @@ static int dz_open_root(PyTypeObject *type, int k, Py_ssize_t attrs, dz_unlink u
     return 0;
 }
 
+/* While somebody measures time (_trace.pxi), tp_alloc of the built-in Functions tells of each instance: an operation on whole
+ * arrays begins with it. Otherwise the slot is as it was, so nothing is asked. */
+static void (*dz_function_made)(PyObject *);
+
+static PyObject *dz_alloc_told(PyTypeObject *type, Py_ssize_t nitems)
+{
+    PyObject *o = dz_alloc_1(type, nitems);
+    if (o)
+        dz_function_made(o);
+    return o;
+}
+
+static void dz_tell_alloc(PyTypeObject *type, int on)
+{
+    if (on && type->tp_alloc == dz_alloc_1)
+        type->tp_alloc = dz_alloc_told;
+    else if (!on && type->tp_alloc == dz_alloc_told)
+        type->tp_alloc = dz_alloc_1;
+}
+
 /* Opens a class for attributes, as Python's own are. */
 static void dz_open_class(PyTypeObject *type)
 {

@@ -1,0 +1,179 @@
+"""dezero_c.profile: what is counted, why an operation went the general way, where float64 came in, and the reports."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import dezero_c
+import dezero_c._core as core
+import dezero_c.functions as F
+from dezero_c import Function, Variable, capture, debug, profile
+
+
+def here():
+    return sys._getframe(1).f_lineno
+
+
+def only(p):
+    row, = p.rows
+    return row
+
+
+def test_calls_lines_bytes_and_steps_are_counted():
+    x = Variable(np.ones((3, 4)))
+    with profile() as p:
+        for _ in range(5):
+            y = F.exp(x); line = here()     # noqa: E702
+        F.sum(y).backward()
+    exp, = (r for r in p.rows if r.function == "Exp")
+    assert exp.line == f"{__file__}:{line}"
+    assert (exp.calls, exp.backward_calls, exp.bytes, exp.ways, exp.ways_backward) == (5, 1, 5 * 96, {"kernel": 5}, {"direct": 1})
+    assert 0 < exp.forward < p.seconds
+    assert 0 < exp.backward < p.seconds
+    assert not core.is_traced()
+    assert not core.is_measured()
+    F.exp(x)
+    assert exp.calls == 5
+
+
+class Slow(Function):
+    def forward(self, x):
+        time.sleep(0.02)
+        return x * 2
+
+    def backward(self, gy):
+        time.sleep(0.05)
+        return gy * 2
+
+
+def test_time_forward_backward_and_before_are_apart():
+    f, x = Slow(), Variable(np.ones(3))
+    with profile() as p:
+        time.sleep(0.08)
+        f(x).backward()
+    row = only(p)
+    assert 0.02 <= row.forward < 0.05 <= row.backward < 0.08 <= row.before
+    assert row.ways == {"Python: a Function written in Python": 1} == row.ways_backward
+
+
+class Sub(np.ndarray):
+    pass
+
+
+WAYS = {
+    "general: integers (int64)": lambda: Variable(np.arange(3)) * 2,
+    "general: booleans": lambda: F.abs(Variable(np.array([True]))),
+    "general: float16": lambda: Variable(np.ones(3, np.float16)) * 2,
+    "general: complex (complex128)": lambda: Variable(np.ones(3, complex)) * 2,
+    "general: ndarray subclass Sub": lambda: F.exp(Variable(np.ones(3).view(Sub))),
+    "general: byte order": lambda: F.exp(Variable(np.ones(3, ">f8"))),
+    "general: not contiguous": lambda: F.sum(Variable(np.ones((99, 99)).T)),
+    "general: several axes": lambda: F.sum(Variable(np.ones((2, 3, 4))), axis=(0, 2)),
+    "kernel: copied into float64: mixed dtypes": lambda: Variable(np.ones(3, "f")) * Variable(np.ones(3)),
+    "kernel: copied: not contiguous": lambda: F.softmax(Variable(np.ones((99, 99)).T)),
+    "general: shapes (2, 3) and (3,)": lambda: F.mean_squared_error(np.ones((2, 3)), np.ones(3)),
+    "kernel": lambda: Variable(np.ones((2, 3))) * np.ones(3),
+    "BLAS": lambda: F.matmul(np.ones((2, 3)), np.ones((3, 2))),
+    "NumPy": lambda: F.stack([np.ones(3), np.ones(3)]),
+}
+
+
+@pytest.mark.filterwarnings("ignore:mean_squared_error. shapes")
+@pytest.mark.parametrize("way", WAYS)
+def test_ways_have_their_reason(way):
+    with profile() as p:
+        WAYS[way]()
+    assert way in {w for row in p.rows for w in row.ways}
+
+
+def test_where_float64_came_in():
+    x = Variable(np.ones(3, "f"))
+    with profile() as p:
+        y = x * 2.0
+        z = y + np.ones(3); line = here()       # noqa: E702
+        z + y
+    assert p.float64_from == (f"{__file__}:{line}", "Add", "float32 (3,), float64 (3,) gave float64")
+    assert sum(row.float64 for row in p.rows) == 2
+
+
+def test_higher_derivatives_threads_blocks_and_captured_functions():
+    def cube(x):
+        return x * x * x
+
+    with profile() as p:
+        x = Variable(np.array(2.0))
+        cube(x).backward(create_graph=True)
+        g = x.grad
+        x.cleargrad()
+        g.backward()
+        with profile() as q:
+            other = threading.Thread(target=lambda: F.sin(x))
+            other.start()
+            other.join()
+            capture(cube)(x)
+    assert x.grad.data == 12.0
+    assert {r.function: r.calls for r in q.rows} == {"Sin": 1, "Mul": 2}
+    assert any("general: create_graph" in r.ways_backward for r in p.rows)
+    assert sum(r.calls for r in p.rows if r.function == "Mul") == 4
+    assert not core.is_watched()
+
+
+def test_exceptions_leave_all_clean():
+    x = Variable(np.ones((2, 3)))
+    p = profile()
+    with pytest.raises(ValueError, match="broadcast"), p:
+        x * np.ones(4)
+    assert not core.is_watched()
+    assert threading.getprofile() is None if hasattr(threading, "getprofile") else True
+    with profile(), pytest.raises(RuntimeError, match="inside of a block of profile"), debug():
+        pass
+    with debug(), pytest.raises(RuntimeError, match="inside of a block of debug"), profile():
+        pass
+    with pytest.raises(ValueError, match="cannot sort"):
+        p.table("name")
+    assert not core.is_watched()
+
+
+def test_reports(tmp_path):
+    space = {}
+    exec(compile("def f(F, x): return F.exp(x)", "<a&\"b\">.py", "exec"), space)
+    with profile() as p:
+        space["f"](F, Variable(np.arange(3)))
+    assert all(len(line) <= 100 for line in p.table().splitlines())
+    assert "general: integers (int64)" in p.table()
+    p.html(tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(page.partition("\n")[2])
+    assert "<a&\"b\">.py:1" in [e.text for e in root.iter() if e.tag.endswith("code")]
+    assert "<svg" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    p.json(tmp_path / "p.json")
+    row, = json.loads((tmp_path / "p.json").read_text())["rows"]
+    assert (row["function"], row["calls"]) == ("Exp", 1)
+
+
+def test_programs_keep_output_status_and_traceback(tmp_path):
+    script = tmp_path / "s.py"
+    script.write_text("import sys\nfrom dezero import Variable\nimport numpy as np\nVariable(np.ones(3)) * 2.0\n"
+                      "print(sys.argv[1:])\n"
+                      "if sys.argv[1] == 'raise':\n    raise KeyError('k')\nsys.exit(3)\n")
+    for word, status in (("a", 3), ("raise", 1)):
+        done = subprocess.run([sys.executable, "-m", "dezero_c", "--profile", "--top", "5", str(script), word],
+                              capture_output=True, text=True)
+        assert done.returncode == status
+        assert done.stdout == f"['{word}']\n"
+        assert "Mul" in done.stderr
+        assert ("KeyError" in done.stderr) is (word == "raise")
+        assert "_profiling" not in done.stderr
+    done = subprocess.run([sys.executable, "-m", "dezero_c", "--profile", "--top", "x", "s.py"], capture_output=True, text=True)
+    assert done.returncode == 2
+    done = subprocess.run([sys.executable, "-c", "import sys, dezero_c; print('dezero_c._profiling' in sys.modules)"],
+                          capture_output=True, text=True)
+    assert done.stdout == "False\n"
+    assert dezero_c.profile is profile
