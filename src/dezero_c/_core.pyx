@@ -29,7 +29,6 @@ from cpython.exc cimport PyErr_Fetch, PyErr_Restore
 from cpython.object cimport Py_TPFLAGS_HEAPTYPE, PyObject, PyTypeObject
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from cpython.type cimport PyType_HasFeature
 from libc.string cimport memcpy, memset
 
 cnp.import_array()
@@ -86,6 +85,8 @@ cdef extern from "_raw.h":
     PyObject *dz_array_base(PyObject *) noexcept
 
 cdef extern from "Python.h":
+    int PyType_HasFeature(PyTypeObject *, unsigned long)
+    PyTypeObject *Py_TYPE(PyObject *)
     void Py_CLEAR(PyObject *)
     Py_ssize_t Py_REFCNT(PyObject *)
     int PyObject_GC_IsTracked(PyObject *)

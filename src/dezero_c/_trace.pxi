@@ -166,7 +166,7 @@ def end_measuring(Measured t not None):
 def measured_kind(Function f not None):
     """What f's class is to a profile: "python", "elementwise", "general" for an elementwise one whose parameters no kernel takes,
     or "arrays"."""
-    if PyType_HasFeature(<object> type(f), Py_TPFLAGS_HEAPTYPE):
+    if PyType_HasFeature(Py_TYPE(<PyObject *> f), Py_TPFLAGS_HEAPTYPE):
         return "python"
     return "arrays" if f.op < 0 else "general" if f.general_params else "elementwise"
 
