@@ -143,6 +143,9 @@ DRIVER = """
             status = 7
             try:
                 status = child(n, run)
+            except BaseException:
+                import traceback
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(status)
@@ -157,7 +160,7 @@ DRIVER = """
 """
 
 # Workloads of so many allocations that every 17th would take minutes.
-MANY = ["a function that is captured", "a function of arrays that is captured"]
+MANY = ["a function that is captured", "a function of arrays that is captured", "a step of training that is captured"]
 
 # Each gives plain numbers, so that a result can be compared without more than Python.
 WORKLOADS = {
@@ -313,6 +316,43 @@ WORKLOADS = {
             for _ in range(3):
                 y, gx = g(Variable(np.array([0.5, 2.0, 3.0])))
             return float(y.data), gx.data.tolist(), "of the machine" in g.show()
+    """,
+    "a step of training that is captured": """
+        from dezero_c import layers, optimizers
+        layer = layers.Linear(3, in_size=2)
+        layer.W.data = np.arange(6, dtype="f").reshape(2, 3)
+        optimizer = optimizers.MomentumSGD(0.0).setup(layer)
+        x, t = np.ones((2, 2), "f"), np.array([0, 2])
+        def work():
+            def step(x, t):
+                loss = F.softmax_cross_entropy(F.relu(layer(x)), t)
+                layer.cleargrads()
+                loss.backward()
+                optimizer.update()
+                return loss
+            g = dezero_c.capture(step)
+            for _ in range(3):
+                loss = g(x, t)
+            return float(loss.data), layer.W.grad.data.tolist(), "of the machine" in g.show()
+    """,
+    "a step of training that was captured": """
+        from dezero_c import layers, optimizers
+        layer = layers.Linear(40, in_size=30)
+        layer.W.data = np.linspace(-1, 1, 1200).astype("f").reshape(30, 40)
+        optimizer = optimizers.MomentumSGD(0.0).setup(layer)
+        x, t = np.ones((4, 30), "f"), np.array([0, 2, 1, 0])
+        @dezero_c.capture
+        def trained(x, t):
+            loss = F.softmax_cross_entropy(F.relu(layer(x)), t)
+            layer.cleargrads()
+            loss.backward()
+            optimizer.update()
+            return loss
+        def work():
+            optimizer.vs.clear()        # to be made anew
+            for _ in range(2):
+                loss = trained(x, t)
+            return float(loss.data), layer.W.grad.data.tolist(), layer.b.grad.data.tolist()
     """,
     "a function of arrays that was captured": """
         def descent(x, w):

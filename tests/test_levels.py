@@ -110,8 +110,8 @@ FAMILIES = {
 }
 
 
-# What elementary functions have a part in: base, which has no fused multiply-adds, has other last bits there.
-ELEMENTARY = ("softmax rows", "softmax columns", "log_softmax", "logsumexp", "cross entropy", "LSTM", "RNN")
+# What elementary functions and small products have a part in: base, which has no fused multiply-adds, has other last bits there.
+ELEMENTARY = ("products", "softmax rows", "softmax columns", "log_softmax", "logsumexp", "cross entropy", "LSTM", "RNN")
 
 
 @needs_two

@@ -4,12 +4,16 @@ Values as NumPy's, gradients by finite differences at orders 1 to 3 in both ways
 kind of array, and errors that say what to do.
 """
 
+import platform
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from orders import check_orders
 
 import dezero_c.functions as F
 from dezero_c import Variable, no_grad
+from dezero_c._core import build_info
 
 RNG = np.random.default_rng(7)
 
@@ -165,6 +169,21 @@ def in_order(a, b, old):
     return out
 
 
+def fused(a, b, old):
+    """The same, each product added before it is rounded."""
+    out = old.copy()
+    exact = np.vectorize(Fraction, otypes=[object])
+    for k in range(a.shape[1]):
+        sums = exact(a[:, k:k + 1].astype("d")) * exact(b[k:k + 1].astype("d")) + exact(out.astype("d"))
+        out = np.vectorize(float, otypes=["d"])(sums).astype(out.dtype)
+    return out
+
+
+def fuses():
+    """Whether this processor's kernels fuse multiplications with additions."""
+    return build_info()["simd"] != "base" or platform.machine() in ("aarch64", "arm64")
+
+
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize(("m", "k", "n"), [(1, 1, 1), (1, 4, 40), (1, 40, 2), (3, 9, 7), (4, 33, 2), (8, 2, 33), (9, 31, 8),
                                            (17, 3, 3), (16, 16, 16), (31, 8, 9), (32, 4, 32), (33, 40, 1)])
@@ -180,8 +199,31 @@ def test_gradients_of_small_products_are_sums_in_order(m, k, n, dtype):
                 v.grad = Variable(old.copy())
         y.grad = Variable(gy)
         y.backward()
-        assert vx.grad.data.tobytes() == in_order(gy, W.T, olds[0]).tobytes()
-        assert vW.grad.data.tobytes() == in_order(x.T, gy, olds[1]).tobytes()
+        for found, a, b, old in ((vx.grad, gy, W.T, olds[0]), (vW.grad, x.T, gy, olds[1])):
+            ways = [in_order(a, b, old).tobytes()] + [fused(a, b, old).tobytes()] * fuses()     # those of few columns, and others
+            assert found.data.tobytes() in ways
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 2, 4), (1, 4, 40), (1, 30, 63), (2, 9, 64), (3, 9, 7), (4, 33, 5), (8, 2, 33),
+                                           (9, 31, 8), (17, 3, 19), (16, 16, 16), (31, 8, 9), (32, 32, 32), (65, 3, 17), (129, 2, 31)])
+def test_small_products_are_sums_in_order(m, k, n, dtype):
+    """Fused, to the bit: as many rows and columns as are computed at once, one more and one less; whatever way x and W lie."""
+    if not fuses() or not build_info()["compiler"].startswith(("gcc", "clang", "Clang", "GCC")):
+        pytest.skip("products are BLAS's here")
+    rng = np.random.default_rng(m * k * n)
+    x, W = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+    wanted = fused(x, W, np.zeros((m, n), dtype)).tobytes()
+    assert F.matmul(x, W).data.tobytes() == wanted
+    assert F.matmul(np.asfortranarray(x), W).data.tobytes() == wanted
+    assert F.matmul(np.hstack([x, x])[:, :k], np.hstack([W, W])[:, :n]).data.tobytes() == wanted
+    turned = F.matmul(x, np.asfortranarray(W)).data
+    assert turned.tobytes() == wanted or m < 16
+    np.testing.assert_allclose(turned, x @ W, rtol=1e-4 if dtype == "f" else 1e-10, atol=1e-4 if dtype == "f" else 1e-12)
+    specials = x.copy()
+    specials[0, 0], specials[-1, -1] = np.inf, np.nan
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(np.isnan(F.matmul(specials, W).data), np.isnan(specials @ W))
 
 
 @pytest.mark.parametrize("dtype", ["f", "d"])

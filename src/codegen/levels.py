@@ -60,10 +60,10 @@ def header(levels):
 
 
 def each(levels):
-    """Includes DZ_EACH once per level, with DZ_LEVEL defined and the level's target set."""
-    one = "#define DZ_LEVEL {0}\n#include DZ_EACH\n#undef DZ_LEVEL\n"
-    above = "\n".join(begin(level) + one.format(level["name"]) + END for level in levels)
-    return f"{HEADER}{one.format('base')}\n#ifdef DZ_HAVE_LEVELS\n{above}#endif\n"
+    """Includes DZ_EACH once per level, with DZ_LEVEL and DZ_VECTOR (bytes) defined and the level's target set."""
+    one = "#define DZ_LEVEL {0}\n#define DZ_VECTOR {1}\n#include DZ_EACH\n#undef DZ_LEVEL\n#undef DZ_VECTOR\n"
+    above = "\n".join(begin(level) + one.format(level["name"], level["width"] // 8) + END for level in levels)
+    return f"{HEADER}{one.format('base', 16)}\n#ifdef DZ_HAVE_LEVELS\n{above}#endif\n"
 
 
 def ops(level):

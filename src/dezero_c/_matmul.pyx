@@ -42,8 +42,8 @@ cdef extern from "families/matmul.h":
     int dz_product_gw_work(const dz_work *) noexcept nogil
     int dz_product_gb_work(const dz_work *) noexcept nogil
     void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
-    void dz_mm_gx(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
-    void dz_mm_gw(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+    int dz_mm_pull_x(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
+    int dz_mm_pull_w(int, const char *, const char *, char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
 
 
 # ---- on ndarrays ------------------------------------------------------------------------------------------------------
@@ -313,10 +313,12 @@ cdef bint matrix_gradients(Variable x, Variable W, Variable b, Variable y) excep
     if xv.strides == NULL and wv.strides == NULL and dz_mm_is_small(m, k, n):
         if wants_grad(x):
             p = grad_target(x, &xv, &acc)
-            dz_mm_gx(gv.dt, gv.p, wv.p, p, m, k, n, acc)
+            if dz_mm_pull_x(gv.dt, gv.p, wv.p, p, m, k, n, acc) < 0:
+                raise MemoryError()
         if wants_grad(W):
             p = grad_target(W, &wv, &acc)
-            dz_mm_gw(gv.dt, xv.p, gv.p, p, m, k, n, acc)
+            if dz_mm_pull_w(gv.dt, xv.p, gv.p, p, m, k, n, acc) < 0:
+                raise MemoryError()
         return True
     if xv.size * n <= DZ_MM_DIRECT and wv.size <= DZ_MM_DIRECT and gv.size > 0 and blas_steps(&xv, &x0, &x1) \
             and blas_steps(&wv, &w0, &w1):

@@ -300,10 +300,12 @@ static dz_place work(dz_tape *t, const dz_work *w, const dz_place *in, uint32_t 
     for (i = 0; i < w->nin; i++)
         if (in[i] < 0)
             return in[i];
-    if (!(t->nworks & (t->nworks + 1)) && !(more = realloc(t->works, (2 * (size_t)t->nworks + 2) * sizeof(*more))))
-        return DZ_NO_MEMORY;
-    else if (!(t->nworks & (t->nworks + 1)))
+    if (!(t->nworks & (t->nworks + 1))) { /* full */
+        more = realloc(t->works, (2 * (size_t)t->nworks + 2) * sizeof(*more));
+        if (!more)
+            return DZ_NO_MEMORY;
         t->works = more;
+    }
     t->works[t->nworks] = *w;
     for (i = 0; i < w->nin; i++)
         t->works[t->nworks].in[i] = (uint32_t)in[i];

@@ -1,5 +1,5 @@
-/* Products of small matrices, where NumPy's calls and arrays around BLAS cost as much as the arithmetic: its inner loop, which
- * calls BLAS, is called as it is. For the smallest gradients even BLAS is too much. */
+/* Products of matrices that are not large, where NumPy's calls and arrays around BLAS cost as much as the arithmetic: its inner
+ * loop, which calls BLAS, is called as it is. Small ones are ours (product_body.h), and so are gradients of few columns. */
 #ifndef DZ_MATMUL_H
 #define DZ_MATMUL_H
 
@@ -12,8 +12,29 @@
 
 #define DZ_MM_DIRECT 2097152 /* the most multiplications that are done with the interpreter's lock held */
 
+#define DZ_MM_OWN 32768 /* multiplications up to which a product is ours: BLAS takes longer to begin than that takes */
+
 #define DZ_BODY "families/matmul_body.h"
 #include "core/levels.h"
+
+#define DZ_BODY "families/product_body.h"
+#include "core/levels.h"
+
+/* Whether a product is ours: b's columns lie side by side, or its rows do and turning it pays. Not at x86-64's base, where BLAS has
+ * wider vectors. */
+static inline int dz_mm_is_own(ptrdiff_t item, ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+#if !defined(__GNUC__)
+    const int can = 0;
+#elif defined(__x86_64__)
+    const int can = dz_client->level > 0;
+#else
+    const int can = 1;
+#endif
+    const ptrdiff_t work = m * k * n;
+    return can && work > 0 && work <= (n * item < 64 ? DZ_MM_SMALL : DZ_MM_OWN) && n * item >= 16 &&
+           (b1 == item ? b0 % item == 0 : b0 == item && b1 % item == 0 && m >= DZ_MM_FEW && k * n <= (m >= 16 ? DZ_MM_SMALL : 256));
+}
 
 /* c = a b, a (m, k) and b (k, n) with strides in bytes, c C-contiguous. */
 static inline void dz_mm(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const char *b, ptrdiff_t b0, ptrdiff_t b1, char *c,
@@ -23,7 +44,9 @@ static inline void dz_mm(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, cons
     char *args[3] = {(char *)a, (char *)b, c};
     const ptrdiff_t dims[4] = {1, m, k, n};
     const ptrdiff_t steps[9] = {0, 0, 0, a0, a1, b0, b1, n * item, item};
-    if (k == 1 && b1 == item) /* an outer product, which NumPy's loop does without BLAS and without SIMD */
+    if (dz_mm_is_own(item, b0, b1, m, k, n))
+        DZ_PICK(dz_mm_own, dt)(a, a0, a1, b, b0, b1, c, m, k, n, 0);
+    else if (k == 1 && b1 == item) /* an outer product, which NumPy's loop does without BLAS and without SIMD */
         DZ_PICK(dz_mm_outer, dt)(a, a0, b, c, m, n);
     else
         dz_np.loop[DZ_FN_MATMUL][dt](args, dims, steps, dz_np.data[DZ_FN_MATMUL][dt]);
@@ -76,6 +99,10 @@ static inline int dz_mm_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, 
                              ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
 {
     char *p;
+    if (acc && dz_mm_is_own(dt == DZ_F64 ? sizeof(double) : sizeof(float), b0, b1, m, k, n)) {
+        DZ_PICK(dz_mm_own, dt)(a, a0, a1, b, b0, b1, c, m, k, n, 1);
+        return 0;
+    }
     if (!acc) {
         dz_mm(dt, a, a0, a1, b, b0, b1, c, m, k, n);
         return 0;
@@ -103,6 +130,25 @@ static inline void dz_mm_gw(int dt, const char *x, const char *gy, char *gw, ptr
     DZ_PICK(dz_mm_gw, dt)(x, gy, gw, m, k, n, acc);
 }
 
+/* gx (+)= gy W^T and gW (+)= x^T gy, all C-contiguous, the fastest way; -1 where there is no memory for it. */
+static inline int dz_mm_pull_x(int dt, const char *gy, const char *w, char *gx, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    const ptrdiff_t item = dt == DZ_F64 ? sizeof(double) : sizeof(float);
+    if (!dz_mm_is_small(m, k, n) || dz_mm_is_own(item, item, n * item, m, n, k))
+        return dz_mm_into(dt, gy, n * item, item, w, item, n * item, gx, m, n, k, acc);
+    dz_mm_gx(dt, gy, w, gx, m, k, n, acc);
+    return 0;
+}
+
+static inline int dz_mm_pull_w(int dt, const char *x, const char *gy, char *gw, ptrdiff_t m, ptrdiff_t k, ptrdiff_t n, int acc)
+{
+    const ptrdiff_t item = dt == DZ_F64 ? sizeof(double) : sizeof(float);
+    if (!dz_mm_is_small(m, k, n) || (dz_mm_is_own(item, n * item, item, k, m, n) && !(m == 1 && n >= 64)))
+        return dz_mm_into(dt, x, item, k * item, gy, n * item, item, gw, k, m, n, acc);
+    dz_mm_gw(dt, x, gy, gw, m, k, n, acc);
+    return 0;
+}
+
 /* ---- for the machine (core/machine.h): n are m, k and n of x (m, k) times W (k, n); a gradient that moves is added to */
 
 /* BLAS leaves flags that mean nothing: what was raised before it counts, what is there after it does not. */
@@ -124,13 +170,8 @@ static int dz_product_work(const dz_work *w)
 /* of gy and W */
 static int dz_product_gx_work(const dz_work *w)
 {
-    const ptrdiff_t item = w->dt == DZ_F64 ? sizeof(double) : sizeof(float), m = w->n[0], k = w->n[1], n = w->n[2];
     const char *const *in = w->from + (w->moves != 0);
-    if (dz_fpe_test())
-        return 1;
-    if (dz_mm_is_small(m, k, n))
-        dz_mm_gx(w->dt, in[0], in[1], w->to, m, k, n, w->moves);
-    else if (dz_mm_into(w->dt, in[0], n * item, item, in[1], item, n * item, w->to, m, n, k, w->moves))
+    if (dz_fpe_test() || dz_mm_pull_x(w->dt, in[0], in[1], w->to, w->n[0], w->n[1], w->n[2], w->moves))
         return 1;
     if (dz_fpe_test())
         dz_fpe_clear();
@@ -140,13 +181,8 @@ static int dz_product_gx_work(const dz_work *w)
 /* of x and gy */
 static int dz_product_gw_work(const dz_work *w)
 {
-    const ptrdiff_t item = w->dt == DZ_F64 ? sizeof(double) : sizeof(float), m = w->n[0], k = w->n[1], n = w->n[2];
     const char *const *in = w->from + (w->moves != 0);
-    if (dz_fpe_test())
-        return 1;
-    if (dz_mm_is_small(m, k, n))
-        dz_mm_gw(w->dt, in[0], in[1], w->to, m, k, n, w->moves);
-    else if (dz_mm_into(w->dt, in[0], item, k * item, in[1], n * item, item, w->to, k, m, n, w->moves))
+    if (dz_fpe_test() || dz_mm_pull_w(w->dt, in[0], in[1], w->to, w->n[0], w->n[1], w->n[2], w->moves))
         return 1;
     if (dz_fpe_test())
         dz_fpe_clear();
