@@ -21,7 +21,7 @@ ROOMS = (
     ("array API", r"array_api(\..*)?|_array_object"),
     ("shared", r"_later|_random|_typing|_debugging|cuda"), ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
-    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary"),
+    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary|_workers"),
     ("fit", r"training(\..*)?"), ("families", r"_\w+"),
 )
 
