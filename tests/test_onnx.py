@@ -311,6 +311,20 @@ def floats_of(*shape):
     return np.random.RandomState(0).standard_normal(shape).astype(np.float32)
 
 
+def test_choices():
+    xs = [(floats(n, 4, 5),) for n in (2, 3)]
+    check(Of(lambda m, x: (F.argmax(x, axis=2), F.argmin(x, axis=1, keepdims=True), F.argmax(x))), *xs)
+    check(Of(lambda m, x: (x[:, [0, 2]], x[..., np.array([[1, -1]])], F.take(x, [1, 1], axis=1))), *xs)
+    masks = [(floats(n, 3), rng.random((n, 3)) > 0.5) for n in (2, 4)]
+    check(Of(lambda m, x, mask: F.where(mask, x, -1.0)), *masks)
+    check(Of(lambda m, x, mask: F.where(mask, x, -1.0)), *[(x, mask * 2.5) for x, mask in masks])
+    for f in (
+        lambda x: F.argmax(x, keepdims=True), lambda x: F.clip(x, x.mean(), None), lambda x: F.accuracy(x, np.zeros(2, int))
+    ):
+        with pytest.raises(ExportError, match=r"test_onnx.py:\d+: .* cannot be exported"):
+            export(Of(lambda m, x, f=f: f(x)), floats(2, 3))
+
+
 def test_integers_and_several_inputs():
     check(
         Of(lambda m, i, x: (x * i, i + 1, F.cast(i, np.float32) / 3)),
@@ -340,7 +354,7 @@ REFUSED = [
     (lambda x: F.cumsum(x, 1), "CumSum cannot be exported"),
     (lambda x: F.log1p(F.exp(x)), "Log1p cannot be exported"),
     (lambda x: F.take(np.ones(9), F.cast(x, int)), "its numbers of rows"),
-    (lambda x: x[:, [0, 2]], "its index is an array"),
+    (lambda x: x[[0, 1], [0, 2]], "its index has arrays"),
     (lambda x: x[x.data[0].astype(int)], "looks at a value"),
     (lambda x: x.data, "is an array and no Variable"),
     (lambda x: (x, 3), "y1 is int"),

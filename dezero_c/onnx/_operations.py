@@ -223,7 +223,7 @@ def _what(f: Any) -> str:
         called = getattr(function.function, "__name__", "a computation")
         called = {"_call_method": function.args[0], "_item": "an element"}.get(called, called)
         return f"{called}, by NumPy, of a Variable's data"
-    return f"{getattr(function, '__name__', 'a comparison or mask')} of values"
+    return f"{getattr(getattr(function, 'func', function), '__name__', 'a mask')} of values"
 
 
 
@@ -246,12 +246,22 @@ def _number(g: Graph, op: Operation, number: float) -> str:
 
 
 def _applied(g: Graph, op: Operation, twin: Operation) -> str:
-    """x.data that goes back into a Variable as it is; anything else that NumPy computes is none of the graph's."""
-    function = op.f.given_function()
+    """x.data that goes back into a Variable as it is, and what functions without a gradient give; anything else that NumPy
+    computes would be a constant."""
+    function, x = op.f.given_function(), op.inputs[0]
     if function in (np.asarray, same):
-        return g.name(op.inputs[0])
-    if getattr(function, "func", None) is as_dtype:
+        return g.name(x)
+    kind = getattr(function, "func", None)
+    if kind is as_dtype:
         return _names(g, op)[0]
+    if getattr(kind, "__name__", "") == "nonzero_as":       # the condition of where()
+        return g.cast(g.cast(g.name(x), _value(x).dtype, np.bool_), np.bool_, _value(op.outputs[0]).dtype)
+    if getattr(kind, "__name__", "") == "_place_of":
+        name, axis, keepdims = function.args
+        if function.args != twin.f.given_function().args or (axis is None and keepdims):
+            raise _Refused(f"axis={axis} and keepdims={keepdims}, together or with any number of examples, have no translation")
+        flat = g.name(x) if axis is not None else g.node("Reshape", g.name(x), g.array([-1]))
+        return g.node("ArgMax" if name == "argmax" else "ArgMin", flat, axis=int(axis or 0), keepdims=int(keepdims))
     raise _Refused("it would be a constant in the file; use a function of dezero_c.functions on Variables")
 
 
@@ -407,12 +417,15 @@ def _get_item(g: Graph, op: Operation, twin: Operation) -> str:
         return _lookup(g, op)
     index = op.f.slices if isinstance(op.f.slices, tuple) else (op.f.slices,)
     taken = sum(1 for i in index if i is not None and i is not Ellipsis)
-    if any(isinstance(i, np.ndarray) or not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice)))
-           or isinstance(i, (bool, np.bool_)) for i in index):
-        raise _Refused("its index is an array; integers, slices, None and ... have a translation")
     rest = [slice(None)] * (_value(x).ndim - taken)
     place = next((k for k, i in enumerate(index) if i is Ellipsis), None)
     index = (*index, *rest) if place is None else (*index[:place], *rest, *index[place + 1:])
+    rows = [k for k, i in enumerate(index) if isinstance(i, np.ndarray)]
+    others = [i for i in index if not isinstance(i, np.ndarray)]
+    if len(rows) == 1 and index[rows[0]].dtype.kind in "iu" and all(i == slice(None) for i in others):
+        return g.node("Gather", g.name(x), g.array(index[rows[0]]), axis=rows[0])
+    if rows or not all(i is None or (isinstance(i, (int, np.integer, slice)) and not isinstance(i, bool)) for i in others):
+        raise _Refused("its index has arrays; integers, slices, None and ... have a translation, or one array of integers alone")
     starts: list[int] = []
     ends: list[int] = []
     axes: list[int] = []
