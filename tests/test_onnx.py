@@ -42,14 +42,6 @@ class Of(Model):
         for name, part in parts.items():
             setattr(self, name, part)
 
-    def __deepcopy__(self, memo):
-        import copy
-
-        twin = type(self)(self.f)
-        for name in self._params:
-            setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
-        return twin
-
     def forward(self, *xs):
         return self.f(self, *xs)
 
@@ -148,6 +140,41 @@ def test_states_of_earlier_calls_are_refused():
     with pytest.raises(ExportError, match=r"test_onnx.py:\d+: LSTM.h is left from an earlier call.*reset_state"):
         export(model, floats(2, 3))
     assert model.h is before
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_states_of_other_models_are_refused(as_array):
+    class Momentum(Model):
+        last = None
+
+        def forward(self, x):
+            y = x if self.last is None else x * 0.9 + self.last
+            self.last = y.data * 1 if as_array else F.exp(y)
+            return y
+
+    model = Momentum()
+    export(model, floats(2, 3))
+    assert model.last is None
+    model(Variable(floats(2, 3)))
+    with pytest.raises(ExportError, match=r"test_onnx.py:\d+: Momentum.last is left from an earlier call"):
+        export(model, floats(2, 3))
+
+
+def test_constants_of_a_model_are_no_states():
+    model = Of(lambda m, x: x * m.scale + m.shift)
+    model.scale, model.shift = floats(3), Variable(floats(3))
+    check(model, (floats(2, 3),), (floats(4, 3),))
+
+
+def test_batch_norm_in_training_mode_is_refused():
+    def f(m, x):
+        with dezero_c.using_config("train", True):
+            return m.norm(x)
+
+    model = Of(f, norm=L.BatchNorm())
+    model(floats(4, 3))
+    with pytest.raises(ExportError, match=r"test_onnx.py:\d+: BatchNorm is told to train here"):
+        export(model, floats(4, 3))
 
 
 def test_states_that_come_in_take_the_place_of_those_that_are_left():

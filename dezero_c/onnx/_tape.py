@@ -16,8 +16,8 @@ import dezero_c._capture.arrays as _arrays
 import dezero_c._core as _core
 import dezero_c.functions as F
 from dezero_c import _hooks, _random
-from dezero_c._core import Variable, no_grad, test_mode
-from dezero_c.layers import GRU, LSTM, RNN, Layer
+from dezero_c._core import Parameter, Variable, no_grad, test_mode
+from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
     from typing import Any
@@ -50,7 +50,7 @@ class Operation(NamedTuple):
 
 class Tape:
     """A model's call. inputs: Variables; operations: those that lead from them to the results; results: (name, Variable);
-    names: {id of a Parameter: its name}; states: the same of what recurrent layers have kept."""
+    names: {id of a Parameter: its name}; kept: what layers had before; states: {id of a constant: what layers have replaced}."""
 
     def __init__(self, model: Layer, inputs: list[Any]) -> None:
         self.model, self.inputs = model, inputs
@@ -58,15 +58,11 @@ class Tape:
         self.operations: list[Operation] = []
         self.results: list[tuple[str, Any]] = []
         self.names = {id(p): name for name, p in model.named_params()}
-        self.held: list[Any] = list(model.params())     # whose ids have to stay theirs, as those of states
+        self.held: list[Any] = list(model.params())     # whose ids have to stay theirs
         self.states: dict[int, str] = {}
         self.trace: Any = None
-        for layer in _layers(model):
-            if isinstance(layer, (RNN, LSTM, GRU)):
-                for name in ("h", "c"):
-                    if isinstance(v := layer.__dict__.get(name), Variable):
-                        self.held.append(v)
-                        self.states[id(v)] = f"{type(layer).__name__}.{name}"
+        self.kept = [(layer, name, v) for layer in _layers(model) for name, v in layer.__dict__.items()
+                     if isinstance(v, (Variable, np.ndarray)) and not isinstance(v, Parameter)]
 
     def on_read(self, v: Any, what: str, where: str) -> None:
         """The program looks at v's value."""
@@ -94,6 +90,8 @@ class Tape:
         """Makes the operations of the log."""
         if self.trace.refused is not None:
             raise ExportError(f"onnx.export: {self.trace.refused}, and cannot be exported")
+        states = [(v, f"{type(layer).__name__}.{name}") for layer, name, v in self.kept if layer.__dict__.get(name) is not v]
+        self.states = {id(v): name for v, name in states}
         found = {id(x) for x in self.inputs}
         explained = set(found)
         alias: dict[int, Any] = {}
@@ -106,6 +104,8 @@ class Tape:
                 explained.add(id(event[1]))
             elif kind in ("const", "new"):
                 explained.add(id(event[1]))
+                if id(event[2]) in self.states:
+                    self.states[id(event[1])] = self.states[id(event[2])]
             elif kind == "op":
                 inputs = tuple(alias.get(id(x), x) for x in event[2])
                 outputs = _there(event[3])
@@ -113,6 +113,8 @@ class Tape:
                     if id(x) in self.states:
                         raise ExportError(f"{line}: {self.states[id(x)]} is left from an earlier call, and would be frozen; call "
                                           "reset_state() before, or make the state an input of a Model's forward")
+                if type(event[1]) is F.BatchNorm and event[4] & 2:
+                    raise ExportError(f"{line}: BatchNorm is told to train here, and would take its running averages in the file")
                     if id(x) in self.trace.born and id(x) not in explained:
                         raise ExportError(f"{line}: {type(event[1]).__name__} takes an array that the function makes of values, "
                                           "which would be frozen")
