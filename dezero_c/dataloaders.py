@@ -10,6 +10,7 @@ import copy
 import math
 import operator
 import threading
+import zlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from PIL import Image
+
+    from dezero_c._workers import Workers
 
     Batch: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
 
@@ -54,6 +57,13 @@ def _number(value: Any, name: str, least: int, who: str) -> int:
     return number
 
 
+def _start_methods() -> tuple[str, ...]:
+    # imported here, since multiprocessing comes with it, which few programs need
+    from dezero_c import _workers
+
+    return _workers.METHODS
+
+
 def _array(values: list[Any], who: str) -> NDArray[Any]:
     try:
         return np.array(values)
@@ -63,15 +73,52 @@ def _array(values: list[Any], who: str) -> NDArray[Any]:
                          "bring them to one shape in the transform of the data set") from error
 
 
-def _batch(dataset: Any, index: Any, who: str) -> Batch:
-    """The examples and the labels at these places, as two arrays."""
+def _batch(examples_of: Any, index: Any, who: str, dataset: Any = None) -> Batch:
+    """The examples and the labels at these places, as two arrays. dataset: what `examples_of` stands for, if anything."""
+    dataset = examples_of if dataset is None else dataset
     if isinstance(dataset, Dataset) and type(dataset).__getitem__ is Dataset.__getitem__ and dataset.label is not None:
         x: Any = dataset._taken(dataset.data, dataset.transform, index)
         t = None if x is None else dataset._taken(dataset.label, dataset.target_transform, index)
         if t is not None:
             return x, t
-    examples = [dataset[i] for i in index]
+    examples = [examples_of[i] for i in index]
     return _array([example[0] for example in examples], who), _array([example[1] for example in examples], who)
+
+
+class _Maker:
+    """What makes the batches of a pass, of the places of their examples. seed: None, or numbers of which, with the place of an
+    example, the random numbers are made that its transforms draw."""
+
+    def __init__(self, dataset: Any, who: str, seed: tuple[int, ...] | None) -> None:
+        self.dataset, self.who, self.seed = dataset, who, seed
+
+    def __call__(self, index: NDArray[Any]) -> Batch:
+        """The batch; with a seed np.random and random are as they were afterwards."""
+        if self.seed is None:
+            return _batch(self.dataset, index, self.who)
+        import random
+
+        before = np.random.get_state(), random.getstate()
+        try:
+            return _batch(_Seeded(self.dataset, self.seed), index, self.who, self.dataset)
+        finally:
+            np.random.set_state(before[0])
+            random.setstate(before[1])
+
+
+class _Seeded:
+    """A data set, whose examples have random numbers of their own."""
+
+    def __init__(self, dataset: Any, seed: tuple[int, ...]) -> None:
+        self.dataset, self.seed = dataset, seed
+
+    def __getitem__(self, index: Any) -> Any:
+        import random
+
+        numbers = np.random.SeedSequence((*self.seed, int(index))).generate_state(4)
+        np.random.seed(numbers)
+        random.seed(numbers.tobytes())
+        return self.dataset[index]
 
 
 class _Ahead:
@@ -174,16 +221,33 @@ class DataLoader:
     drop_last (not in DeZero): True leaves out the last batch where it has fewer examples: which ones are left out changes with
     the order.
 
-    Attributes: dataset, batch_size, shuffle, data_size, max_iter (batches each time through), iteration, index, gpu,
-    prefetch, drop_last. Raises ValueError for an empty data set, for a batch_size below 1, and where drop_last leaves no batch.
+    workers (not in DeZero): the number of processes that prepare batches, 0 for none. They are started for each pass and end with
+    it, with its iterator and with the program; at most `prefetch` batches (2 for each process where that is 0) are under way.
+    Batches and their order are the same, whatever the number. Exceptions of the data set come where their batch is, with the
+    process's traceback as a note; a process that dies is a RuntimeError.
+    seed (not in DeZero): a number of which, with the number of the pass and the place of an example, the random numbers are made
+    that its transforms draw of `np.random` and `random`: the same for every number of workers, and for none. With None and
+    without workers, transforms draw from the program's own generators, as in DeZero; with workers it is made of np.random's state
+    when the loader is made, without a draw. Generators that a data set has itself are copied into each process as they are.
+    start_method (not in DeZero): how processes are started, one of `multiprocessing`'s; None: its usual one, but "spawn" in place
+    of "fork" while other threads run. All but "fork" pickle the data set (TypeError where that fails), and import the program,
+    whose work has to be below `if __name__ == "__main__":`.
+
+    Attributes: dataset, batch_size, shuffle, data_size, max_iter (batches each time through), iteration, index, gpu, prefetch,
+    drop_last, workers, seed, epoch (the number of orders so far), start_method. Raises ValueError for an empty data set, for a
+    batch_size below 1, where drop_last leaves no batch, and for a seed with prefetch and without workers.
     """
 
     _passes = 0         # how many loops have begun; on the class for loaders of older pickles
     _passed = False     # whether one has begun since the last reset
     drop_last = False   # for older pickles, too
+    workers, epoch = 0, 0
+    seed: int | None = None
+    start_method: str | None = None
 
     def __init__(self, dataset: Examples, batch_size: int, shuffle: bool = True, gpu: bool = False, *,
-                 prefetch: int = 0, drop_last: bool = False) -> None:
+                 prefetch: int = 0, drop_last: bool = False, workers: int = 0, seed: int | None = None,
+                 start_method: str | None = None) -> None:
         who = type(self).__name__
         self.dataset = dataset
         self.batch_size = _number(batch_size, "batch_size", 1, who)
@@ -198,7 +262,20 @@ class DataLoader:
                              "drop_last leaves out the others; take a smaller batch_size, or drop_last=False")
         self.gpu = False
         self.prefetch = _number(prefetch, "prefetch", 0, who)
-        self._ahead: _Ahead | None = None
+        self.workers = _number(workers, "workers", 0, who)
+        self.seed = None if seed is None else _number(seed, "seed", 0, who)
+        if start_method is not None and start_method not in _start_methods():
+            raise ValueError(f"{who}: start_method {start_method!r} is none of {', '.join(map(repr, _start_methods()))}, which "
+                             "there are here")
+        self.start_method = start_method
+        if self.prefetch and self.seed is not None and not self.workers:
+            raise ValueError(f"{who}: prefetch prepares batches in a thread, which would seed the generators of the whole "
+                             "program; with a seed say workers=1, or prefetch=0")
+        if self.workers and seed is None:
+            state: Any = np.random.get_state()
+            self.seed = zlib.crc32(state[1].tobytes(), int(state[2]))
+        self.epoch = 0
+        self._ahead: _Ahead | Workers | None = None
         if gpu:
             self.to_gpu()
         self.reset()
@@ -207,6 +284,7 @@ class DataLoader:
         """Begins anew, in another order if it shuffles."""
         self._forget()
         self.iteration = 0
+        self.epoch += 1
         self._passed = False
         self.index = np.random.permutation(self.data_size) if self.shuffle else np.arange(self.data_size)
 
@@ -237,18 +315,27 @@ class DataLoader:
             self.reset()
             raise StopIteration
         who = type(self).__name__
-        if self.prefetch:
+        if self.prefetch or self.workers:
             x, t = self._fetched(who)
         else:
-            x, t = _batch(self.dataset, self._places(self.iteration), who)
+            x, t = self._maker(who)(self._places(self.iteration))
         self.iteration += 1
         return x, t
 
+    def _maker(self, who: str) -> _Maker:
+        return _Maker(self.dataset, who, None if self.seed is None else (self.seed, self.epoch))
+
     def _fetched(self, who: str) -> Any:
         if self._ahead is None:
-            dataset = self.dataset
-            places = [self._places(i) for i in range(self.iteration, self.max_iter)]
-            self._ahead = _Ahead(lambda place: _batch(dataset, place, who), iter(places), self.prefetch)
+            make, places = self._maker(who), [self._places(i) for i in range(self.iteration, self.max_iter)]
+            if self.workers:
+                from dezero_c import _workers
+
+                number = min(self.workers, len(places))
+                self._ahead = _workers.Workers(make, iter(places), number, max(self.prefetch or 2 * number, number),
+                                               _workers.method_of(self.start_method), who)
+            else:
+                self._ahead = _Ahead(make, iter(places), self.prefetch)
         try:
             return self._ahead.take()
         except BaseException:
@@ -260,21 +347,29 @@ class DataLoader:
         return self.__next__()
 
     def state_dict(self) -> dict[str, Any]:
-        """The order of the examples and the place in the pass, for checkpoints (not in DeZero). The orders after it come from
-        `np.random`, whose state is not in it."""
-        return {"index": self.index.copy(), "iteration": self.iteration}
+        """The order of the examples and the place in the pass, for checkpoints (not in DeZero); with a seed, it and the number of
+        the pass as well. The orders after it come from `np.random`, whose state is not in it."""
+        state = {"index": self.index.copy(), "iteration": self.iteration}
+        return state if self.seed is None else state | {"seed": self.seed, "epoch": self.epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state_dict` was taken: the next loop has the batches that were left. Raises ValueError, and changes
-        nothing, where it is of another number of examples or of batches."""
+        """Goes on where `state_dict` was taken: the next loop has the batches that were left; a seed in it is taken over. Raises
+        ValueError, and changes nothing, where it is of another number of examples or of batches, or has a seed where there can be
+        none."""
         index, iteration = np.array(state["index"]), int(state["iteration"])
         who = f"{type(self).__name__}.load_state_dict"
         if index.shape != self.index.shape:
             raise ValueError(f"{who}: the state is of {len(index)} examples, the data set has {len(self.index)}")
         if not 0 <= iteration <= self.max_iter:
             raise ValueError(f"{who}: the state is at batch {iteration} of {self.max_iter}; batch_size is another one")
+        seeded = "seed" in state
+        if seeded and self.prefetch and not self.workers:
+            raise ValueError(f"{who}: the state is of a loader with a seed, which this one, with prefetch and without workers, "
+                             "cannot have; make it with workers=1")
         self._forget()
         self.index, self.iteration = index, iteration
+        if seeded:
+            self.seed, self.epoch = int(state["seed"]), int(state["epoch"])
         self._passes += 1       # a loop that is under way is none of this pass
         self._passed = False
 
@@ -300,8 +395,9 @@ class SeqDataLoader(DataLoader):
     """
 
     def __init__(self, dataset: Examples, batch_size: int, gpu: bool = False, *, prefetch: int = 0,
-                 drop_last: bool = False) -> None:
-        super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch, drop_last=drop_last)
+                 drop_last: bool = False, workers: int = 0, seed: int | None = None, start_method: str | None = None) -> None:
+        super().__init__(dataset, batch_size, shuffle=False, gpu=gpu, prefetch=prefetch, drop_last=drop_last, workers=workers,
+                         seed=seed, start_method=start_method)
 
     def _places(self, iteration: int) -> NDArray[np.intp]:
         return (np.arange(self.batch_size) * (self.data_size // self.batch_size) + iteration) % self.data_size

@@ -16,13 +16,13 @@ WIDTH, MARGIN, GAP, LINE, PAD = 1000, 12, 34, 15, 8     # pixels of the drawing
 ROOMS = (
     ("engine", r"_core"), ("elementwise", r"_elementwise|_ops"), ("training, in C", r"_training"), ("steps 11 to 32", r"_simple"),
     ("run", r"_run(\..*)?|dropin|__main__"), ("draw", r"_draw(\..*)?"), ("files", r"_files(\..*)?"), ("mpi", r"mpi(\..*)?"),
-    ("scikit-learn", r"sklearn"), ("transforms", r"func(\..*)?|ode|optimize"),
+    ("scikit-learn", r"sklearn"), ("ONNX", r"onnx(\..*)?"), ("transforms", r"func(\..*)?|ode|optimize"),
     ("NumPy's functions", r"_protocols|_numpy_functions|_numpy_adapters|_constants|_lost|_copying|_dlpack"),
     ("array API", r"array_api(\..*)?|_array_object"),
     ("shared", r"_later|_random|_typing|_debugging|_profiling(\..*)?|cuda"),
     ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
-    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary"),
+    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary|_workers"),
     ("fit", r"training(\..*)?"), ("families", r"_\w+"),
 )
 
