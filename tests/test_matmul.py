@@ -206,7 +206,8 @@ def test_gradients_of_small_products_are_sums_in_order(m, k, n, dtype):
 
 @pytest.mark.parametrize("dtype", ["f", "d"])
 @pytest.mark.parametrize(("m", "k", "n"), [(1, 2, 4), (1, 4, 40), (1, 30, 63), (2, 9, 64), (3, 9, 7), (4, 33, 5), (8, 2, 33),
-                                           (9, 31, 8), (17, 3, 19), (16, 16, 16), (31, 8, 9), (32, 32, 32), (65, 3, 17), (129, 2, 31)])
+                                           (9, 31, 8), (17, 3, 19), (16, 16, 16), (31, 8, 9), (32, 32, 32), (65, 3, 17),
+                                           (129, 2, 31)])
 def test_small_products_are_sums_in_order(m, k, n, dtype):
     """Fused, to the bit: as many rows and columns as are computed at once, one more and one less; whatever way x and W lie."""
     if not fuses() or not build_info()["compiler"].startswith(("gcc", "clang", "Clang", "GCC")):

@@ -11,8 +11,10 @@
 #define DZ_ROWS_AT_ONCE 64
 #if defined(__clang__)
 #define DZ_CONTRACTS _Pragma("clang fp contract(fast)")
+#define DZ_UNROLLED _Pragma("clang loop unroll(full)")
 #else
 #define DZ_CONTRACTS
+#define DZ_UNROLLED _Pragma("GCC unroll 8") /* or the tile would not stay in registers */
 #endif
 
 /* A function for tiles of R rows by NV vectors; strides in elements. */
@@ -25,19 +27,29 @@
         DZ_NAME(V) t[R][NV];                                                                                         \
         ptrdiff_t l;                                                                                                 \
         int r, v;                                                                                                    \
-        for (r = 0; r < R; r++)                                                                                      \
+        DZ_UNROLLED                                                                                                  \
+        for (r = 0; r < R; r++) {                                                                                    \
+            DZ_UNROLLED                                                                                              \
             for (v = 0; v < NV; v++)                                                                                 \
                 if (acc)                                                                                             \
                     t[r][v] = *(const DZ_NAME(V##_at) *)(c + r * ldc + v * LANES);                                   \
                 else                                                                                                 \
                     t[r][v] = (DZ_NAME(V)){0};                                                                       \
-        for (l = 0; l < k; l++, a += a1, b += b0)                                                                    \
-            for (r = 0; r < R; r++)                                                                                  \
+        }                                                                                                            \
+        for (l = 0; l < k; l++, a += a1, b += b0) {                                                                  \
+            DZ_UNROLLED                                                                                              \
+            for (r = 0; r < R; r++) {                                                                                \
+                DZ_UNROLLED                                                                                          \
                 for (v = 0; v < NV; v++)                                                                             \
                     t[r][v] = a[r * a0] * *(const DZ_NAME(V##_at) *)(b + v * LANES) + t[r][v];                       \
-        for (r = 0; r < R; r++)                                                                                      \
+            }                                                                                                        \
+        }                                                                                                            \
+        DZ_UNROLLED                                                                                                  \
+        for (r = 0; r < R; r++) {                                                                                    \
+            DZ_UNROLLED                                                                                              \
             for (v = 0; v < NV; v++)                                                                                 \
                 *(DZ_NAME(V##_at) *)(c + r * ldc + v * LANES) = t[r][v];                                             \
+        }                                                                                                            \
     }
 
 #define DZ_ROWS(V, R, NV)                                                                                            \
