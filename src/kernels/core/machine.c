@@ -601,7 +601,7 @@ static int finish(dz_tape *t, const dz_place *wanted, uint32_t *slots, ptrdiff_t
     if (t->arrays) {
         l.last = calloc(n, sizeof(*l.last));
         l.next = calloc(n, sizeof(*l.next));
-        l.unused = calloc(UINT16_MAX + 1, sizeof(*l.unused)); /* with work's room */
+        l.unused = calloc((size_t)1 << 16, sizeof(*l.unused)); /* by width, which work may have more of */
     }
     if (!l.state || !l.uses || !l.where || (t->arrays && (!l.last || !l.next || !l.unused)))
         goto failed;
