@@ -25,6 +25,7 @@ class Variable(metaclass=_VariableType):
     `y.backward()` gives every Variable that y was computed from its gradient in `.grad`: a Variable of the data's shape.
     """
     __array_priority__: Final = 200
+    __pandas_priority__: Final = 5000
     def __init__(self, data: NDArray[Any] | None = None, name: str | None = None) -> None: ...
     @property
     def name(self) -> Any:

@@ -214,6 +214,7 @@ cdef int track(Variable v) except -1
 cdef int show(object node) except -1
 cdef Variable new_variable(int era)
 cdef Variable wrap(object o, int dt, int era)
+cdef bint is_column(object o)
 cdef Variable as_operand(object o, object other)
 cdef object empty_array(int nd, const cnp.npy_intp *shape, int dt)
 cdef object empty_in_order(int nd, const cnp.npy_intp *shape, int dt, const int *axis)

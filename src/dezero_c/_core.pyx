@@ -217,6 +217,7 @@ cdef class Variable:
     """
 
     __array_priority__ = 200
+    __pandas_priority__ = 5000      # above a DataFrame's, whose operators would take a Variable for its numbers
 
     def __cinit__(self):
         self.seen = PyObject_GC_IsTracked(<PyObject *> self) != 0   # instances of Python subclasses are
@@ -695,7 +696,8 @@ cdef class Parameter(Variable):
 cdef inline bint operand(object o):
     """Whether an operator of Variable takes `o`; otherwise the other object's operator gets its turn."""
     return (isinstance(o, Variable) or type(o) is float or type(o) is int or
-            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)) or (traced() and is_traced_array(o)))
+            isinstance(o, (np.ndarray, np.generic, numbers.Number, list, tuple)) or (traced() and is_traced_array(o))
+            or is_column(o))
 
 
 cdef inline object binary(int op, object a, object b):

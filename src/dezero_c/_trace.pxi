@@ -322,6 +322,9 @@ cdef Variable traced_operand(object o, object other):
         return v
     if is_traced_array(other):
         other = untraced_variable(other)
+    if is_column(o):
+        (<Trace> dz_trace).refused = (f"a {type(o).__name__} is an operand, whose columns may be others in the next call; pass "
+                                      "its values (to_numpy) as arguments")
     v = untraced_operand(o, other)
     if v.kind & K_CONST and ((<Trace> dz_trace).inside == 0 or not isinstance(o, (np.ndarray, list, tuple))):
         log_event(("const", v, o))

@@ -69,6 +69,8 @@ cdef int check_use() except -1:
         raise TypeError("assigning a Variable to elements of an array loses its graph: make the array with stack, "
                         "concatenate, where or set_at of dezero_c.functions, or assign x.data")
     asks = str(frame.f_globals.get("__name__", ""))
+    if asks.startswith("pandas.") and code.co_name in ("dot", "__matmul__", "__rmatmul__"):
+        raise TypeError("a table of pandas @ a Variable loses the Variable's graph: take F.matmul(table, x), or x.data")
     if asks.startswith("numpy."):
         if code.co_name == "__getitem__" and "index_tricks" in asks:
             raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of "
@@ -99,6 +101,24 @@ cdef char *new_value(Variable y, int dt, int nd, const cnp.npy_intp *shape, Py_s
     a = empty_array(nd, shape, dt)
     y._data = a
     return cnp.PyArray_BYTES(a)
+
+
+cdef bint is_column(object o):
+    """Whether o is a column of a table, or a table, such as pandas' Series and DataFrame."""
+    return hasattr(type(o), "to_numpy") and hasattr(type(o), "__array__")
+
+
+cdef object column_values(object o):
+    """The numbers of a column or a table, as an ndarray. Raises TypeError for what is no numbers."""
+    cdef object a = np.asarray(o.to_numpy()), names = "", dtypes = getattr(o, "dtypes", None)
+    if a.dtype.kind in "biufc":
+        return a
+    if hasattr(dtypes, "items"):        # a table's
+        names = ", ".join([f"{name} ({dtype})" for name, dtype in dtypes.items()
+                           if not isinstance(dtype, np.dtype) or dtype.kind not in "biufc"])
+        names = f" in the columns {names}" if names else ""
+    raise TypeError(f"a {type(o).__name__} of dtype {a.dtype}: its values are not all numbers{names}; choose the columns that "
+                    "are, fill in what is missing (fillna, then astype(float)), encode categories")
 
 
 cdef Variable wrap(object o, int dt, int era):
@@ -133,6 +153,10 @@ cdef Variable wrap(object o, int dt, int era):
         if a.dtype.kind in "biufc":
             v._data = a
             return v
+    if is_column(o):
+        a = column_values(o)
+        v._data = a
+        return v
     raise TypeError(f"unsupported operand type {type(o).__name__!r}: pass a Variable, an ndarray or a number")
 
 

@@ -4,7 +4,7 @@
  * element is one chain, whatever tile it is in: its bits do not depend on m, n, the layout of a, or the width of a vector.
  * Multiplications are fused with additions at every level but x86-64's base.
  */
-#if defined(__GNUC__)
+#if defined(__GNUC__) && !(defined(__x86_64__) && DZ_VECTOR == 16) /* there BLAS has wider vectors */
 
 #ifndef DZ_TILES
 #define DZ_TILES
