@@ -22,8 +22,7 @@ DEBUG = os.environ.get("DZ_DEBUG") == "1"
 # between the loops is compiled for size: all of a module that has no loops of its own, and what follows them in one
 # that has (core/levels.h).
 FASTEST = {"_core", "_elementwise"}
-SMALL_GLUE = {"_conv", "_im2col", "_index", "_join", "_losses", "_norm", "_pool", "_recurrent", "_reduce", "_softmax",
-              "_training"}
+SMALL_GLUE = {"_conv", "_im2col", "_index", "_join", "_losses", "_norm", "_pool", "_recurrent", "_reduce", "_softmax"}
 SMALLEST = {"_cast", "_einsum", "_fft", "_linalg", "_order", "_pull", "_shape", "_simple"}
 GCC_LOOPS = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 
