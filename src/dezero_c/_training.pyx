@@ -481,7 +481,7 @@ cdef class Prepared:
         if rules.get(type(optimizer)) is not self.rule or type(optimizer).update_one is not self.rule.update_one or traced():
             return False
         for layer, attributes, names, n, containers, m in self.layers:
-            if layer.__dict__ is not attributes or names is not None and len(names) != n \
+            if layer.__dict__ is not attributes or "params" in <dict> attributes or names is not None and len(names) != n \
                     or containers is not None and len(containers) != m:
                 return False
             if type(layer) is not kind:     # those of one class follow each other, mostly
