@@ -74,6 +74,18 @@ def _items(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
             yield from _items(f"{name}/{key}", item, seen)
 
 
+def _in_circles(layer: Layer, under_way: dict[int, bool]) -> bool:
+    """Whether a layer holds itself, or one that holds it. under_way: {id of a layer: whether its parts are being looked at}."""
+    under_way[id(layer)] = True
+    for _, part in layer._held():
+        if isinstance(part, Layer):
+            known = under_way.get(id(part))
+            if known or (known is None and _in_circles(part, under_way)):
+                return True
+    under_way[id(layer)] = False
+    return False
+
+
 class Layer:
     """The base of layers and models. Subclasses define `forward`, and assign Parameters and Layers to attributes.
 
@@ -216,13 +228,21 @@ class Layer:
                 seen.add(id(param))
                 yield name, param
 
-    def _flatten_params(self, params_dict: dict[str, Parameter], parent_key: str = "") -> None:
+    def _flatten_params(self, params_dict: dict[str, Parameter], parent_key: str = "", seen: set[int] | None = None) -> None:
+        """seen: None, so that a layer that comes twice has its Parameters under both names, as in DeZero's files; where layers
+        hold each other there is no end of names, and each layer comes once."""
+        if seen is None and not parent_key and _in_circles(self, {}):
+            seen = set()
+        if seen is not None:
+            seen.add(id(self))
         for name, value in self._held():
             key = f"{parent_key}/{name}" if parent_key else name
-            if isinstance(value, Layer):
-                value._flatten_params(params_dict, key)
-            else:
+            if not isinstance(value, Layer):
                 params_dict[key] = value
+            elif seen is None:
+                value._flatten_params(params_dict, key)
+            elif id(value) not in seen:
+                value._flatten_params(params_dict, key, seen)
 
     def _held(self) -> Iterator[tuple[str, Parameter | Layer]]:
         """(name, Parameter or Layer) for what is assigned to attributes; what containers hold besides as `name/0`."""
@@ -271,11 +291,16 @@ class Layer:
         _weights.load(path, flat, shapes, dtypes, type(self).__name__)
 
     def _flatten_known(self, shapes: dict[str, tuple[int | None, ...] | None], dtypes: dict[str, Any],
-                       parent_key: str = "") -> None:
+                       parent_key: str = "", seen: set[int] | None = None) -> None:
+        if seen is None and not parent_key and _in_circles(self, {}):
+            seen = set()
+        if seen is not None:
+            seen.add(id(self))
         for name, value in self._held():
             key = f"{parent_key}/{name}" if parent_key else name
             if isinstance(value, Layer):
-                value._flatten_known(shapes, dtypes, key)
+                if seen is None or id(value) not in seen:
+                    value._flatten_known(shapes, dtypes, key, seen)
             else:
                 shapes[key] = self._known_shape(name)
                 dtypes[key] = getattr(self, "dtype", None) if value.data is None else value.data.dtype

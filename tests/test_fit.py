@@ -120,6 +120,66 @@ def test_kinds_of_data_are_the_same():
     assert len(run(batch_size=None, epochs=1)[1]) == 1
 
 
+class Two(Model):
+    """Of two inputs, with two results."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.out = L.Linear(4), L.Linear(4), L.Linear(3)
+
+    def forward(self, a, b):
+        h = self.a(a) * F.tanh(self.b(b))
+        return self.out(h), F.sum(h, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("options", [{}, {"captured": True}, {"accumulate": 2}, {"accumulate": 2, "captured": True}])
+def test_several_inputs_are_a_tuple(options, tmp_path):
+    class Loader:       # the same batches from outside, by the same random numbers
+        def __init__(self):
+            self.places = DataLoader(list(zip(np.arange(50), np.arange(50), strict=True)), 16)
+
+        def __iter__(self):
+            for k, _ in self.places:
+                yield (X[k], XX[k]), (T[k], TARGET[k])
+
+    XX = np.ascontiguousarray(X[:, :2])
+    options = {"loss": lambda y, t: loss_of(y[0], t[0]) + F.mean_squared_error(y[1], t[1]),
+               "metrics": {"hits": lambda y, t: F.accuracy(y[0], t[0]), "n": lambda y, t: len(y[0])}, **options}
+    def made(make, data, **more):
+        np.random.seed(more.pop("seed", 0))     # the model's weights first, then the order
+        model = make()
+        return model, fit(model, data() if callable(data) else data, optimizers.Adam(0.01), epochs=3, progress=False,
+                          **options | more)
+
+    one, history = made(Two, ((X, XX), (T, TARGET)), batch_size=16)
+    other, found = made(Two, Loader)
+    assert columns(found) == columns(history)
+    assert equal(weights(one), weights(other))
+    assert history["n"] == [(16 * 48 + 2 * 2) / 50] * 3     # means over examples, and not over inputs
+    with pytest.raises(Ended):
+        made(Two, ((X, XX), (T, TARGET)), batch_size=16, callbacks=[EndAt(2, 3), Checkpoint(tmp_path / "c", every_batches=1)])
+    again, found = made(Two, ((X, XX), (T, TARGET)), batch_size=16, checkpoint=tmp_path / "c", resume=True, seed=3,
+                        callbacks=EndAt())
+    assert columns(found) == columns(history)
+    assert equal(weights(one), weights(again))
+
+
+def test_what_several_inputs_may_not_be():
+    for data, message in ((((X, X[:7]), T), r"x of shapes \(50, 6\), \(7, 6\) and t of shape \(50,\)"),
+                          (((), T), "several inputs are a tuple"), (((X, X[0, 0]), T), "several inputs are a tuple")):
+        with pytest.raises(ValueError, match=message):
+            run(Two(), data)
+    with pytest.raises(TypeError, match=r"data is a list of two arrays, which would be two examples; write a tuple, \(x, t\)"):
+        run(data=[X, X])
+
+    class Uneven:
+        def __iter__(self):
+            return iter([((X, X[:7]), T)])
+
+    with pytest.raises(ValueError, match="has inputs of 50, 7 examples"):
+        run(Two(), Uneven(), batch_size=None)
+
+
 def test_other_loaders():
     class Batches:
         def __iter__(self):
@@ -541,9 +601,8 @@ def test_a_run_that_was_killed_reaches_the_same_bits(tmp_path):
     for name, array in expected.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array), name
-    left = sorted(p.name for p in tmp_path.iterdir())
-    assert left[0].startswith(".killed.")       # what was being written
-    assert left[1:] == ["killed", "killed.out.npz", "whole", "whole.out.npz"]
+    # what was being written has been removed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["killed", "killed.out.npz", "whole", "whole.out.npz"]
 
 
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
@@ -612,17 +671,126 @@ def test_a_callback_may_save_without_checkpoint(tmp_path):
     assert equal(weights(model), weights(expected))
 
 
-def test_no_checkpoint_amid_an_epoch(tmp_path):
+def test_no_checkpoint_amid_a_batch(tmp_path):
     class Early(Callback):
         def on_start(self, state):
             state.save(tmp_path / "start")
 
-        def on_batch_end(self, state):
+        def on_epoch_start(self, state):
             state.save(tmp_path / "amid")
 
-    with pytest.raises(RuntimeError, match=r"State\.save between on_epoch_start and on_epoch_end"):
+    with pytest.raises(RuntimeError, match=r"State\.save in on_epoch_start, or amid a batch"):
         run(callbacks=Early())
     assert [p.name for p in tmp_path.iterdir()] == ["start"]
+
+
+class Ended(Exception):
+    """A run that is ended from outside."""
+
+
+class EndAt(Callback):
+    """Ends a run at a batch, after the callbacks before it."""
+
+    def __init__(self, epoch=0, batch=0):
+        self.place, self.starts = (epoch, batch), []
+
+    def on_epoch_start(self, state):
+        self.starts.append(state.epoch)
+
+    def on_batch_end(self, state):
+        if (state.epoch, state.batch) == self.place:
+            raise Ended
+
+
+KINDS = {
+    "adam": {},
+    "sgd, by a function": {"optimizer": lambda: optimizers.SGD(0.1), "schedule": lambda e: 0.1 / e},
+    "momentum, captured": {"optimizer": lambda: optimizers.MomentumSGD(0.1), "captured": True},
+    "adagrad, accumulated": {"optimizer": optimizers.AdaGrad, "accumulate": 3, "clip": 0.5},
+    "accumulated, captured": {"accumulate": 2, "captured": True},
+    "workers": {"data": lambda: DataLoader(list(zip(X, T, strict=True)), 16, workers=1), "batch_size": None},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_run_that_ended_amid_an_epoch_reaches_the_same_bits(kind, every, tmp_path):
+    def once(end=None, **options):
+        if "checkpoint" in options:     # in both places
+            options["checkpoint"] = Checkpoint(options["checkpoint"], every_batches=every)
+            return once_by(end, [], **options)
+        return once_by(end, [Checkpoint(tmp_path / "c", every_batches=every)], **options)
+
+    def once_by(end, callbacks, **options):
+        given = {"epochs": 3, "metrics": F.accuracy, "validation": (XV, TV), **KINDS[kind], **options}
+        for name in ("optimizer", "data"):
+            if name in given:
+                np.random.seed(0)       # with which a loader draws its first order
+                given[name] = given[name]()
+        return run(callbacks=[*callbacks, end or EndAt()], **given)
+
+    expected, history = once()
+    (tmp_path / "c").unlink()
+    for end in (EndAt(1, 3), EndAt(2, 2), EndAt(3, 4)):     # the last batch of an epoch, too
+        with pytest.raises(Ended):
+            once(end, checkpoint=tmp_path / "c", resume=True, seed=end.place[0] - 1)
+    end = EndAt()
+    model, found = once(end, checkpoint=tmp_path / "c", resume=True, seed=9)
+    assert columns(found) == columns(history)
+    assert equal(weights(model), weights(expected))
+    assert end.starts == []     # epoch 3 had begun
+
+
+def test_after_the_last_batch_of_an_epoch(tmp_path):
+    class Save(EndAt):
+        def on_batch_end(self, state):
+            if (state.epoch, state.batch) == self.place:
+                state.save(tmp_path / "c")
+                raise Ended
+
+    expected, history = run(callbacks=Save())
+    with pytest.raises(Ended):
+        run(callbacks=Save(2, 4))
+    save = Save()
+    model, found = run(callbacks=save, checkpoint=tmp_path / "c", resume=True, seed=5)
+    assert columns(found) == columns(history)
+    assert equal(weights(model), weights(expected))
+    assert save.starts == [3]
+
+
+def test_a_checkpoint_amid_an_epoch_refuses_other_arguments(tmp_path):
+    with pytest.raises(Ended):
+        run(callbacks=[EndAt(1, 4), Checkpoint(tmp_path / "c", every_batches=1)], accumulate=4)
+    options = {"checkpoint": tmp_path / "c", "resume": True, "callbacks": EndAt()}
+    with pytest.raises(ValueError, match="amid an epoch with the columns loss, this call has loss, accuracy"):
+        run(metrics=F.accuracy, accumulate=4, **options)
+    with pytest.raises(ValueError, match="where 3 batches wait for an update; resume with the accumulate"):
+        run(accumulate=3, **options)
+
+    class Twice:
+        def __iter__(self):
+            return iter([(X, T), (X, T)])
+
+    with pytest.raises(TypeError, match="amid an epoch needs data whose place can be kept"):
+        run(data=Twice(), batch_size=None, callbacks=Checkpoint(tmp_path / "d", every_batches=1))
+    with pytest.raises(ValueError, match="every_batches is 0"):
+        Checkpoint(tmp_path / "c", every_batches=0)
+
+
+def test_a_checkpoint_of_another_optimizer_or_schedule_changes_nothing(tmp_path):
+    adam = optimizers.Adam(0.01)
+    run(optimizer=adam, epochs=2, checkpoint=tmp_path / "c", schedule=optimizers.StepDecay(adam, 1))
+    for make, message in ((optimizers.SGD, "the optimizer of this call: it is Adam's"),
+                          (optimizers.Adam, "the schedule of this call: it is StepDecay's")):
+        model, optimizer = Net(), make(0.5)
+        model(X)
+        schedule = optimizers.ExponentialDecay(optimizer, 0.9)
+        before, numbers = weights(model), optimizer.setup(model).state_dict()
+        with pytest.raises(ValueError, match=message):
+            fit(model, (X, T), optimizer, loss_of, 3, batch_size=16, checkpoint=tmp_path / "c", resume=True, schedule=schedule)
+        assert equal(weights(model), before)
+        assert optimizer.state_dict() == numbers
+        assert schedule.t == 0
 
 
 def print_nothing(state):

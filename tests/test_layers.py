@@ -698,3 +698,50 @@ def test_dropout_follows_the_mode():
     with dezero_c.test_mode():
         np.testing.assert_array_equal(layer(x).data, x)
     assert L.Dropout().dropout_ratio == 0.5
+
+
+@pytest.mark.parametrize("kind", ["itself", "each other", "in a list", "a parent in each"])
+def test_layers_that_hold_each_other_have_one_name_for_each_parameter(kind, tmp_path):
+    def made():
+        a, b = L.Linear(2, in_size=3), L.Linear(4, in_size=2)
+        model = dezero_c.Model()
+        model.a, model.b = a, b
+        if kind == "itself":
+            a.me = a
+        elif kind == "each other":
+            a.next, b.before = b, a
+        elif kind == "in a list":
+            b.around = [a, {"model": model}]
+        else:
+            a.parent = b.parent = model
+        return model
+
+    model = made()
+    found = list(model.named_params())
+    assert sorted(p.data.shape for _, p in found) == [(2,), (2, 4), (3, 2), (4,)]
+    assert [p for _, p in found] == list(model.params())
+    assert len({name for name, _ in found}) == 4
+    path = tmp_path / "w.npz"
+    model.save_weights(path)
+    with np.load(path) as file:
+        assert sorted(file.files) == sorted(name for name, _ in found)
+    other = made()
+    other.load_weights(path)
+    for p, q in zip(model.params(), other.params(), strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+
+
+def test_a_layer_that_comes_twice_is_in_a_file_under_both_names(tmp_path):
+    model = dezero_c.Model()
+    model.a = model.b = L.Linear(2, in_size=3)      # as DeZero writes it
+    model.save_weights(tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as file:
+        assert sorted(file.files) == ["a/W", "a/b", "b/W", "b/b"]
+    assert [name for name, _ in model.named_params()] == ["a/W", "a/b"]
+
+
+def test_a_web_of_layers_is_walked_through_once():
+    layers = [L.Linear(1, in_size=1) for _ in range(30)]
+    for layer in layers:
+        layer.others = layers
+    assert len(list(layers[0].named_params())) == 60

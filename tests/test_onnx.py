@@ -177,6 +177,23 @@ def test_batch_norm_in_training_mode_is_refused():
         export(model, floats(4, 3))
 
 
+def test_an_array_that_the_log_does_not_explain_is_refused():
+    """What a function of the library makes of values without telling would be a constant of the file."""
+    from types import SimpleNamespace
+
+    from dezero_c.onnx._tape import Tape
+
+    x, hidden, y = Variable(floats(2)), Variable(floats(2)), Variable(floats(2))
+    tape = Tape(Of(None), [x])
+    tape.trace = SimpleNamespace(refused=None, born={id(hidden): hidden, id(y): y},
+                                 events=[("op", F.Mul(), (x, hidden), (y,), 0, False, "here.py:3")])
+    with pytest.raises(ExportError, match=r"here\.py:3: Mul takes an array that the function makes of values"):
+        tape.understand(y)
+    tape.trace.events.insert(0, ("new", hidden, hidden.data, "here.py:2"))
+    tape.understand(y)
+    assert [op.line for op in tape.operations] == ["here.py:3"]
+
+
 def test_states_that_come_in_take_the_place_of_those_that_are_left():
     model = Step(L.LSTM(5), "hc")
     batch = floats(2, 3), floats(2, 5), floats(2, 5)

@@ -158,6 +158,80 @@ def test_reports(tmp_path):
     assert (row["function"], row["calls"]) == ("Exp", 1)
 
 
+class Shell:
+    """What a magic needs of IPython's shell."""
+
+    def __init__(self):
+        self.execution_count, self.names, self.space, self.compile = 3, {}, {"F": F, "x": Variable(np.ones(3))}, self
+
+    def format_code_name(self, name):
+        return ("Cell", f"In[{self.names[name]}]") if name in self.names else None
+
+    def run_cell(self, cell):
+        name = f"/tmp/ipykernel_1/{len(self.names)}.py"
+        self.names[name] = self.execution_count
+        exec(compile(cell, name, "exec"), self.space)
+
+
+def test_lines_of_a_cell_are_those_that_are_seen(capsys):
+    from dezero_c._profiling._command import cell_magic
+
+    shell = Shell()
+    shell.run_cell("def f():\n    return F.exp(x)")
+    shell.execution_count = 5
+    shell.space["y"] = np.ones(3)
+    cell_magic(shell)("--top 5", "z = 1\nf()\nF.sin(x); F.sin(x)\nx.data = x.data.astype('f'); F.cos(x) * y")
+    lines = capsys.readouterr().out.splitlines()
+    assert {(line[48:66].strip(), line[67:]) for line in lines[2:7]} >= {
+        ("Exp", "In[3], line 2"), ("Sin", "this cell, line 4"), ("Cos", "this cell, line 5")}
+    assert any("float64 came in beside float32 first at this cell, line 5" in line for line in lines)
+    with pytest.raises(ValueError, match="--sort x: sort by one of"):
+        cell_magic(shell)("--sort x", "1")
+
+
+def test_rows_that_get_one_name_are_one():
+    with profile() as p:
+        F.exp(Variable(np.ones(3)))
+        F.exp(Variable(np.ones(3)))
+    assert len(p.rows) == 2
+    total = sum(row.total for row in p.rows)
+    p._rename(lambda line: "here")
+    row = only(p)
+    assert (row.line, row.calls, row.ways) == ("here", 2, {"kernel": 2})
+    assert row.total == pytest.approx(total)
+
+
+def test_indexing_and_views_are_timed():
+    x, rows = Variable(np.ones((300, 1000))), np.arange(300)[::-1]
+    turned = F.transpose(x)
+    with profile() as p:
+        for _ in range(3):
+            x[rows]
+            F.reshape(turned, (-1,))
+            F.transpose(x), F.broadcast_to(x, (2, 300, 1000)), F.embed_id(rows, x), F.take(x, rows, axis=0)
+    found = {}
+    for row in p.rows:
+        assert row.untimed == 0
+        assert 0 < row.forward < p.seconds
+        found[row.function] = found.get(row.function, 0) + row.forward
+    assert found.keys() == {"GetItem", "Reshape", "Transpose", "BroadcastTo"}
+    # copies of 2.4 MB are part of it, nine and three
+    assert found["GetItem"] > 9 * 20e-6
+    assert found["Reshape"] > 3 * 20e-6
+    assert sum(row.forward + row.before for row in p.rows) < p.seconds
+
+
+def test_an_index_that_fails_is_no_beginning():
+    x = Variable(np.ones((3, 4)))
+    with profile() as p:
+        with pytest.raises(IndexError):
+            x[7]
+        time.sleep(0.02)
+        x[1]
+    row = only(p)
+    assert row.forward < 0.01 < row.before
+
+
 def test_programs_keep_output_status_and_traceback(tmp_path):
     script = tmp_path / "s.py"
     script.write_text("import sys\nfrom dezero import Variable\nimport numpy as np\nVariable(np.ones(3)) * 2.0\n"

@@ -16,14 +16,12 @@ import dezero_c._core as _core
 from dezero_c._profiling._why import about, forward_way
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from dezero_c._core import Function, Variable
 
 __all__ = ["Row", "profile"]
-
-# What is computed before anything is made that the log could tell the beginning by.
-_UNTIMED = frozenset({"GetItem", "Reshape"})
 
 
 @dataclasses.dataclass
@@ -83,7 +81,7 @@ class _Table:
                   end: float, way: str) -> None:
         row = self.row(f, line)
         row.calls += 1
-        if begin < 0 or row.function in _UNTIMED:
+        if begin < 0:
             row.untimed += 1
             begin = end
         row.forward += end - begin
@@ -115,6 +113,20 @@ class _Table:
         row.backward_calls += 1
         row.backward += end - begin
         row.ways_backward[way] = row.ways_backward.get(way, 0) + 1
+
+
+    def rename(self, name: Callable[[str], str]) -> None:
+        """Calls lines by other names."""
+        rows: dict[tuple[str, str], Row] = {}
+        for row in self.rows.values():
+            row.line = name(row.line)
+            known = rows.setdefault((row.function, row.line), row)
+            if known is not row:
+                known._add(row)
+        self.rows = rows
+        if self.first_float64 is not None:
+            begin, line, *rest = self.first_float64
+            self.first_float64 = begin, name(line), rest[0], rest[1]
 
 
 class _Watch:
@@ -300,6 +312,11 @@ class profile:     # named as debug is
         """(file:line, operation, what went in and came out) of the first call that gave float64 and had a float32 operand."""
         found = [table.first_float64 for table in self._tables if table.first_float64 is not None]
         return min(found)[1:] if found else None
+
+    def _rename(self, name: Callable[[str], str]) -> None:
+        """Calls lines by other names, in a profile that has ended."""
+        for table in self._tables:
+            table.rename(name)
 
     def table(self, sort: str = "total", top: int = 20) -> str:
         """The report as text of at most 100 columns. sort: "total", "forward", "backward", "calls", "bytes" or "before"; top:

@@ -10,6 +10,7 @@ from dezero_c._profiling import profile
 from dezero_c._profiling._report import ORDERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import IO, Any
 
 __all__ = ["Options", "cell_magic", "reporting"]
@@ -47,8 +48,8 @@ class Options:
 class reporting:
     """A profile of a block, whose report is printed and written when the block ends, in whatever way."""
 
-    def __init__(self, options: Options, file: IO[str] | None = None) -> None:
-        self._options, self._file, self._profile = options, file, profile()
+    def __init__(self, options: Options, file: IO[str] | None = None, name: Callable[[str], str] | None = None) -> None:
+        self._options, self._file, self._profile, self._name = options, file, profile(), name
 
     def __enter__(self) -> profile:
         return self._profile.__enter__()
@@ -56,6 +57,8 @@ class reporting:
     def __exit__(self, *_: object) -> None:
         p, options = self._profile, self._options
         p.__exit__()
+        if self._name is not None:
+            p._rename(self._name)
         file = self._file or sys.stderr
         text = p.table(options.sort, options.top)
         try:
@@ -74,9 +77,20 @@ def cell_magic(ip: Any) -> Any:
     """`%%dezero_profile [options]` for an IPython shell: the cell runs, and its report is printed below it."""
     def dezero_profile(line: str, cell: str) -> None:
         options = magic_options(line)
-        with reporting(options, sys.stdout):
-            ip.run_cell(cell)
+        with reporting(options, sys.stdout, lambda place: _of_cells(ip, place)):
+            ip.run_cell(cell if cell.startswith("%%") else f"# %%dezero_profile {line}\n{cell}")     # the lines as they are seen
     return dezero_profile
+
+
+def _of_cells(ip: Any, place: str) -> str:
+    """file:line, for a line of a cell by the cell's number, "In[3], line 2"; the program knows it as a file of a random name. The
+    cell under way has the number that IPython is at, which is the next one in some versions."""
+    file, _, line = place.rpartition(":")
+    named = getattr(getattr(ip, "compile", None), "format_code_name", None)
+    found = named(file) if callable(named) else None
+    if found is None:
+        return place
+    return f"{'this cell' if found[1] == f'In[{ip.execution_count}]' else found[1]}, line {line}"
 
 
 def magic_options(line: str) -> Options:

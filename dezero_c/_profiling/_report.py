@@ -89,7 +89,7 @@ def remarks(p: profile) -> list[str]:
     said = [f"{seconds(p.seconds)} in all{threads}; operations {seconds(forward)} forward, {seconds(backward)} backward; "
             f"the profile itself at least {seconds(p.overhead)} ({share(p.overhead, p.seconds)})"]
     if untimed:
-        said.append(f"{untimed} calls have no time forward: the log does not have their beginning (indexing, reshape)")
+        said.append(f"{untimed} calls have no time forward: the log does not have their beginning")
     if (found := p.float64_from) is not None:
         n = sum(row.float64 for row in rows)
         said.append(f"float64 came in beside float32 first at {found[0]}: {found[1]} of {found[2]}; {n} calls in all. "
@@ -144,13 +144,17 @@ PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8"/>
+<meta name="viewport" content="width=device-width"/>
 <title>dezero_c profile</title>
 <style>
-body {{ font: 14px/1.4 sans-serif; margin: 2em; color: #222; }}
+body {{ font: 14px/1.4 sans-serif; margin: 2em; color: #222; background: #fff; }}
+svg {{ max-width: 100%; height: auto; }}
 table {{ border-collapse: collapse; margin: 1em 0; }}
-th, td {{ padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; }}
+th, td {{ padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd; vertical-align: top; white-space: nowrap; }}
 th.t, td.t {{ text-align: left; }}
+td.t {{ white-space: normal; overflow-wrap: anywhere; }}
 code {{ font-size: 13px; }}
+@media print {{ body {{ font-size: 9px; margin: 0; }} code {{ font-size: 8px; }} th, td {{ padding: 1px 4px; }} }}
 </style>
 </head>
 <body>
@@ -161,13 +165,13 @@ code {{ font-size: 13px; }}
 {picture}
 <h2>Operations</h2>
 <table>
-<tr><th>total</th><th>calls</th><th>steps backwards</th><th>forward</th><th>backward</th><th>bytes</th>\
+<tr><th>total</th><th>calls</th><th>steps back</th><th>forward</th><th>backward</th><th>bytes</th>\
 <th class="t">operation</th><th class="t">line</th><th class="t">how</th></tr>
 {rows}
 </table>
 <h2>Lines</h2>
 <table>
-<tr><th>total</th><th>calls</th><th>steps backwards</th><th>forward</th><th>backward</th><th>before</th><th>bytes</th>\
+<tr><th>total</th><th>calls</th><th>steps back</th><th>forward</th><th>backward</th><th>before</th><th>bytes</th>\
 <th class="t">line</th></tr>
 {lines}
 </table>
@@ -207,6 +211,7 @@ def picture(rows: list[Row]) -> str:
     if longest <= 0:
         return ""
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{24 * len(rows) + 30}" '
+             f'viewBox="0 0 900 {24 * len(rows) + 30}" '
              'font-family="sans-serif" '
              'font-size="12" role="img" aria-label="time by operation">',
              '<rect x="380" y="4" width="12" height="12" fill="#3b75af"/><text x="396" y="14">forward</text>',

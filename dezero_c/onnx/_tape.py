@@ -113,11 +113,11 @@ class Tape:
                     if id(x) in self.states:
                         raise ExportError(f"{line}: {self.states[id(x)]} is left from an earlier call, and would be frozen; call "
                                           "reset_state() before, or make the state an input of a Model's forward")
-                if type(event[1]) is F.BatchNorm and event[4] & 2:
-                    raise ExportError(f"{line}: BatchNorm is told to train here, and would take its running averages in the file")
                     if id(x) in self.trace.born and id(x) not in explained:
                         raise ExportError(f"{line}: {type(event[1]).__name__} takes an array that the function makes of values, "
                                           "which would be frozen")
+                if type(event[1]) is F.BatchNorm and event[4] & 2:
+                    raise ExportError(f"{line}: BatchNorm is told to train here, and would take its running averages in the file")
                 explained.update(map(id, outputs))
                 ids, same = None, False
                 if lookups and (lookups[-1][0] != _PADDING or type(event[1]) is F.Where):

@@ -16,7 +16,7 @@ from dezero_c.optimizers import Adam, Optimizer, Schedule
 from dezero_c.training.callbacks import Callback, Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeAlias
 
     from dezero_c.training._loop import State
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Loss: TypeAlias = Callable[[Any, Any], Any]
     Metrics: TypeAlias = Mapping[str, Loss] | Sequence[Loss] | Loss | None
 
-__all__ = ["EVENTS", "Rate", "callbacks_of", "loader_of", "metrics_of", "pair_of", "whole_number"]
+__all__ = ["EVENTS", "Rate", "callbacks_of", "count_of", "loader_of", "metrics_of", "pair_of", "whole_number"]
 
 EVENTS = ("on_start", "on_epoch_start", "on_batch_end", "on_epoch_end", "on_end")
 _OWN = {"epoch", "loss", "lr", "seconds"}     # columns that metrics cannot be
@@ -48,6 +48,39 @@ class _Pairs(Dataset):
         self.data, self.label = x, t
 
 
+class _Several:
+    """Batches of a model of several inputs, or of several things to be learnt, by a loader of their places."""
+
+    def __init__(self, x: Any, t: Any, places: DataLoader) -> None:
+        self._x, self._t, self._places = x, t, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        for k, _ in self._places:
+            yield _at(self._x, k), _at(self._t, k)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._places.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._places.load_state_dict(state)
+
+
+def _at(arrays: Any, places: Any) -> Any:
+    return tuple(a[places] for a in arrays) if isinstance(arrays, tuple) else arrays[places]
+
+
+def _array(x: Any) -> Any:
+    """An array, or a tuple of them."""
+    return tuple(map(_array, x)) if isinstance(x, tuple) else np.asarray(x.data if isinstance(x, Variable) else x)
+
+
+def _shapes(x: Any) -> str:
+    return f"shapes {', '.join(str(a.shape) for a in x)}" if isinstance(x, tuple) else f"shape {x.shape}"
+
+
 def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> Any:
     """Something to loop over once an epoch."""
     if isinstance(data, (np.ndarray, Variable)):
@@ -56,11 +89,18 @@ def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> An
         if len(data) != 2:
             raise ValueError(f"fit: {name} is a tuple of {len(data)}; it is (x, t), an array of examples and one of what is to "
                              "be learned of them, a Dataset or a DataLoader")
-        x, t = (np.asarray(each.data if isinstance(each, Variable) else each) for each in data)
-        if not x.ndim or not t.ndim or len(x) != len(t):
-            raise ValueError(f"fit: {name} has x of shape {x.shape} and t of shape {t.shape}; both must have an axis of "
-                             "examples, the first, of the same length")
+        x, t = map(_array, data)
+        each = [*(x if isinstance(x, tuple) else (x,)), *(t if isinstance(t, tuple) else (t,))]
+        nothing = any(isinstance(a, tuple) and not a for a in (x, t))
+        if nothing or any(not a.ndim for a in each) or len({len(a) for a in each}) != 1:
+            raise ValueError(f"fit: {name} has x of {_shapes(x)} and t of {_shapes(t)}; all must have an axis of examples, the "
+                             "first, of the same length; several inputs are a tuple, ((x1, x2), t)")
+        if isinstance(x, tuple) or isinstance(t, tuple):
+            places = np.arange(len(each[0]))
+            return _Several(x, t, DataLoader(_Pairs(places, places), 32 if batch_size is None else batch_size, shuffle=shuffle))
         data = _Pairs(x, t)
+    elif isinstance(data, list) and len(data) == 2 and all(isinstance(each, (np.ndarray, Variable)) for each in data):
+        raise TypeError(f"fit: {name} is a list of two arrays, which would be two examples; write a tuple, (x, t)")
     if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
         if batch_size is not None and name == "data":
             raise ValueError(f"fit: batch_size is for arrays and data sets; a {type(data).__name__} has its own")
@@ -78,9 +118,17 @@ def pair_of(batch: Any, name: str) -> tuple[Any, Any]:
         raise TypeError(f"fit: a batch of {name} is to be a pair (x, t), and is "
                         + (f"{len(batch)} things" if isinstance(batch, (tuple, list)) and len(batch) != 2 else
                            "x alone, without labels" if isinstance(batch, (tuple, list)) else f"a {type(batch).__name__}"))
-    if not len(batch[0]):
+    if isinstance(batch[0], tuple) and len({len(x) for x in batch[0]}) > 1:
+        raise ValueError(f"fit: a batch of {name} has inputs of {', '.join(str(len(x)) for x in batch[0])} examples; a tuple is "
+                         "several inputs of the model, of the same length")
+    if not len(batch[0]) or not count_of(batch[0]):
         raise ValueError(f"fit: a batch of {name} has no examples")
     return batch[0], batch[1]
+
+
+def count_of(x: Any) -> int:
+    """The number of examples in an input, or in a tuple of several."""
+    return len(x[0]) if isinstance(x, tuple) else len(x)
 
 
 def metrics_of(metrics: Metrics) -> dict[str, Loss]:

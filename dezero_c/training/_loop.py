@@ -6,6 +6,7 @@ for batches, the optimizer and its hooks, `History`, callbacks, _checkpoint.py f
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import os
@@ -15,17 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dezero_c._core import Variable, no_grad, test_mode, using_config
+from dezero_c._core import Variable, gradient_values, has_gradient, no_grad, test_mode, using_config
 from dezero_c._draw.progress import _seconds
 from dezero_c.history import History, _check_folder
 from dezero_c.layers import Layer
 from dezero_c.optimizers import ClipGrad, Optimizer, Schedule, _gradient, _set_gradient
 from dezero_c.training import _checkpoint
-from dezero_c.training._given import EVENTS, Rate, callbacks_of, loader_of, metrics_of, pair_of, whole_number
+from dezero_c.training._given import EVENTS, Rate, callbacks_of, count_of, loader_of, metrics_of, pair_of, whole_number
 from dezero_c.training.callbacks import Callback, Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from dezero_c.training._given import Loss, Metrics
@@ -49,57 +50,103 @@ class State:
         self.loss = math.nan
         self.row: dict[str, Any] = {}
         self.stop = False
-        self._amid = False      # whether an epoch is under way
+        self._amid: _Amid | None = None     # the epoch that is under way
         self._things: dict[str, Any] = {}       # what a checkpoint holds, beside the model and random numbers
         self._kinds: list[str] = []             # of callbacks
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a checkpoint, whose file is replaced when the new one is whole. Between epochs alone: on_start, on_epoch_end."""
-        if self._amid:
-            raise RuntimeError("fit: State.save between on_epoch_start and on_epoch_end; a checkpoint holds whole epochs, write "
-                               "it in on_epoch_end")
+        """Writes a checkpoint, whose file is replaced when the new one is whole. In on_start, on_batch_end and on_epoch_end,
+        where a run can go on; in on_batch_end it needs data with `state_dict`."""
+        amid = self._amid
+        if amid is not None and not amid.between:
+            raise RuntimeError("fit: State.save in on_epoch_start, or amid a batch; a run can go on between batches and between "
+                               "epochs, write it in on_batch_end or on_epoch_end")
+        if amid is not None:
+            self._must_have_a_place()
         states = {"model": {name: p.data for name, p in self.model.named_params() if p.data is not None},
                   **{name: thing.state_dict() for name, thing in self._things.items()}, "random": _checkpoint.random_state()}
         about = {"epoch": self.epoch, "stop": self.stop, "history": self.history._dumped(), "callbacks": self._kinds,
                  "things": list(self._things)}
+        if amid is not None:
+            states["gradients"] = amid.step.gradients()
+            about["amid"] = {"batch": self.batch, "loss": self.loss, "lr": amid.lr if isinstance(amid.lr, numbers.Real) else None,
+                             "seconds": time.perf_counter() - amid.start, "n": amid.sums.n, "sums": amid.sums.sums,
+                             "waiting": amid.step.waiting, "parts": amid.step.parts}
         _checkpoint.write(path, about, states)
 
-    def _load(self, path: str | os.PathLike[str]) -> None:
+    def _must_have_a_place(self) -> None:
+        if "data" not in self._things:
+            raise TypeError("fit: a checkpoint amid an epoch needs data whose place can be kept: arrays, a data set, a "
+                            "DataLoader, or a loader with state_dict() and load_state_dict(); write it after epochs alone")
+
+    def _load(self, path: str | os.PathLike[str], step: _Step, sums: _Sums) -> None:
+        """Takes all of a checkpoint, or nothing."""
         about, states = _checkpoint.read(path)
         for what, there, here in (("callbacks", about["callbacks"], self._kinds), ("parts", about["things"], list(self._things))):
             if there != here:
                 raise ValueError(f"fit: the checkpoint {path} has the {what} {', '.join(there) or '(none)'}, this call "
                                  f"{', '.join(here) or '(none)'}; resume with the arguments of the first run, or remove the file "
                                  "to begin anew")
-        _checkpoint.restore_model(self.model, states.get("model", {}), path)
-        for name, thing in self._things.items():
-            try:
-                thing.load_state_dict(states.get(name, {}))
-            except (ValueError, KeyError) as error:
-                raise ValueError(f"fit: the checkpoint {path} does not fit the {name} of this call: {error}") from error
-        self.history = History._parsed(about["history"], path)
-        self.epoch, self.stop = about["epoch"], about["stop"]
+        amid = about.get("amid")
+        if amid is not None and list(amid["sums"]) != list(sums.sums):
+            raise ValueError(f"fit: the checkpoint {path} is amid an epoch with the columns {', '.join(amid['sums'])}, this call "
+                             f"has {', '.join(sums.sums)}; resume with the metrics of the first run, or remove the file to begin "
+                             "anew")
+        if amid is not None and amid["parts"] >= step.accumulate:
+            raise ValueError(f"fit: the checkpoint {path} is amid an epoch, where {amid['parts']} batches wait for an update; "
+                             "resume with the accumulate of the first run, or remove the file to begin anew")
+        history = History._parsed(about["history"], path)
+        params = [(p, p.data) for p in self.model.params()]
+        before = {name: thing.state_dict() for name, thing in self._things.items()}
+        try:
+            _checkpoint.restore_model(self.model, states.get("model", {}), path)
+            for name, thing in self._things.items():
+                try:
+                    thing.load_state_dict(states.get(name, {}))
+                except (ValueError, KeyError) as error:
+                    raise ValueError(f"fit: the checkpoint {path} does not fit the {name} of this call: {error}") from error
+            _checkpoint.restore_random(states["random"])
+        except BaseException:
+            for p, data in params:
+                p.data = data
+            for name, thing in self._things.items():
+                with contextlib.suppress(Exception):
+                    thing.load_state_dict(before[name])
+            raise
+        self.history, self.epoch, self.stop = history, about["epoch"], about["stop"]
         if len(self.history):
             self.row = dict(self.history[-1])
-        _checkpoint.restore_random(states["random"])
+        if amid is not None:
+            self.batch, self.loss = amid["batch"], amid["loss"]
+            sums.n, sums.sums = amid["n"], amid["sums"]
+            step.go_on(amid["waiting"], amid["parts"], states.get("gradients", {}))
+            self._amid = _Amid(step, sums, amid["lr"], time.perf_counter() - amid["seconds"])
+
+
+class _Amid:
+    """An epoch that is under way: the sums so far, the learning rate that it began with, and when; whether it is between two
+    batches."""
+
+    def __init__(self, step: _Step, sums: _Sums, lr: Any, start: float) -> None:
+        self.step, self.sums, self.lr, self.start, self.between = step, sums, lr, start, False
 
 
 class _Kind(NamedTuple):
-    """The optimizer's state with the name of its class, so that another one's is not taken."""
+    """The state of an optimizer or a schedule with the name of its class, so that another one's is not taken."""
 
-    optimizer: Any
+    of: Any
 
     def state_dict(self) -> dict[str, Any]:
-        if not hasattr(self.optimizer, "state_dict") or not hasattr(self.optimizer, "load_state_dict"):
-            raise TypeError(f"fit: {type(self.optimizer).__name__} has no state_dict() and load_state_dict(), which a checkpoint "
+        if not hasattr(self.of, "state_dict") or not hasattr(self.of, "load_state_dict"):
+            raise TypeError(f"fit: {type(self.of).__name__} has no state_dict() and load_state_dict(), which a checkpoint "
                             "takes; define them, or do without a checkpoint")
-        return {"class": type(self.optimizer).__name__, **self.optimizer.state_dict()}
+        return {"class": type(self.of).__name__, **self.of.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        if (name := state.pop("class")) != type(self.optimizer).__name__:
+        if (name := state.pop("class")) != type(self.of).__name__:
             raise ValueError(f"it is {name}'s")
-        self.optimizer.load_state_dict(state)
+        self.of.load_state_dict(state)
 
 
 # ---- a step -------------------------------------------------------------------------------------------------------
@@ -170,7 +217,7 @@ class _Step:
 
     def forward(self, x: Any, t: Any) -> tuple[Variable, Any]:
         self.forget()
-        y = self.model(x)
+        y = self.model(*x) if isinstance(x, tuple) else self.model(x)
         value = self.loss(y, t)
         if not isinstance(value, Variable) or value.size != 1:
             raise TypeError(f"fit: loss gives {type(value).__name__} of shape {np.shape(value)}; it is to give a Variable of one "
@@ -191,7 +238,7 @@ class _Step:
         value, y = self.forward(x, t)
         if not self.captured and not math.isfinite(float(value.data)):
             return value, y
-        (value * len(x)).backward()
+        (value * count_of(x)).backward()
         return value, y
 
     def __call__(self, x: Any, t: Any) -> tuple[float, Any]:
@@ -203,11 +250,25 @@ class _Step:
         value, y = self.run(x, t)
         found = float(value.data)
         if math.isfinite(found):
-            self.waiting += len(x)
+            self.waiting += count_of(x)
             self.parts += 1
             if self.parts == self.accumulate:
                 self.flush()
         return found, y
+
+    def gradients(self) -> dict[str, Any]:
+        """What waits for an update, by the names of Parameters."""
+        if not self.waiting:
+            return {}
+        return {name: gradient_values(p) for name, p in self.model.named_params() if has_gradient(p)}
+
+    def go_on(self, waiting: int, parts: int, gradients: Mapping[str, Any]) -> None:
+        """Takes back what `gradients` gave."""
+        self.waiting, self.parts = waiting, parts
+        self.model.cleargrads()
+        for name, p in self.model.named_params():
+            if name in gradients:
+                p.grad = Variable(gradients[name])
 
     def flush(self) -> None:
         """Updates by the gradients that wait: those of the mean over all their examples."""
@@ -224,14 +285,15 @@ class _Step:
 
 def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, *, batch_size: int | None = None,
         validation: Any = None, metrics: Metrics = None, callbacks: Any = (), schedule: Any = None, clip: float | None = None,
-        accumulate: int = 1, captured: bool = False, checkpoint: str | os.PathLike[str] | None = None, resume: bool = False,
-        progress: bool = True) -> History:
+        accumulate: int = 1, captured: bool = False, checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
+        resume: bool = False, progress: bool = True) -> History:
     """Trains `model` for `epochs` passes over `data`; gives a `History` with a row for each.
 
     data: (x, t), two arrays with an example a row; a Dataset or anything with a length whose elements are pairs; or a DataLoader.
-    Arrays and data sets are shuffled, by np.random, into batches of batch_size, 32 where it is not given. optimizer: set up for
-    the model, or not yet. loss(y, t): a Variable of one element, the mean over a batch, of y = model(x). A step is the book's:
-    forward, cleargrads, backward, update.
+    Arrays and data sets are shuffled, by np.random, into batches of batch_size, 32 where it is not given. A tuple for x, in
+    data or in a loader's batches, is several inputs: model(*x); a tuple for t goes to the loss and the metrics as it is.
+    optimizer: set up for the model, or not yet. loss(y, t): a Variable of one element, the mean over a batch, of y = model(x).
+    A step is the book's: forward, cleargrads, backward, update.
 
     validation: as data, in order, through the model in test mode after each epoch. metrics: {name: metric(y, t)}, functions, or
     one; each gives a batch's mean, such as `functions.accuracy`. In training they see the step's own y. callbacks: objects of
@@ -242,7 +304,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     captured: the step runs by `dezero_c.capture`, with the same bits. Layers with reset_state() (recurrent ones) begin and end
     each batch without a state.
 
-    checkpoint: a file that is written before the first epoch and after each, whole or not at all. resume: goes on from that
+    checkpoint: a file that is written before the first epoch and after each, whole or not at all; or a
+    `training.Checkpoint`, which says how often, amid epochs too. resume: goes on from that
     file, or begins, where there is none; a run that was killed and resumed reaches the bits of one that was not, and one that a
     callback has ended stays ended. The file holds the Parameters, the states of the optimizer, the schedule, the loaders and
     the callbacks, the history, and the states of np.random's global generator and of Python's `random`. Generators of your own,
@@ -270,7 +333,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     measures = metrics_of(metrics)
     hung = callbacks_of(callbacks)
     if checkpoint is not None:
-        hung.append(Checkpoint(checkpoint))
+        checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+        hung.append(checkpoint)
     for each in hung:
         if isinstance(each, Checkpoint):
             _check_folder(each.path, "fit")
@@ -283,9 +347,10 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     held = None if validation is None else loader_of(validation, batch_size, False, "validation")
     state = State(model, optimizer, epochs, len(train) if hasattr(train, "__len__") else None)
     _keep(state, rate.schedule, train, held, hung)
-    if resume and os.path.exists(str(checkpoint)):
-        state._load(str(checkpoint))
-    run = _Run(state, _Step(model, optimizer, loss, accumulate, captured), rate, measures, hung)
+    step = _Step(model, optimizer, loss, accumulate, captured)
+    if resume and checkpoint is not None and os.path.exists(checkpoint.path):
+        state._load(checkpoint.path, step, _Sums(measures))
+    run = _Run(state, step, rate, measures, hung)
     clipping = None if clip is None else ClipGrad(float(clip))
     if clipping is not None:
         optimizer.add_hook(clipping)
@@ -301,10 +366,12 @@ def _keep(state: State, schedule: Any, train: Any, held: Any, hung: list[Any]) -
     """Tells the state what a checkpoint is to hold."""
     state._things["optimizer"] = _Kind(state.optimizer)
     if isinstance(schedule, Schedule):
-        state._things["schedule"] = schedule
+        state._things["schedule"] = _Kind(schedule)
     for name, loader in (("data", train), ("validation", held)):
         if hasattr(loader, "state_dict"):
             state._things[name] = loader
+    if any(isinstance(each, Checkpoint) and each.every_batches is not None for each in hung):
+        state._must_have_a_place()
     own = [each for each in hung if not isinstance(each, Checkpoint)]
     state._kinds = [type(each).__name__ for each in own]
     for k, each in enumerate(own):
@@ -328,14 +395,15 @@ class _Run:
     def all(self, train: Any, held: Any, progress: bool) -> None:
         state = self.state
         self.tell("on_start")
-        began, first = time.perf_counter(), state.epoch
-        while state.epoch < state.epochs and not state.stop:
-            state.epoch += 1
-            state._amid = True
-            start = time.perf_counter()
-            lr = self.rate.begin(state.epoch)
-            self.tell("on_epoch_start")
-            row: dict[str, Any] = self.learn(train)
+        began, first = time.perf_counter(), state.epoch - (state._amid is not None)
+        while state._amid is not None or (state.epoch < state.epochs and not state.stop):
+            if state._amid is None:
+                state.epoch += 1
+                state.batch = 0
+                state._amid = _Amid(self.step, _Sums(self.metrics), self.rate.begin(state.epoch), time.perf_counter())
+                self.tell("on_epoch_start")
+            lr, start = state._amid.lr, state._amid.start
+            row: dict[str, Any] = self.learn(train, state._amid)
             if held is not None:
                 row |= self.look(held)
             if isinstance(lr, numbers.Real):
@@ -344,39 +412,40 @@ class _Run:
             state.history.record(state.epoch, **row)
             state.row = {"epoch": state.epoch, **row}
             self.rate.end()
-            state._amid = False
+            state._amid = None
             self.tell("on_epoch_end")
             if progress:
                 left = (time.perf_counter() - began) / (state.epoch - first) * (state.epochs - state.epoch)
                 _say(state, 0.0 if state.stop else left)
         self.tell("on_end")
 
-    def learn(self, loader: Any) -> dict[str, float]:
-        state, sums = self.state, _Sums(self.metrics)
-        state.batch = 0
+    def learn(self, loader: Any, amid: _Amid) -> dict[str, float]:
+        state, sums = self.state, amid.sums
         each_batch = self.calls["on_batch_end"]
         with using_config("train", True), using_config("enable_backprop", True):
-            for x, t in self.batches(loader, "data"):
+            for x, t in self.batches(loader, "data", state.batch == 0):
                 state.batch += 1
                 state.loss, y = self.step(x, t)
                 if not math.isfinite(state.loss):
                     raise FloatingPointError(self.lost())
-                sums.add(state.loss, y, t, len(x))
+                sums.add(state.loss, y, t, count_of(x))
+                amid.between = True
                 for f in each_batch:
                     f(state)
+                amid.between = False
             self.step.flush()
         return sums.means()
 
     def look(self, loader: Any) -> dict[str, float]:
         sums = _Sums(self.metrics)
         with no_grad(), test_mode():
-            for x, t in self.batches(loader, "validation"):
+            for x, t in self.batches(loader, "validation", True):
                 value, y = self.step.forward(x, t)
-                sums.add(float(value.data), y, t, len(x))
+                sums.add(float(value.data), y, t, count_of(x))
         return sums.means("val_")
 
-    def batches(self, loader: Any, name: str) -> Iterator[tuple[Any, Any]]:
-        empty = True
+    def batches(self, loader: Any, name: str, empty: bool) -> Iterator[tuple[Any, Any]]:
+        """The batches as pairs. empty: whether there have been none in this epoch."""
         for batch in loader:
             empty = False
             yield pair_of(batch, name)

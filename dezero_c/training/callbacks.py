@@ -170,17 +170,27 @@ class BestWeights(_Best):
 
 class Checkpoint(Callback):
     """Writes all that `fit(..., resume=True)` needs to go on into the file `path`: before the first epoch, after every
-    `every`-th, and after the last. The file is replaced when the new one is whole. `fit(..., checkpoint=path)` is short for it;
-    it comes after all other callbacks, wherever it stands among them.
+    `every`-th, and after the last; with every_batches after each so many batches of an epoch, too. The file is replaced when the
+    new one is whole. `fit(..., checkpoint=path)` is short for `checkpoint=Checkpoint(path)`; one may stand among
+    the callbacks, too, and comes after all others.
+
+    A run that goes on amid an epoch has the bits of one that was not ended, and calls no on_epoch_start for that epoch again.
+    That needs data whose place can be kept: arrays, a data set, or a loader with `state_dict` (TypeError for others).
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], every: int = 1, every_batches: int | None = None) -> None:
         if every < 1:
             raise ValueError(f"Checkpoint: every is {every}; it is a number of epochs from 1 on")
-        self.path, self.every = os.fspath(path), every
+        if every_batches is not None and every_batches < 1:
+            raise ValueError(f"Checkpoint: every_batches is {every_batches}; it is a number of batches from 1 on, or None")
+        self.path, self.every, self.every_batches = os.fspath(path), every, every_batches
 
     def on_start(self, state: State) -> None:
         if state.epoch == 0:
+            state.save(self.path)
+
+    def on_batch_end(self, state: State) -> None:
+        if self.every_batches is not None and state.batch % self.every_batches == 0:
             state.save(self.path)
 
     def on_epoch_end(self, state: State) -> None:

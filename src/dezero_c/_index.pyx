@@ -477,9 +477,8 @@ cdef int set_indexed(Variable y, object x, object value) except -1:
     return 0
 
 
-cdef Variable record_index(Variable x, object index, object value):
-    """The node of x[index], an index of ours."""
-    cdef Variable y = new_variable(x.era)
+cdef Variable record_index(Variable x, object index, object value, Variable y):
+    """The node y of x[index], an index of ours; made before the value, since a profile has the beginning by it."""
     cdef Function f
     set_indexed(y, data_of(x), value)
     if recording():
@@ -496,14 +495,14 @@ def get_item(x, slices):
     Ints and slices give a view, as in NumPy. Lists and arrays of indices are copied: changing them later changes no gradient.
     Raises IndexError as NumPy does, with the shape in its text.
     """
-    cdef Variable v = argument(x, "get_item")
+    cdef Variable v = argument(x, "get_item"), y = new_variable(v.era)
     cdef object a = data_of(v), index, r
     try:
         index = own(slices)
         r = gather(a, index)
     except IndexError as error:
         raise IndexError(f"get_item: {error} (the array has shape {a.shape})") from error
-    return record_index(v, index, r)
+    return record_index(v, index, r, y)
 
 
 # ---- what is indexing by another name ---------------------------------------------------------------------------------
@@ -532,12 +531,13 @@ def embed_id(x, W, *, padding_idx=None):
     cdef object ids = integers(x, "embed_id", "ids"), a = data_of(w), r, padding
     if a.ndim == 0:
         raise ValueError("embed_id: W must have an axis of ids, (V, D); it is 0-d")
+    y = new_variable(w.era)
     try:
         r = gather(a, ids)
     except IndexError as error:
         found = f"id {ids.min()} is not" if ids.size == 1 else f"ids from {ids.min()} to {ids.max()} are not all"
         raise IndexError(f"embed_id: {found} in [{-a.shape[0]}, {a.shape[0]}), the rows of W of shape {a.shape}") from error
-    y = record_index(w, ids, r)
+    y = record_index(w, ids, r, y)
     if padding_idx is None:
         return y
     if not isinstance(padding_idx, (int, np.integer)) or isinstance(padding_idx, bool):

@@ -138,16 +138,18 @@ def reshape(x, shape):
     """
     cdef Variable v = argument(x, "reshape")
     cdef object a = data_of(v), r
+    cdef Reshape f
     if type(shape) is not tuple:
         shape = tuple(shape) if isinstance(shape, (list, np.ndarray)) else (shape,)
     if a.shape == shape:
         return v
+    f = Reshape(shape)      # before the work: a profile has the beginning by it
     try:
         r = a.reshape(shape)
     except ValueError as error:
         raise ValueError(f"reshape: an array of shape {a.shape} has {a.size} elements, which do not fill shape {shape}; "
                          "one length may be -1") from error
-    return call_native(Reshape(shape), (v,), r)
+    return call_native(f, (v,), r)
 
 
 cdef class Transpose(Function):
@@ -214,11 +216,14 @@ def transpose(x, axes=None):
     """
     cdef Variable v = argument(x, "transpose")
     cdef object a = data_of(v), r
+    cdef Transpose f = Transpose()      # before the work, as in reshape
     try:
         r = a.transpose(axes)
     except ValueError as error:
         raise ValueError(f"transpose: axes {axes} are no permutation of the {a.ndim} axes of shape {a.shape}") from error
-    return call_native(Transpose(None if axes is None else tuple(axes)), (v,), r)
+    if axes is not None:
+        f.axes = tuple(axes)
+    return call_native(f, (v,), r)
 
 
 cdef class BroadcastTo(Function):
@@ -259,9 +264,11 @@ def broadcast_to(x, shape):
     shape. Raises ValueError when it does not broadcast."""
     cdef Variable v = argument(x, "broadcast_to")
     cdef object r
+    cdef BroadcastTo f
     shape = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     if v.shape == shape:
         return v
+    f = BroadcastTo(shape)      # before the work, as in reshape
     try:
         r = stretched(data_of(v), shape)
         if r is None:
@@ -269,7 +276,7 @@ def broadcast_to(x, shape):
     except ValueError as error:
         raise ValueError(f"broadcast_to: shape {v.shape} does not broadcast to {shape}; axes must be equal or 1 from the "
                          "right") from error
-    return call_native(BroadcastTo(shape), (v,), r)
+    return call_native(f, (v,), r)
 
 
 cdef object stretched(object a, tuple shape):
