@@ -11,7 +11,7 @@ import numpy as np
 
 from dezero_c._core import Variable
 from dezero_c.dataloaders import DataLoader
-from dezero_c.datasets import Dataset
+from dezero_c.datasets import Arrays
 from dezero_c.optimizers import Adam, Optimizer, Schedule
 from dezero_c.training.callbacks import Callback, Checkpoint
 
@@ -40,33 +40,28 @@ class _Function(Callback):
         self._function(state)
 
 
-class _Pairs(Dataset):
-    """Two arrays as a data set."""
-
-    def __init__(self, x: Any, t: Any) -> None:
-        super().__init__()
-        self.data, self.label = x, t
-
-
 def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> Any:
     """Something to loop over once an epoch."""
     if isinstance(data, (np.ndarray, Variable)):
         raise TypeError(f"fit: {name} is one array; it is (x, t), an array of examples and one of what is to be learned of them")
+    if hasattr(type(data), "to_numpy"):
+        raise TypeError(f"fit: {name} is one {type(data).__name__}; it is (x, t), such as (df[['a', 'b']], df['t'])")
     if isinstance(data, tuple):
         if len(data) != 2:
             raise ValueError(f"fit: {name} is a tuple of {len(data)}; it is (x, t), an array of examples and one of what is to "
                              "be learned of them, a Dataset or a DataLoader")
-        x, t = (np.asarray(each.data if isinstance(each, Variable) else each) for each in data)
-        if not x.ndim or not t.ndim or len(x) != len(t):
-            raise ValueError(f"fit: {name} has x of shape {x.shape} and t of shape {t.shape}; both must have an axis of "
-                             "examples, the first, of the same length")
-        data = _Pairs(x, t)
+        if data[1] is None:
+            raise TypeError(f"fit: {name} is (x, None), and nothing is to be learned of x; give (x, t)")
+        data = Arrays._of(*data, f"fit: {name}")
+    if isinstance(data, list) and data and (isinstance(data[0], str) or hasattr(data[0], "getbands")):
+        raise TypeError(f"fit: {name} is a list, whose first element is a {type(data[0]).__name__}; it is (x, t), such as "
+                        "(pictures, numbers), or a list of pairs (x, t)")
     if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
         if batch_size is not None and name == "data":
             raise ValueError(f"fit: batch_size is for arrays and data sets; a {type(data).__name__} has its own")
         if hasattr(data, "__next__") and not isinstance(data, DataLoader):
-            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of examples, a "
-                            "Dataset, or a DataLoader")
+            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of "
+                            "batches, a DataLoader, or datasets.Arrays(x), which keeps the examples that x gives")
         return data
     if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         raise TypeError(f"fit: {name} is a {type(data).__name__}; it is (x, t), a Dataset or a DataLoader")
@@ -78,6 +73,8 @@ def pair_of(batch: Any, name: str) -> tuple[Any, Any]:
         raise TypeError(f"fit: a batch of {name} is to be a pair (x, t), and is "
                         + (f"{len(batch)} things" if isinstance(batch, (tuple, list)) and len(batch) != 2 else
                            "x alone, without labels" if isinstance(batch, (tuple, list)) else f"a {type(batch).__name__}"))
+    if isinstance(batch[1], np.ndarray) and batch[1].dtype.kind == "O" and batch[1].size and batch[1].flat[0] is None:
+        raise TypeError(f"fit: {name} has x alone, without labels; give (x, t), or a data set whose labels are not None")
     if not len(batch[0]):
         raise ValueError(f"fit: a batch of {name} has no examples")
     return batch[0], batch[1]
