@@ -254,7 +254,7 @@ def test_pictures_by_their_paths(image, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Arrays: x\[1\] is '.*none.png', and there is no such file"):
         Arrays([paths[0], tmp_path / "none.png"])
     image.new("L", (4, 3)).save(paths[1])
-    with pytest.raises(ValueError, match=r"x\[1\], .*b\.png, is a picture of 4 x 3 pixels and mode 'L', and those before 4 x 3"):
+    with pytest.raises(ValueError, match=r"x\[1\], .*b\.png, is a picture of 4 x 3 pixels and mode 'L', and those before"):
         Arrays(paths)
     (tmp_path / "c.png").write_text("text")
     with pytest.raises(ValueError, match=r"x\[0\], .*c\.png, cannot be read as a picture"):
