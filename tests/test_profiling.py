@@ -183,6 +183,7 @@ def test_programs_keep_output_status_and_traceback(tmp_path):
 
 
 HEAD = "import numpy as np\nimport dezero_c.functions as F\nfrom dezero_c import Variable\nx = Variable(np.arange(9.0))"
+LAST = "print('after', y.shape)"
 
 
 def documented_cell():
@@ -191,7 +192,7 @@ def documented_cell():
 
 
 def test_the_documented_cell_in_a_notebook(tmp_path):
-    cells = [{"cell_type": "code", "metadata": {}, "source": text} for text in (HEAD, documented_cell(), "print('after', y.shape)")]
+    cells = [{"cell_type": "code", "metadata": {}, "source": text} for text in (HEAD, documented_cell(), LAST)]
     (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
     done = subprocess.run([sys.executable, "-m", "dezero_c", "n.ipynb"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Exp" in done.stdout
@@ -202,7 +203,7 @@ def test_the_documented_cell_in_ipython(tmp_path):
     pytest.importorskip("IPython")
     program = ("import sys\nfrom IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
                "for cell in ('%load_ext dezero_c', *sys.argv[1:]):\n    assert shell.run_cell(cell).success, cell\n")
-    done = subprocess.run([sys.executable, "-c", program, HEAD, documented_cell(), "print('after', y.shape)"], capture_output=True,
+    done = subprocess.run([sys.executable, "-c", program, HEAD, documented_cell(), LAST], capture_output=True,
                           text=True, check=True, env={**os.environ, "IPYTHONDIR": str(tmp_path)})
     assert "Exp" in done.stdout
     assert "after ()" in done.stdout
