@@ -63,6 +63,9 @@ def array_of(values: Any, name: str, labels: bool = False, limit: int = LIMIT) -
     if isinstance(values, (list, tuple)):
         if values and (_is_pil(values[0]) or (not labels and isinstance(values[0], (str, os.PathLike)))):
             return _pictures(values, name), True
+        if (k := next((k for k, each in enumerate(values) if _is_pil(_leaf(each))), None)) is not None:
+            raise TypeError(f"{name}[{k}] " + ("is a picture, and those before are none" if k else "is a list of pictures")
+                            + "; give pictures as one list, and nothing else in it")
         values = [each.data if isinstance(each, Variable) else _table(each, f"{name}[{k}]") if _is_column(each) else each
                   for k, each in enumerate(values)]
     try:
@@ -78,6 +81,13 @@ def array_of(values: Any, name: str, labels: bool = False, limit: int = LIMIT) -
                 raise TypeError(f"{name}[{k}] is {what}; give numbers")
     _check_numbers(array, name, labels)
     return array, False
+
+
+def _leaf(value: Any) -> Any:
+    """The first thing that is no list in a list of lists."""
+    while isinstance(value, (list, tuple)) and value:
+        value = value[0]
+    return value
 
 
 def pairs_of(values: Any, name: str, limit: int) -> tuple[Any, Any]:

@@ -110,6 +110,8 @@ def test_fit_and_a_loader_take_tables(pd):
     same(fitted(Arrays(df[["a", "b"]], df["t"])), fitted(arrays))
     with pytest.raises(TypeError, match=re.escape("fit: data is one DataFrame; it is (x, t), such as (df[['a', 'b']], df['t'])")):
         fitted(df)
+    with pytest.raises(TypeError, match="DataLoader: a DataFrame is no data set, .*datasets"):
+        DataLoader(df, 4)
     with pytest.raises(TypeError, match="fit: data: x, column 'c' holds no numbers"):
         fitted((df.assign(c="text"), df["t"]))
 
@@ -276,6 +278,10 @@ def test_mistakes_with_pictures(image):
         Arrays(one)
     with pytest.raises(TypeError, match=r"x\[1\] is a int, and those before are pictures"):
         Arrays([one, 3])
+    with pytest.raises(TypeError, match=r"x\[1\] is a picture, and those before are none; give pictures as one list"):
+        Arrays([np.zeros((3, 4, 3)), one])
+    with pytest.raises(TypeError, match=r"x\[0\] is a list of pictures; give pictures as one list"):
+        Arrays([[one, one], [one, one]])
     with pytest.raises(TypeError, match="fit: data is a list, whose first element is a Image"):
         fitted([one, one])
 
