@@ -150,8 +150,8 @@ class Arrays(Dataset):
 
     x: the examples, along the first axis. t: the labels, as many, or None for none. Either may be an ndarray or a Variable, which
     is not copied; a DataFrame, of shape (rows, columns), or a Series, of shape (rows,), in NumPy's dtype of its numbers; a list
-    of numbers or arrays of one shape; or an iterator, which is read to its end here. x alone may be an iterator of pairs (example,
-    label), such as `zip(xs, ts)`.
+    of numbers or arrays of one shape; or an iterator, which is read to its end here. x alone may be an iterator of pairs
+    (example, label), such as `zip(xs, ts)`.
 
     Pictures are a list of Pillow's, of one size and mode, 'RGB' or 'L', for x also a list of paths of such. `data` is uint8 of
     shape (pictures, channels, height, width), as MNIST's; examples, and what transform is given, are float32 from 0 to 1. How a

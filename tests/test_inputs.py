@@ -110,7 +110,7 @@ def test_fit_and_a_loader_take_tables(pd):
     same(fitted(Arrays(df[["a", "b"]], df["t"])), fitted(arrays))
     with pytest.raises(TypeError, match=re.escape("fit: data is one DataFrame; it is (x, t), such as (df[['a', 'b']], df['t'])")):
         fitted(df)
-    with pytest.raises(TypeError, match="DataLoader: a DataFrame is no data set, .*datasets"):
+    with pytest.raises(TypeError, match=r"DataLoader: a DataFrame is no data set, .*datasets\.Arrays"):
         DataLoader(df, 4)
     with pytest.raises(TypeError, match="fit: data: x, column 'c' holds no numbers"):
         fitted((df.assign(c="text"), df["t"]))
