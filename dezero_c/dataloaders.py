@@ -249,6 +249,9 @@ class DataLoader:
                  prefetch: int = 0, drop_last: bool = False, workers: int = 0, seed: int | None = None,
                  start_method: str | None = None) -> None:
         who = type(self).__name__
+        if hasattr(type(dataset), "to_numpy"):
+            raise TypeError(f"{who}: a {type(dataset).__name__} is no data set, whose elements are pairs (example, label); give "
+                            "datasets.Arrays(df[['a', 'b']], df['t'])")
         self.dataset = dataset
         self.batch_size = _number(batch_size, "batch_size", 1, who)
         self.shuffle = shuffle

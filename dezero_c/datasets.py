@@ -17,6 +17,7 @@ import numpy as np
 from dezero_c import _later
 from dezero_c._files import formats as _formats
 from dezero_c._files.download import cache_dir, data_dir, get_file
+from dezero_c._inputs import LIMIT, array_of, check_order, pairs_of
 from dezero_c.transforms import Compose, Flatten, Normalize, ToFloat, plain, whole
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ else:
         "gzip": "gzip", "pickle": "pickle", "plt": "matplotlib.pyplot", "tarfile": "tarfile"})
 
 __all__ = [
-    "CIFAR10", "CIFAR100", "MNIST", "Compose", "Dataset", "Digits", "Flatten", "ImageNet", "Normalize", "Shakespear",
-    "Shakespeare", "SinCurve", "Spiral", "TinyText", "ToFloat", "cache_dir", "get_file", "get_spiral", "gzip",
+    "CIFAR10", "CIFAR100", "MNIST", "Arrays", "Compose", "Dataset", "Digits", "Flatten", "ImageNet", "Normalize",
+    "Shakespear", "Shakespeare", "SinCurve", "Spiral", "TinyText", "ToFloat", "cache_dir", "get_file", "get_spiral", "gzip",
     "load_cache_npz", "np", "os", "pickle", "plt", "save_cache_npz", "tarfile",
 ]
 
@@ -135,6 +136,63 @@ class Dataset:
             return None
         rows = values.take(index, axis=0)
         return rows if transform is _same else whole(transform, rows)
+
+
+# ---- data of one's own ----------------------------------------------------------------------------------------------
+
+def _of_picture(transform: Transform) -> Transform:
+    """The transform, given float32 from 0 to 1 of a picture's bytes."""
+    return Compose([ToFloat(), Normalize(0.0, 255.0), *([] if transform is _same else [transform])])
+
+
+class Arrays(Dataset):
+    """Examples and labels that are in memory: arrays, Variables, pandas tables and columns, lists, iterators, pictures.
+
+    x: the examples, along the first axis. t: the labels, as many, or None for none. Either may be an ndarray or a Variable, which
+    is not copied; a DataFrame, of shape (rows, columns), or a Series, of shape (rows,), in NumPy's dtype of its numbers; a list
+    of numbers or arrays of one shape; or an iterator, which is read to its end here. x alone may be an iterator of pairs
+    (example, label), such as `zip(xs, ts)`.
+
+    Pictures are a list of Pillow's, of one size and mode, 'RGB' or 'L', for x also a list of paths of such. `data` is uint8 of
+    shape (pictures, channels, height, width), as MNIST's; examples, and what transform is given, are float32 from 0 to 1. How a
+    camera was held (EXIF) is not looked at.
+
+    transform, target_transform: what is done to an example and to a label when it is taken out; None for nothing. limit: how many
+    examples an iterator may give.
+
+    Raises TypeError for what is no numbers, such as a column of text, which it names; ValueError for missing values in tables
+    (nan in an ndarray is a number), for shapes or pictures that differ, for lengths that differ, for two tables with the same
+    index in another order, and for an iterator beyond the limit; FileNotFoundError for a path without a file.
+    """
+
+    def __init__(self, x: Any, t: Any = None, transform: Transform | None = None,
+                 target_transform: Transform | None = None, limit: int = LIMIT) -> None:
+        super().__init__(transform=transform, target_transform=target_transform)
+        self._fill(x, t, type(self).__name__, limit)
+
+    @classmethod
+    def _of(cls, x: Any, t: Any, who: str) -> Arrays:
+        """The same, with another name in messages."""
+        self = cls.__new__(cls)
+        Dataset.__init__(self)
+        self._fill(x, t, who, LIMIT)
+        return self
+
+    def _fill(self, x: Any, t: Any, who: str, limit: int) -> None:
+        if t is None:
+            x, t = pairs_of(x, f"{who}: x", limit)
+        self.data, pictures = array_of(x, f"{who}: x", limit=limit)
+        if pictures:
+            self.transform = _of_picture(self.transform)
+        if t is not None:
+            check_order(x, t, who)
+            self.label, pictures = array_of(t, f"{who}: t", True, limit)
+            if pictures:
+                self.target_transform = _of_picture(self.target_transform)
+        if not self.data.ndim or (t is not None and (not self.label.ndim or len(self.label) != len(self.data))):
+            what = ("; it must have an axis of examples, the first" if t is None else
+                    f" and t of shape {self.label.shape}; both must have an axis of examples, the first, of the same length")
+            raise ValueError(f"{who} has x of shape {self.data.shape}{what}")
 
 
 # ---- made data ----------------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ warnings as errors, in an empty folder. Where a block marked text follows, it is
 numbers exactly, numbers with a point to within two units of their last place, since processors round differently. A
 comment `<!-- not run: reason -->` on the line before a block leaves it out. A page with `<!-- needs: package -->` is skipped
 where that is not installed; on the line before a block it is that block. The translations of the tutorial are held to the
-English code.
+English code. After a comment `<!-- file: NAME -->` a block is written into that file, and after `<!-- command -->` the lines of
+a block marked sh are run, as a reader would type them; what they print on stdout is compared likewise.
 
 A block with `savefig("name.png")` draws docs/gallery/name.png: what it draws is compared with that file, roughly, since
 Matplotlib's versions place and smooth letters differently. The translations show the same file and do not draw it again.
@@ -21,6 +22,7 @@ import importlib.util
 import io
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -45,6 +47,8 @@ FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTAL
 NEEDS = re.compile(r"^<!-- needs: (\w+) -->$(?!\n```)", re.MULTILINE)
 BLOCK_NEEDS = re.compile(r"^<!-- needs: (\w+) -->\n\Z", re.MULTILINE)
 DRAWS = re.compile(r'savefig\("([\w-]+\.png)"')
+FILED = re.compile(r"<!-- file: ([\w.-]+) -->\n\Z")
+COMMAND = re.compile(r"<!-- command -->\n\Z")
 SKIPPED = re.compile(r"<!-- not run: \S.* -->\n\Z")
 DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d*(?:e[-+]?\d+)?|(?<![\w.])-?\d+e[-+]?\d+")
 
@@ -56,9 +60,13 @@ class Block:
         self.language, self.text = match[1], match[2]
         self.start, self.end = match.span(2)
         self.line = page.count("\n", 0, self.start) + 1
-        self.run = self.language == "python" and not SKIPPED.search(page[:match.start()])
+        before = page[:match.start()]
+        self.command = self.language == "sh" and bool(COMMAND.search(before))
+        filed = FILED.search(before)
+        self.file = filed and filed[1]
+        self.run = self.command or bool(self.file) or (self.language == "python" and not SKIPPED.search(before))
         self.opens, self.closes = match.span()
-        needs = BLOCK_NEEDS.search(page[:match.start()])
+        needs = BLOCK_NEEDS.search(before)
         self.needs = needs and needs[1]
         self.draws = DRAWS.findall(self.text) if self.run else []
 
@@ -113,6 +121,18 @@ def run_page(path, update=False):
     for block, output in program_of(page):
         if (block.needs and not installed(block.needs)) or (block.draws and translated):
             continue
+        if block.file:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+            continue
+        if block.command:
+            text, problem = run_commands(block.text)
+            if problem:
+                problems.append(f"{path.name}:{block.line}: {problem}")
+                break
+            if output is not None and not same_output(output.text, text):
+                problems.append(f"{path.name}:{block.line}: expected\n{output.text}printed\n{text}")
+                changes.append((output, text))
+            continue
         printed = io.StringIO()
         code = "\n" * (block.line - 1) + block.text     # so that a traceback names the page's line
         try:
@@ -137,6 +157,20 @@ def run_page(path, update=False):
             page = page[:output.start] + text.rstrip() + "\n" + page[output.end:]
         path.write_text(page, encoding="utf-8")
     return problems
+
+
+def run_commands(lines):
+    """(what the lines print on stdout, what went wrong or ""). `python` is this one."""
+    printed = ""
+    for line in lines.splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            words[0] = sys.executable if words[0] == "python" else words[0]
+            done = subprocess.run(words, capture_output=True, text=True, encoding="utf-8", timeout=100)
+            printed += done.stdout
+            if done.returncode:
+                return printed, f"{line}: status {done.returncode}\n{done.stderr}"
+    return printed, ""
 
 
 def picture_differs(drawn, stored):
@@ -247,6 +281,40 @@ def test_a_page_that_fails_is_noticed(tmp_path):
     (problem,) = _in_own_main(page)
     assert "page.md:6" in problem
     assert "AssertionError" in problem
+
+
+def test_commands_are_run_on_files_of_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    text = """<!-- file: script.py -->
+```python
+import sys
+print(sys.argv[1:])
+```
+
+<!-- command -->
+```sh
+python script.py 1 'a b'    # quoted
+python script.py
+```
+
+```text
+['1', 'a b']
+OUT
+```
+
+```sh
+nosuchcommand
+```
+"""
+    page.write_text(text.replace("OUT", "[]"))
+    assert _in_own_main(page) == []
+    page.write_text(text.replace("OUT", "[2]"))
+    (problem,) = _in_own_main(page)
+    assert "page.md:9: expected" in problem
+    page.write_text(text.replace("python script.py\n", "python nosuch.py\n"))
+    (problem,) = _in_own_main(page)
+    assert "python nosuch.py: status 2" in problem
 
 
 def test_a_block_is_left_out_where_its_package_is_missing(tmp_path):

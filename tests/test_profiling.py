@@ -1,11 +1,14 @@
 """dezero_c.profile: what is counted, why an operation went the general way, where float64 came in, and the reports."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,3 +254,30 @@ def test_programs_keep_output_status_and_traceback(tmp_path):
                           capture_output=True, text=True)
     assert done.stdout == "False\n"
     assert dezero_c.profile is profile
+
+
+HEAD = "import numpy as np\nimport dezero_c.functions as F\nfrom dezero_c import Variable\nx = Variable(np.arange(9.0))"
+LAST = "print('after', y.shape)"
+
+
+def documented_cell():
+    page = (Path(__file__).parents[1] / "docs" / "howto.md").read_text(encoding="utf-8")
+    return re.search(r"^```text\n(%%dezero_profile.*?)^```$", page, re.MULTILINE | re.DOTALL)[1]
+
+
+def test_the_documented_cell_in_a_notebook(tmp_path):
+    cells = [{"cell_type": "code", "metadata": {}, "source": text} for text in (HEAD, documented_cell(), LAST)]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+    done = subprocess.run([sys.executable, "-m", "dezero_c", "n.ipynb"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Exp" in done.stdout
+    assert done.stdout.endswith("after ()\n")
+
+
+def test_the_documented_cell_in_ipython(tmp_path):
+    pytest.importorskip("IPython")
+    program = ("import sys\nfrom IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
+               "for cell in ('%load_ext dezero_c', *sys.argv[1:]):\n    assert shell.run_cell(cell).success, cell\n")
+    done = subprocess.run([sys.executable, "-c", program, HEAD, documented_cell(), LAST], capture_output=True,
+                          text=True, check=True, env={**os.environ, "IPYTHONDIR": str(tmp_path)})
+    assert "Exp" in done.stdout
+    assert "after ()" in done.stdout

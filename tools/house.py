@@ -22,7 +22,7 @@ ROOMS = (
     ("shared", r"_later|_random|_typing|_debugging|_profiling(\..*)?|cuda"),
     ("capture", r"_calls|_plan|_machine|_capture(\..*)?"),
     ("names of DeZero", r"core|core_simple|simple|chapter1|functions|functions_conv|utils"),
-    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary|_workers"),
+    ("learning", r"layers|models|optimizers|datasets|dataloaders|transforms|history|_hooks|_summary|_workers|_inputs"),
     ("fit", r"training(\..*)?"), ("families", r"_\w+"),
 )
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_c._core import Variable
+from dezero_c._inputs import array_of
 from dezero_c.dataloaders import DataLoader
-from dezero_c.datasets import Dataset
+from dezero_c.datasets import Arrays
 from dezero_c.optimizers import Adam, Optimizer, Schedule
 from dezero_c.training.callbacks import Callback, Checkpoint
 
@@ -40,14 +41,6 @@ class _Function(Callback):
         self._function(state)
 
 
-class _Pairs(Dataset):
-    """Two arrays as a data set."""
-
-    def __init__(self, x: Any, t: Any) -> None:
-        super().__init__()
-        self.data, self.label = x, t
-
-
 class _Several:
     """Batches of a model of several inputs, or of several things to be learnt, by a loader of their places."""
 
@@ -72,41 +65,56 @@ def _at(arrays: Any, places: Any) -> Any:
     return tuple(a[places] for a in arrays) if isinstance(arrays, tuple) else arrays[places]
 
 
-def _array(x: Any) -> Any:
+def _array(x: Any, name: str, labels: bool = False) -> Any:
     """An array, or a tuple of them."""
-    return tuple(map(_array, x)) if isinstance(x, tuple) else np.asarray(x.data if isinstance(x, Variable) else x)
+    if isinstance(x, tuple):
+        return tuple(_array(each, f"{name}[{k}]", labels) for k, each in enumerate(x))
+    found, pictures = array_of(x, name, labels)
+    return found.astype(np.float32) / 255 if pictures else found
 
 
 def _shapes(x: Any) -> str:
     return f"shapes {', '.join(str(a.shape) for a in x)}" if isinstance(x, tuple) else f"shape {x.shape}"
 
 
+def _several(x: Any, t: Any, batch_size: int | None, shuffle: bool, name: str) -> _Several:
+    """(x, t), one of them or both a tuple of arrays."""
+    x, t = _array(x, f"fit: {name}: x"), _array(t, f"fit: {name}: t", True)
+    each = [*(x if isinstance(x, tuple) else (x,)), *(t if isinstance(t, tuple) else (t,))]
+    nothing = any(isinstance(a, tuple) and not a for a in (x, t))
+    if nothing or any(not a.ndim for a in each) or len({len(a) for a in each}) != 1:
+        raise ValueError(f"fit: {name} has x of {_shapes(x)} and t of {_shapes(t)}; all must have an axis of examples, the "
+                         "first, of the same length; several inputs are a tuple, ((x1, x2), t)")
+    places = np.arange(len(each[0]))
+    return _Several(x, t, DataLoader(Arrays(places, places), 32 if batch_size is None else batch_size, shuffle=shuffle))
+
+
 def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> Any:
     """Something to loop over once an epoch."""
     if isinstance(data, (np.ndarray, Variable)):
         raise TypeError(f"fit: {name} is one array; it is (x, t), an array of examples and one of what is to be learned of them")
+    if hasattr(type(data), "to_numpy"):
+        raise TypeError(f"fit: {name} is one {type(data).__name__}; it is (x, t), such as (df[['a', 'b']], df['t'])")
     if isinstance(data, tuple):
         if len(data) != 2:
             raise ValueError(f"fit: {name} is a tuple of {len(data)}; it is (x, t), an array of examples and one of what is to "
                              "be learned of them, a Dataset or a DataLoader")
-        x, t = map(_array, data)
-        each = [*(x if isinstance(x, tuple) else (x,)), *(t if isinstance(t, tuple) else (t,))]
-        nothing = any(isinstance(a, tuple) and not a for a in (x, t))
-        if nothing or any(not a.ndim for a in each) or len({len(a) for a in each}) != 1:
-            raise ValueError(f"fit: {name} has x of {_shapes(x)} and t of {_shapes(t)}; all must have an axis of examples, the "
-                             "first, of the same length; several inputs are a tuple, ((x1, x2), t)")
-        if isinstance(x, tuple) or isinstance(t, tuple):
-            places = np.arange(len(each[0]))
-            return _Several(x, t, DataLoader(_Pairs(places, places), 32 if batch_size is None else batch_size, shuffle=shuffle))
-        data = _Pairs(x, t)
+        if data[1] is None:
+            raise TypeError(f"fit: {name} is (x, None), and nothing is to be learned of x; give (x, t)")
+        if any(isinstance(each, tuple) for each in data):
+            return _several(*data, batch_size, shuffle, name)
+        data = Arrays._of(*data, f"fit: {name}")
     elif isinstance(data, list) and len(data) == 2 and all(isinstance(each, (np.ndarray, Variable)) for each in data):
         raise TypeError(f"fit: {name} is a list of two arrays, which would be two examples; write a tuple, (x, t)")
+    if isinstance(data, list) and data and (isinstance(data[0], str) or hasattr(data[0], "getbands")):
+        raise TypeError(f"fit: {name} is a list, whose first element is a {type(data[0]).__name__}; it is (x, t), such as "
+                        "(pictures, numbers), or a list of pairs (x, t)")
     if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
         if batch_size is not None and name == "data":
             raise ValueError(f"fit: batch_size is for arrays and data sets; a {type(data).__name__} has its own")
         if hasattr(data, "__next__") and not isinstance(data, DataLoader):
-            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of examples, a "
-                            "Dataset, or a DataLoader")
+            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of "
+                            "batches, a DataLoader, or datasets.Arrays(x), which keeps the examples that x gives")
         return data
     if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         raise TypeError(f"fit: {name} is a {type(data).__name__}; it is (x, t), a Dataset or a DataLoader")
@@ -121,6 +129,8 @@ def pair_of(batch: Any, name: str) -> tuple[Any, Any]:
     if isinstance(batch[0], tuple) and len({len(x) for x in batch[0]}) > 1:
         raise ValueError(f"fit: a batch of {name} has inputs of {', '.join(str(len(x)) for x in batch[0])} examples; a tuple is "
                          "several inputs of the model, of the same length")
+    if isinstance(batch[1], np.ndarray) and batch[1].dtype.kind == "O" and batch[1].size and batch[1].flat[0] is None:
+        raise TypeError(f"fit: {name} has x alone, without labels; give (x, t), or a data set whose labels are not None")
     if not len(batch[0]) or not count_of(batch[0]):
         raise ValueError(f"fit: a batch of {name} has no examples")
     return batch[0], batch[1]

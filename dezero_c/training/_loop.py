@@ -289,7 +289,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
         resume: bool = False, progress: bool = True) -> History:
     """Trains `model` for `epochs` passes over `data`; gives a `History` with a row for each.
 
-    data: (x, t), two arrays with an example a row; a Dataset or anything with a length whose elements are pairs; or a DataLoader.
+    data: (x, t), two arrays with an example a row, or what `datasets.Arrays` makes such of (pandas tables and columns, lists,
+    iterators, pictures); a Dataset or anything with a length whose elements are pairs; or a DataLoader.
     Arrays and data sets are shuffled, by np.random, into batches of batch_size, 32 where it is not given. A tuple for x, in
     data or in a loader's batches, is several inputs: model(*x); a tuple for t goes to the loss and the metrics as it is.
     optimizer: set up for the model, or not yet. loss(y, t): a Variable of one element, the mean over a batch, of y = model(x).

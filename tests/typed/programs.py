@@ -272,6 +272,7 @@ def ready_made(x: Variable, image: object) -> None:
     pipeline = transforms.Compose([transforms.Flatten(), transforms.ToFloat(), transforms.Normalize(0.0, 255.0)])
     assert_type(len(datasets.MNIST(train=False, transform=pipeline)), int)
     assert_type(datasets.CIFAR10.labels(), dict[int, str])
+    assert_type(len(datasets.Arrays([1.0, 2.0], iter([0, 1]), transform=pipeline, limit=10)), int)
     assert_type(datasets.get_spiral(), tuple[NDArray[np.float32], NDArray[np.int_]])
 
 
