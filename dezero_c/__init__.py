@@ -110,7 +110,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER})
 
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 dezero = _sys.modules[__name__]     # which `from dezero import *` brings along
 is_simple_core = False      # True in the package that install(simple_core=True) shows, for the book's steps 23 to 32
 

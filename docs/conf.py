@@ -20,7 +20,7 @@ import dezero_c  # noqa: E402
 project = "dezero_c"
 author = "the authors of dezero_c"
 release = version = dezero_c.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 exclude_patterns = ["_build", "gallery"]
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
@@ -28,6 +28,12 @@ html_title = f"dezero_c {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+# A button copies a program, not what it prints; of lines with prompts, those alone and without them. `$` ends at a space, so
+# that a line that begins with $HOME is whole.
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ |In \[\d+\]: "
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
 html_show_copyright = False
 default_role = "code"
 myst_heading_anchors = 3

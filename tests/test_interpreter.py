@@ -11,6 +11,7 @@ import pickle
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import textwrap
 
 import numpy as np
@@ -263,16 +264,18 @@ def test_the_modules_do_not_claim_to_need_no_lock():
     assert importlib.machinery.EXTENSION_SUFFIXES
 
 
-# ---- pickles of other versions
+# ---- pickles and files of other versions
 
 PICKLES = pathlib.Path(__file__).parent / "pickles.txt"
+FILES = pathlib.Path(__file__).parent / "weights.txt"
 
 
-def old_pickles():
-    return [line.split() for line in PICKLES.read_text(encoding="ascii").splitlines() if not line.startswith("#")]
+def listed(path):
+    """(label, content in base64) of each line."""
+    return [line.split() for line in path.read_text(encoding="ascii").splitlines() if not line.startswith("#")]
 
 
-@pytest.mark.parametrize(("label", "content"), old_pickles(), ids=lambda s: s[:24])
+@pytest.mark.parametrize(("label", "content"), listed(PICKLES), ids=lambda s: s[:24])
 def test_pickles_of_earlier_versions(label, content):
     """What a program stored with an earlier version, Python or NumPy can still be read."""
     y, layer = pickle.loads(base64.b64decode(content))
@@ -284,6 +287,36 @@ def test_pickles_of_earlier_versions(label, content):
     assert np.allclose(x.grad.data, np.cos(x.data) * w.data)
     assert np.allclose(y.data, np.sum(np.sin(x.data) * w.data))
     assert layer(np.ones((1, 1))).data.tolist() == [[3.0, 4.0]]
+
+
+@pytest.mark.parametrize("ending", [".npz", ".safetensors", ".adam.npz"])
+@pytest.mark.parametrize("version", sorted({label.split(":")[0] for label, _ in listed(FILES)}))
+def test_files_of_earlier_versions(version, ending, tmp_path):
+    """Weights, and an optimizer's state, go on where an earlier version left them."""
+    if ending == ".safetensors":
+        pytest.importorskip("safetensors")
+    path = tmp_path / ("file" + ending)
+    path.write_bytes(base64.b64decode(dict(listed(FILES))[f"{version}:{ending}"]))
+    trained, optimizer = trained_model()
+    model, other = blank_model()
+    if ending != ".adam.npz":
+        model.load_weights(path)
+        for p, q in zip(model.params(), trained.params(), strict=True):
+            assert p.data.dtype == q.data.dtype
+            np.testing.assert_allclose(p.data, q.data, rtol=1e-6)
+        return
+    with np.load(path) as state:
+        other.load_state_dict(state)
+    here, there = optimizer.state_dict(), other.state_dict()
+    assert here.keys() == there.keys()
+    for name in here:
+        np.testing.assert_allclose(there[name], here[name], rtol=1e-5, err_msg=name)
+
+
+def test_a_release_has_its_pickles_and_files():
+    for path in (PICKLES, FILES):
+        versions = {label.split("-")[0].split(":")[0] for label, _ in listed(path)}
+        assert {"0.1.0", dezero_c.__version__} <= versions, f"{path.name}: see CONTRIBUTING.md, Releases"
 
 
 def test_a_pickle_of_now_is_read_by_every_protocol():
@@ -360,6 +393,27 @@ def stored():
     return y, layer
 
 
+def blank_model():
+    from dezero_c import optimizers
+    from dezero_c.models import MLP
+
+    model = MLP((2, 1))
+    model(np.zeros((1, 3), np.float32))
+    return model, optimizers.Adam(0.01).setup(model)
+
+
+def trained_model():
+    """What tests/weights.txt holds: weights that no random number had a part in after two steps, and Adam's state."""
+    model, optimizer = blank_model()
+    for k, p in enumerate(model.params()):
+        p.data = (np.arange(p.size, dtype=np.float32).reshape(p.shape) + k) / 8
+    for k in (1, 2):
+        for p in model.params():
+            p.grad = dezero_c.Variable(np.full(p.shape, 0.5 * k, np.float32))
+        optimizer.update()
+    return model, optimizer
+
+
 def write():
     python = ".".join(map(str, sys.version_info[:2]))
     numpy = ".".join(np.__version__.split(".")[:2])
@@ -367,3 +421,12 @@ def write():
         for protocol in (2, 5):
             content = base64.b64encode(pickle.dumps(stored(), protocol)).decode()
             file.write(f"{dezero_c.__version__}-python{python}-numpy{numpy}-protocol{protocol} {content}\n")
+    model, optimizer = trained_model()
+    with tempfile.TemporaryDirectory() as folder, FILES.open("a", encoding="ascii") as file:
+        for ending in (".npz", ".safetensors", ".adam.npz"):
+            path = pathlib.Path(folder) / f"file{ending}"
+            if ending == ".adam.npz":
+                np.savez(path, **optimizer.state_dict())
+            else:
+                model.save_weights(path)
+            file.write(f"{dezero_c.__version__}:{ending} {base64.b64encode(path.read_bytes()).decode()}\n")

@@ -2,8 +2,10 @@
 
 import hashlib
 import importlib
+import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -123,3 +125,99 @@ def test_the_processor_is_asked_and_not_the_compiler():
     flags = set(next(line for line in about.read_text().splitlines() if line.startswith("flags")).split())
     wanted = ["base"] + ["avx2"] * ("avx2" in flags) + ["avx512"] * (flags >= {"avx512f", "avx512bw", "avx512dq", "avx512vl"})
     assert dezero_c._core.build_info()["simd_available"] == wanted
+
+
+def written(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_one_version_stands_everywhere():
+    version = tomllib.loads(written("pyproject.toml"))["project"]["version"]
+    assert dezero_c.__version__ == version
+    assert re.search(r"^version: (.*)$", written("CITATION.cff"), re.MULTILINE)[1] == version
+    assert re.search(r'^  version: "(.*)"$', written("conda/recipe.yaml"), re.MULTILINE)[1] == version
+    newest, day = re.search(r"^## (\d+\.\d+\.\d+) \((\d{4}-\d\d-\d\d)\)$", written("CHANGELOG.md"), re.MULTILINE).groups()
+    assert newest == version
+    assert re.search(r'^date-released: "(.*)"$', written("CITATION.cff"), re.MULTILINE)[1] == day
+
+
+def test_the_citation_is_what_its_format_asks_for():
+    """Else: `cffconvert --validate`."""
+    text = written("CITATION.cff")
+    keys = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
+    assert {"cff-version", "message", "title", "authors", "version", "date-released", "license"} <= set(keys)
+    assert len(keys) == len(set(keys))
+    assert text.startswith("cff-version: 1.2.0\n")
+    project = tomllib.loads(written("pyproject.toml"))["project"]
+    assert f"\nauthors:\n  - name: {project['authors'][0]['name']}\n" in text
+    assert f"\nlicense: {project['license']}\n" in text
+    assert project["authors"][0]["name"] in written("LICENSE")
+
+
+def test_every_form_asks_what_info_prints():
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    if not forms:
+        pytest.skip("an sdist has no .github")
+    assert {path.stem for path in forms} == {"bug", "config", "feature", "slow", "wrong_number"}
+    for path in forms:
+        text = path.read_text(encoding="utf-8")
+        if path.stem != "config":
+            assert "python -m dezero_c info" in text, path.name
+            assert text.startswith("name: "), path.name
+            fields = [each for each in re.findall(r"^  - type: (\w+)$", text, re.MULTILINE) if each != "markdown"]
+            assert len(set(re.findall(r"^    id: (\w+)$", text, re.MULTILINE))) == len(fields) > 2, path.name
+    assert "python -m dezero_c info" in written(".github/PULL_REQUEST_TEMPLATE.md")
+
+
+def test_what_a_wheel_is_tested_with_holds_every_file_of_the_root():
+    """test-sources and MANIFEST.in name one by one what `git add` would take."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("needs git")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    heads = {path.partition("/")[0] for path in listed if not path.startswith(".")}
+    assert set(tomllib.loads(written("pyproject.toml"))["tool"]["cibuildwheel"]["test-sources"]) == heads - {"dezero_c"}
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    spec = importlib.util.spec_from_file_location("conda_recipe", ROOT / "tools" / "conda_recipe.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_recipe_needs_what_the_project_needs(recipe):
+    """Also without rattler-build, by which tools/conda_recipe.py looks closer."""
+    text = written("conda/recipe.yaml")
+    build, run = recipe.needs()
+    host = re.search(r"^  host:\n((?:    - .*\n)+)", text, re.MULTILINE)[1]
+    assert {line[6:] for line in host.splitlines()} == build
+    assert {line[6:] for line in re.search(r"^  run:\n((?:    - .*\n)+)", text, re.MULTILINE)[1].splitlines()} == run
+    assert re.fullmatch(r">=3\.\d+", tomllib.loads(written("pyproject.toml"))["project"]["requires-python"])
+    for path in re.findall(r"tests/\w+\.py|examples/[\w.]+", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_recipe_renders(recipe):
+    pytest.importorskip("rattler_build")
+    text = written("conda/recipe.yaml")
+    assert len(recipe.check(text)) == len(recipe.PLATFORMS)
+    for old, new, message in (("requirements:", "requires:", "unknown"), ("license: MIT", "license: none", "SPDX"),
+                              ("  skip: match(python, \"<3.11\")\n", "", "or newer"), ("cython >=3.3", "cython >=3.2", "host")):
+        with pytest.raises(recipe.Wrong, match=message):
+            recipe.check(text.replace(old, new, 1) if old != "cython >=3.3" else text.replace(old, new))
+
+
+def test_the_recipe_for_conda_forge_has_address_and_checksum(recipe, tmp_path):
+    text = written("conda/recipe.yaml")
+    sdist = tmp_path / f"dezero_c-{dezero_c.__version__}.tar.gz"
+    sdist.write_bytes(b"content")
+    made = recipe.release(text, sdist, "https://files.org/d.tar.gz", "https://github.com/a/b", "somebody")
+    assert f"\nsource:\n  url: https://files.org/d.tar.gz\n  sha256: {hashlib.sha256(b'content').hexdigest()}\n" in made
+    assert "\nabout:\n  homepage: https://github.com/a/b\n" in made
+    assert made.endswith("recipe-maintainers:\n    - somebody\n")
+    for change, message in (({"url": "dist/d.tar.gz"}, "begins with https"), ({"maintainer": "some body"}, "no name on GitHub"),
+                            ({"sdist": tmp_path / "dezero_c-9.tar.gz"}, "is not the sdist of")):
+        with pytest.raises(recipe.Wrong, match=message):
+            recipe.release(text, **{"sdist": sdist, "url": "https://files.org/d.tar.gz", "homepage": "https://github.com/a/b",
+                                    "maintainer": "somebody", **change})
