@@ -50,8 +50,8 @@ FREE = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))    # the interpreter ca
 
 
 def alone(program, *options, lock=FREE, **more):
-    """Runs a program in a process of its own; with `lock` a free-threaded interpreter's lock is on from the start, so that it does
-    not warn when it switches it on."""
+    """Runs a program in a process of its own; with `lock` a free-threaded interpreter's lock is on from the start, so that it
+    does not warn when it switches it on."""
     root = os.path.dirname(os.path.dirname(dezero_c.__file__))
     env = {**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1"}
     env.pop("PYTHON_GIL", None)
