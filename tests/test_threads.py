@@ -387,12 +387,10 @@ def test_a_thread_that_waits_in_a_callback_does_not_keep_others_from_freeing():
             h = F.sin(h)
         return h
 
-    slow = chain()
-    ref = weakref.ref(slow.creator.inputs[0].creator.inputs[0], callback)
-
     def first():
-        nonlocal slow
-        slow = None
+        slow = chain()      # its own: a free-threaded Python leaves freeing to the thread that made an object
+        ref = weakref.ref(slow.creator.inputs[0].creator.inputs[0], callback)
+        del slow
         return ref() is None
 
     def second():

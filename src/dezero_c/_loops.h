@@ -63,9 +63,13 @@ done:
     if (PyErr_Occurred()) {
         /* A kernel cannot raise. With a floating-point flag up, the engine computes the operation again by NumPy's own
          * function after the kernel, and that raises where it can be caught. */
+#ifdef __wasm__
+        dz_fpe_raise(4);
+#else
         volatile double zero = 0.0;
         zero = 1.0 / zero;
         (void)zero;
+#endif
         PyErr_Clear();
     }
     Py_XDECREF(r);
@@ -75,12 +79,12 @@ done:
 }
 
 /* The products of the BLAS that NumPy's wheels carry, which add to what is there; its own loop for matmul never does. Their
- * name says that they are that library's, and that integers have 64 bits. Wherever it is not found, as on Windows and with
- * another BLAS, a product is added by a pass of its own. */
+ * name says that they are that library's, and that integers have 64 bits. Wherever it is not found, as on Windows, in a browser
+ * and with another BLAS, a product is added by a pass of its own. */
 static void dz_take_gemm(void)
 {
     dz_np.gemm[DZ_F32] = dz_np.gemm[DZ_F64] = NULL;
-#ifndef _WIN32
+#if !defined(_WIN32) && !defined(__wasm__)
     Dl_info numpy;
     void *library, *single, *twice;
     if (!dz_fn_direct[DZ_FN_MATMUL][DZ_F32] || !dladdr((void *)(intptr_t)dz_np.loop[DZ_FN_MATMUL][DZ_F32], &numpy)

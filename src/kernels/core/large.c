@@ -6,7 +6,8 @@
 #include "core/kernels.h"
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(_WIN32)
+/* WebAssembly has the functions everywhere, and threads only in a build with -pthread, which defines _REENTRANT. */
+#if defined(__GNUC__) && !defined(_WIN32) && (!defined(__wasm__) || defined(_REENTRANT))
 #include <pthread.h>
 #define DZ_THREADS 1
 #endif

@@ -697,8 +697,8 @@ static dz_tape *side_by_side(const dz_tape *t, uint32_t lanes)
         free_tape(s);
         return NULL;
     }
-    for (i = 0; i < t->first; i++)
-        for (k = 0; k < lanes; k++)
+    for (i = 0; i < (ptrdiff_t)t->first; i++)
+        for (k = 0; k < (ptrdiff_t)lanes; k++)
             s->slots[i * lanes + k] = t->slots[i];
     for (i = 0; i < t->ncode; i++) {
         const dz_instr *at = t->code + i;

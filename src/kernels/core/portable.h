@@ -10,6 +10,9 @@
 #if defined(_MSC_VER)
 #define DZ_INLINE static __forceinline
 #define DZ_IVDEP __pragma(loop(ivdep))
+#elif defined(__clang__) && defined(__wasm__) && !defined(__wasm_simd128__)
+#define DZ_INLINE static inline __attribute__((always_inline, unused))
+#define DZ_IVDEP /* no vectors, and a warning of each loop that was to have some */
 #elif defined(__clang__)
 #define DZ_INLINE static inline __attribute__((always_inline, unused))
 #define DZ_IVDEP _Pragma("clang loop vectorize(assume_safety)")
