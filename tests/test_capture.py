@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import types
 import warnings
 import weakref
 
@@ -747,17 +748,17 @@ def test_exceptions_while_tracing_leave_nothing():
 
 
 def test_checks_find_what_two_calls_cannot():
-    rate = [1.0]
+    options = types.SimpleNamespace(rate=1.0)       # an attribute of what is no model, which is not looked at
 
     def f(x):
-        return x * rate[0]
+        return x * options.rate
 
     for check, calls in (("always", 1), ("sample", 64)):
-        rate[0] = 1.0
+        options.rate = 1.0
         g, x = capture(f, check=check), Variable(np.array(1.0))
         for _ in range(4):
             g(x)
-        rate[0] = 2.0
+        options.rate = 2.0
         assert "not what was captured any more" in refused(g, lambda k, x=x: x, calls)
 
 

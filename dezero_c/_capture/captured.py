@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import os
 import sys
-import types
 import warnings
 import weakref
 from typing import TYPE_CHECKING
@@ -16,13 +14,13 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c import _random
-from dezero_c._calls import CaptureError, call_key, cell_of, holds
+from dezero_c._calls import CaptureError, call_key, holds
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
+from dezero_c._capture.guards import guards_of
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
 from dezero_c._pull import under_way
-from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,7 +90,7 @@ class _Entry:
         self.stands: list[_core.Variable | None] = []   # for each Variable argument: who stands for it; None: it is itself
         self.fixed: list[_core.Variable | None] = []    # those that stand for themselves
         self.holders: list[_core.Variable] = []         # for each array argument
-        self.guards: list[tuple[Any, Any, Any]] = []
+        self.guards: list[Any] = []
         self.result: Any = None
         self.calls = 0
         # what a call asks, made ready by `finish`
@@ -382,7 +380,7 @@ class Captured(Dispatch):
             _own_random_numbers(trace, random, self._name())
         entry = _Entry(program)
         function, reference = self._guarded_by or (self._f, None)
-        entry.guards = _guards(function, None if reference is None else reference())
+        entry.guards = guards_of(function, None if reference is None else reference())
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         copied = last.copied(program)
@@ -511,67 +509,6 @@ def _changing(name: str, difference: str | None) -> NoReturn:
 
 
 _MISSING = object()
-_PLAIN = (int, float, complex, str, bytes, bool, tuple)
-
-
-def _guards(function: Any, instance: Any, seen: set[int] | None = None) -> list[tuple[Any, Any, Any]]:
-    """(where, name, object) of what the code of a function names: globals and closures, of the functions among them too, and
-    numbers and strings among an instance's attributes; of layers and models among them all numbers and strings, and what
-    their own code names."""
-    seen = set() if seen is None else seen
-    if isinstance(function, types.MethodType):
-        return _guards(function.__func__, function.__self__, seen)
-    if isinstance(function, functools.partial):
-        return _guards(function.func, None, seen)
-    function = inspect.unwrap(function) if callable(function) else function
-    if not isinstance(function, types.FunctionType) or id(function) in seen \
-            or (function.__module__ or "").partition(".")[0] in ("dezero_c", "numpy"):
-        return []
-    seen.add(id(function))
-    found: list[tuple[Any, Any, Any]] = []
-    names: set[str] = set()
-    todo = [function.__code__]
-    while todo:
-        code = todo.pop()
-        names.update(code.co_names)
-        todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-    for name in sorted(names):
-        if name in function.__globals__:
-            found.append((function.__globals__, name, function.__globals__[name]))
-    cells = zip(function.__closure__ or (), function.__code__.co_freevars, strict=True)
-    found += [(cell, name, cell_of(cell)) for cell, name in cells]
-    if isinstance(instance, Layer):
-        found += _guards_of_layer(instance, seen)
-    attributes = getattr(instance, "__dict__", None)
-    if type(attributes) is dict:
-        found += [(attributes, name, attributes[name]) for name in sorted(names)
-                  if isinstance(attributes.get(name), _PLAIN) or attributes.get(name, _MISSING) is None]
-    for name in sorted(names) if instance is not None else ():      # methods of the instance that it calls
-        method = inspect.getattr_static(type(instance), name, None)
-        if isinstance(method, types.FunctionType):
-            found += _guards(method, instance, seen)
-    for _, _, value in list(found):
-        if isinstance(value, (types.FunctionType, types.MethodType, functools.partial, Captured)):
-            found += _guards(value, None, seen)
-        elif isinstance(value, Layer):
-            found += _guards_of_layer(value, seen)
-    return found
-
-
-def _guards_of_layer(layer: Layer, seen: set[int]) -> list[tuple[Any, Any, Any]]:
-    if id(layer) in seen:
-        return []
-    seen.add(id(layer))
-    found: list[tuple[Any, Any, Any]] = []
-    for name, value in layer.__dict__.items():
-        if isinstance(value, _PLAIN):
-            found.append((layer.__dict__, name, value))
-        for each in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,):
-            if isinstance(each, Layer):
-                found += _guards_of_layer(each, seen)
-    for method in ("forward", "__call__"):
-        found += _guards(getattr(type(layer), method, None), None, seen)
-    return found
 
 
 def _with_arrays(o: Any, left: Any, static: frozenset[int | str], top: bool = True) -> Any:

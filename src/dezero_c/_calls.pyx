@@ -25,6 +25,9 @@ cdef extern from "Python.h":
     PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
     PyObject *PyCell_GET(PyObject *)
+    Py_ssize_t PyDict_Size(PyObject *)
+    Py_ssize_t PyLong_AsSsize_t(PyObject *)
+    bint PyTuple_CheckExact(PyObject *)
     PyTypeObject *Py_TYPE(PyObject *)
     void PyErr_Clear()
 
@@ -122,13 +125,17 @@ def cell_of(cell):
 
 
 cpdef bint holds(list guards) except -1:
-    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
+    """Whether all guards (dezero_c/_capture/guards.py) are as they were: the very object, or an equal number or string."""
     cdef tuple guard
     cdef PyObject *space
     cdef PyObject *now
     cdef object value, o
     for guard in guards:
         space = PyTuple_GET_ITEM(<PyObject *> guard, 0)
+        if PyTuple_GET_ITEM(<PyObject *> guard, 1) == <PyObject *> None:
+            if not same_elements(<PyObject *> guard):
+                return False
+            continue
         if isinstance(<object> space, dict):
             now = PyDict_GetItemWithError(space, PyTuple_GET_ITEM(<PyObject *> guard, 1))
             if now == NULL:
@@ -142,6 +149,25 @@ cpdef bint holds(list guards) except -1:
                                    or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
             return False
     return True
+
+
+cdef bint same_elements(PyObject *guard) except -1:
+    """Whether a list or dict has the elements that it had, or a layer as many attributes and its class."""
+    cdef PyObject *o = PyTuple_GET_ITEM(guard, 0)
+    cdef PyObject *expected = PyTuple_GET_ITEM(guard, 2)
+    cdef PyObject *last = PyTuple_GET_ITEM(guard, 3)
+    cdef Py_ssize_t k, n
+    if not PyTuple_CheckExact(expected):
+        return PyDict_Size(o) == PyLong_AsSsize_t(expected) \
+            and <PyObject *> Py_TYPE(PyTuple_GET_ITEM(last, 0)) == PyTuple_GET_ITEM(last, 1)
+    n = len(<tuple> expected)
+    if type(<object> o) is list and len(<list> o) == n:
+        for k in range(n):
+            if PyList_GET_ITEM(o, k) != PyTuple_GET_ITEM(expected, k):
+                break
+        else:
+            return True
+    return (<object> last)(<object> o, <object> expected)
 
 
 cdef bint alike_tuples(tuple a, tuple b) except -1:

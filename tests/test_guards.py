@@ -1,0 +1,165 @@
+"""What a captured function depends on beside its arguments (dezero_c/_capture/guards.py): the next call sees a change of it."""
+
+import numpy as np
+import pytest
+
+import dezero_c.functions as F
+import dezero_c.layers as L
+from dezero_c import Model, Parameter, Variable, capture
+from dezero_c.models import MLP, Sequential
+
+X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
+
+
+def linear():
+    return L.Linear(3, in_size=3)
+
+
+class Halved(L.Linear):
+    def forward(self, x):
+        return x * 0.5
+
+
+class Net(Model):
+    def __init__(self):
+        super().__init__()
+        self.factor, self.act, self.bias = 2.0, F.relu, np.ones(3, np.float32)
+        self.scale = Variable(np.ones(3, np.float32))
+        self.first, self.later = linear(), None
+        self.some, self.more, self.named, self.fixed = [linear()], [], {"a": linear()}, (linear(),)
+
+    def forward(self, x):
+        y = self.first(x) * self.factor
+        for layer in (*self.some, *self.more, *self.named.values(), *self.fixed):
+            y = layer(y)
+        if self.later is not None:
+            y = self.later(y)
+        return self.act(y) * self.scale + self.bias
+
+
+CHANGES = {
+    "a number": lambda m: setattr(m, "factor", 3.0),
+    "a function": lambda m: setattr(m, "act", F.tanh),
+    "an array": lambda m: setattr(m, "bias", np.full(3, 2, np.float32)),
+    "a Variable": lambda m: setattr(m, "scale", Variable(np.full(3, 2, np.float32))),
+    "a layer": lambda m: setattr(m, "first", linear()),
+    "a layer that was None": lambda m: setattr(m, "later", linear()),
+    "a list": lambda m: setattr(m, "more", [linear()]),
+    "a list that grows": lambda m: m.some.append(linear()),
+    "an empty list that grows": lambda m: m.more.append(linear()),
+    "an element": lambda m: m.some.__setitem__(0, linear()),
+    "an element of a dict": lambda m: m.named.__setitem__("a", linear()),
+    "a tuple": lambda m: setattr(m, "fixed", (linear(),)),
+    "a Parameter": lambda m: setattr(m.first, "W", Parameter(np.full((3, 3), 0.5, np.float32))),
+    "data of a Parameter": lambda m: setattr(m.first.W, "data", np.full((3, 3), 0.5, np.float32)),
+    "a method of one layer": lambda m: setattr(m.first, "forward", lambda x: x * 0.5),
+    "a layer's class": lambda m: setattr(m.first, "__class__", Halved),
+}
+
+
+class Trainer:
+    def __init__(self, model):
+        self.model, self.weight, self.off, self.extra = model, Variable(np.ones(3, np.float32)), np.ones(3, np.float32), None
+
+    def step(self, x):
+        y = self.model(x) * self.weight + self.off
+        return y if self.extra is None else y * self.extra
+
+
+def captured(way, model):
+    """(captured, eager) functions of a model."""
+    if way == "model":
+        return capture(model), model
+    if way == "closure":
+        return capture(lambda x: model(x)), model
+    if way == "method":
+        step = Trainer(model).step
+        return capture(step), step
+    outer = Sequential(linear(), model)
+    return capture(lambda x: outer(x)), outer
+
+
+@pytest.mark.parametrize("way", ["model", "closure", "method", "nested"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_in_a_model_is_seen(change, way):
+    np.random.seed(0)
+    model = Net()
+    g, eager = captured(way, model)
+    before = [g(X).data for _ in range(4)][-1]
+    assert g.plans == 1
+    CHANGES[change](model)
+    wanted = eager(X).data
+    assert not np.array_equal(wanted, before)
+    for _ in range(4):
+        assert np.array_equal(g(X).data, wanted)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("weight", Variable(np.full(3, 2, np.float32))), ("off", np.full(3, 2, np.float32)), ("extra", 2.5), ("model", Net())])
+def test_attributes_that_the_code_of_a_method_names_are_seen(name, value):
+    np.random.seed(0)
+    trainer = Trainer(Net())
+    g = capture(trainer.step)
+    for _ in range(4):
+        g(X)
+    setattr(trainer, name, value)
+    for _ in range(4):
+        assert np.array_equal(g(X).data, trainer.step(X).data)
+
+
+def test_lists_and_dicts_that_the_code_names_are_seen():
+    weights, options = [Variable(np.array(2.0)), Variable(np.array(3.0))], {"scale": 2.0}
+
+    def f(x):
+        for w in weights:
+            x = x * w
+        return x * options["scale"]
+
+    g, x = capture(f), Variable(np.array(1.0))
+    assert [float(g(x).data) for _ in range(4)] == [12.0] * 4
+    options["scale"] = 3.0
+    assert [float(g(x).data) for _ in range(4)] == [18.0] * 4
+    weights[1] = Variable(np.array(5.0))
+    assert [float(g(x).data) for _ in range(4)] == [30.0] * 4
+    weights.pop()
+    assert [float(g(x).data) for _ in range(4)] == [6.0] * 4
+
+
+def test_what_a_model_keeps_beside_its_layers_is_no_change():
+    np.random.seed(0)
+    model = Net()
+    model.losses = []
+    g = capture(lambda x: model(x))
+    for k in range(6):
+        g(X)
+        model.losses.append(float(k))
+        model(X)        # which notes its inputs and outputs
+    assert g.plans == 1
+
+
+def test_the_state_of_the_librarys_recurrent_layers_is_no_change():
+    np.random.seed(0)
+    model = Sequential(L.LSTM(4), L.Linear(1))
+    lstm = model.layers[0]
+
+    def f(x):
+        lstm.reset_state()
+        y = model(x)
+        lstm.reset_state()
+        return y
+
+    g = capture(f)
+    for _ in range(5):
+        g(X)
+        model(X)        # leaves a state
+    assert g.plans == 1
+
+
+def test_the_activation_of_an_mlp_is_seen():
+    np.random.seed(0)
+    model = MLP((5, 2), activation=F.sigmoid)
+    g = capture(model)
+    for _ in range(4):
+        g(X)
+    model.activation = F.relu
+    assert np.array_equal(g(X).data, model(X).data)
