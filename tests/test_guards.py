@@ -5,7 +5,7 @@ import pytest
 
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import Model, Parameter, Variable, capture
+from dezero_c import Model, Parameter, Variable, capture, optimizers
 from dezero_c.models import MLP, Sequential
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -163,3 +163,27 @@ def test_the_activation_of_an_mlp_is_seen():
         g(X)
     model.activation = F.relu
     assert np.array_equal(g(X).data, model(X).data)
+
+
+def test_gradients_of_a_layer_that_comes_later_are_cleared():
+    np.random.seed(0)
+    model = Sequential(linear())
+    optimizer = optimizers.SGD(0.1).setup(model)
+    t = np.zeros(2, int)
+
+    def step(x, t):
+        loss = F.softmax_cross_entropy(model(x), t)
+        model.cleargrads()
+        loss.backward()
+        optimizer.update()
+        return loss
+
+    g = capture(step)
+    for _ in range(4):
+        g(X, t)
+    model.beside = linear()
+    model.beside.W.grad = Variable(np.ones((3, 3), np.float32))
+    weights = model.beside.W.data.copy()
+    g(X, t)
+    assert model.beside.W.grad is None
+    assert np.array_equal(model.beside.W.data, weights)
