@@ -187,3 +187,24 @@ def test_gradients_of_a_layer_that_comes_later_are_cleared():
     g(X, t)
     assert model.beside.W.grad is None
     assert np.array_equal(model.beside.W.data, weights)
+
+
+def test_what_the_function_itself_counts_and_writes_down_is_no_change():
+    class Counting:
+        def __init__(self):
+            self.calls, self.lines, self.factor = 0, [], 2.0
+
+        def f(self, x):
+            self.calls += 1
+            self.lines.append(x.shape)
+            return x * self.factor
+
+    counting = Counting()
+    g = capture(counting.f)
+    short, long = Variable(np.ones(2)), Variable(np.ones(3))
+    for _ in range(6):      # of two shapes, each of which is traced
+        g(short), g(long)
+    assert g.plans == 2
+    assert counting.calls == len(counting.lines) == 4
+    counting.factor = 3.0
+    assert g(short).data[0] == g(long).data[0] == 3.0

@@ -17,7 +17,7 @@ from dezero_c import _random
 from dezero_c._calls import CaptureError, call_key, holds
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
-from dezero_c._capture.guards import guards_of
+from dezero_c._capture.guards import guards_of, unchanged
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
 from dezero_c._pull import under_way
@@ -311,6 +311,11 @@ class Captured(Dispatch):
 
     # ---- tracing
 
+    def _guards(self) -> list[Any]:
+        """What the function depends on beside its arguments, as it is now."""
+        function, reference = self._guarded_by or (self._f, None)
+        return guards_of(function, None if reference is None else reference())
+
     def _read(self, v: _core.Variable, what: str, where: str) -> None:
         if self._on_read == "error":
             raise CaptureError(f"{where}: {what} looks at a value in the captured function {self._name()}: the next call may "
@@ -327,6 +332,7 @@ class Captured(Dispatch):
         passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
         random = _random.states() if self._looks_at_random else []
+        guards = self._guards()
         trace = _core.start_trace(self._read)
         try:
             result = self._f(*args, **kwargs)
@@ -335,14 +341,14 @@ class Captured(Dispatch):
         collecting = gc.isenabled()
         gc.disable()        # what follows makes many objects, and leaves none in a circle
         try:
-            return self._understood(kind, passed, kwargs, variables, holders, checked, trace, result, random, bare)
+            return self._understood(kind, passed, kwargs, variables, holders, checked, trace, result, random, bare, guards)
         finally:
             if collecting:
                 gc.enable()
 
     def _understood(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], holders: list[_core.Variable],
                     checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
-                    bare: list[_core.Variable]) -> Any:
+                    bare: list[_core.Variable], guards: list[Any]) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[_Leaf] = []
         shape = _results(result, found)
@@ -379,8 +385,7 @@ class Captured(Dispatch):
         if self._looks_at_random:
             _own_random_numbers(trace, random, self._name())
         entry = _Entry(program)
-        function, reference = self._guarded_by or (self._f, None)
-        entry.guards = guards_of(function, None if reference is None else reference())
+        entry.guards = unchanged(guards, self._guards())
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         copied = last.copied(program)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Guard: TypeAlias = tuple[Any, ...]
 
-__all__ = ["guards_of"]
+__all__ = ["guards_of", "unchanged"]
 
 SHORT = 64      # elements of a list or dict beyond which they are not looked at
 # What a layer keeps of its own account, or of the last eager call.
@@ -35,6 +35,19 @@ def guards_of(function: Any, instance: Any = None) -> list[Guard]:
     search = _Search()
     search.function(function, instance)
     return search.found
+
+
+def unchanged(before: list[Guard], after: list[Guard]) -> list[Guard]:
+    """The guards after a call, without those of what the call itself has changed: counters, and lists that it appends to, which
+    replays leave alone."""
+    old = {(id(guard[0]), guard[1]): guard[2] for guard in before}
+    return [guard for guard in after if _same(old.get((id(guard[0]), guard[1]), guard[2]), guard[2])]
+
+
+def _same(a: Any, b: Any) -> bool:
+    if type(a) is tuple and type(b) is tuple:
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a is b or ((key := plain_key(a)) is not None and key == plain_key(b))
 
 
 def _ours(module: str | None) -> bool:
@@ -163,8 +176,7 @@ def _values(o: Any) -> list[Any]:
 def _equal(o: Any, elements: tuple[Any, ...]) -> bool:
     """Whether a list or dict has these elements still, numbers and strings by what they are."""
     now = _values(o)
-    return len(now) == len(elements) and all(
-        a is b or ((key := plain_key(a)) is not None and key == plain_key(b)) for a, b in zip(now, elements, strict=True))
+    return _same(tuple(now), elements)
 
 
 def _same_layers(o: Any, elements: tuple[Any, ...]) -> bool:
