@@ -119,6 +119,10 @@ def test_lists_and_dicts_that_the_code_names_are_seen():
     assert [float(g(x).data) for _ in range(4)] == [12.0] * 4
     options["scale"] = 3.0
     assert [float(g(x).data) for _ in range(4)] == [18.0] * 4
+    options["shift"] = options.pop("scale")
+    with pytest.raises(KeyError):
+        g(x)
+    options["scale"] = options.pop("shift")
     weights[1] = Variable(np.array(5.0))
     assert [float(g(x).data) for _ in range(4)] == [30.0] * 4
     weights.pop()

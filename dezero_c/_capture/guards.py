@@ -129,7 +129,7 @@ class _Search:
         attributes = layer.__dict__
         ours = _ours(type(layer).__module__)
         self.found.append((attributes, None, len(attributes), (layer, type(layer))))
-        for name, o in attributes.items():
+        for name, o in list(attributes.items()):       # another thread may add to them
             if name in _BOOKS:
                 continue
             if ours and (o is None or isinstance(o, type)
@@ -148,7 +148,7 @@ class _Search:
         """The elements of a list, tuple or dict."""
         if len(o) > SHORT or not self.new(o):
             return
-        found = tuple(o.values()) if isinstance(o, dict) else tuple(o)
+        found = tuple(_values(o))
         if type(o) is list or type(o) is dict:
             self.found.append((o, None, found, again))
         for each in found:
@@ -170,13 +170,13 @@ def _names(function: types.FunctionType) -> list[str]:
 
 
 def _values(o: Any) -> list[Any]:
-    return list(o.values() if isinstance(o, dict) else o)
+    """Keys and values of a dict; the elements of anything else."""
+    return [*o.keys(), *o.values()] if isinstance(o, dict) else list(o)
 
 
 def _equal(o: Any, elements: tuple[Any, ...]) -> bool:
     """Whether a list or dict has these elements still, numbers and strings by what they are."""
-    now = _values(o)
-    return _same(tuple(now), elements)
+    return _same(tuple(_values(o)), elements)
 
 
 def _same_layers(o: Any, elements: tuple[Any, ...]) -> bool:
