@@ -19,7 +19,7 @@ def cell_of(cell: Any) -> Any:
     """What a closure's cell holds; an object of our own where it is empty."""
 
 def holds(guards: list[tuple[Any, Any, Any]]) -> bool:
-    """Whether each (dict or cell, name, object) is as it was: the very object, or an equal number or string."""
+    """Whether all guards (dezero_c/_capture/guards.py) are as they were: the very object, or an equal number or string."""
 
 def plain_key(o: Any) -> Any:
     """What a number, a string or None is the same by; None for anything else."""

@@ -21,7 +21,7 @@ from dezero_c.layers import Layer
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
-    Guard: TypeAlias = tuple[Any, ...]
+    _Guard: TypeAlias = tuple[Any, ...]
 
 __all__ = ["guards_of", "unchanged"]
 
@@ -30,14 +30,14 @@ SHORT = 64      # elements of a list or dict beyond which they are not looked at
 _BOOKS = frozenset(["_params", "_containers", "inputs", "outputs"])
 
 
-def guards_of(function: Any, instance: Any = None) -> list[Guard]:
+def guards_of(function: Any, instance: Any = None) -> list[_Guard]:
     """The guards of a function, or of a model or another callable object; instance: of which it is a method."""
     search = _Search()
     search.function(function, instance)
     return search.found
 
 
-def unchanged(before: list[Guard], after: list[Guard]) -> list[Guard]:
+def unchanged(before: list[_Guard], after: list[_Guard]) -> list[_Guard]:
     """The guards after a call, without those of what the call itself has changed: counters, and lists that it appends to, which
     replays leave alone."""
     old = {(id(guard[0]), guard[1]): guard[2] for guard in before}
@@ -58,7 +58,7 @@ class _Search:
     """What is found on the way from a function to all that its code names."""
 
     def __init__(self) -> None:
-        self.found: list[Guard] = []
+        self.found: list[_Guard] = []
         self.seen: set[Any] = set()
 
     def new(self, *objects: Any) -> bool:
