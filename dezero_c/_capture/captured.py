@@ -19,7 +19,7 @@ from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._capture.guards import guards_of, unchanged
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
-from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, made_by
+from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, forget, given_gradients, has_calls, made_by
 from dezero_c._pull import under_way
 
 if TYPE_CHECKING:
@@ -392,7 +392,7 @@ class Captured(Dispatch):
         shape = _made_anew(shape, copied)
         self._on_machine(entry, trace, args, kwargs, bare, holders, copied, shape, found)
         if entry.machine is None:
-            if any(event[0] == "call" for event in trace.events) and any(
+            if has_calls(trace) and any(
                     isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):
                 kind.eager = True
                 warnings.warn(f"capture: {self._name()} is not captured: Parameters are passed to it, others in each call, while "
@@ -404,7 +404,7 @@ class Captured(Dispatch):
                 entry.call = call_of(
                     entry.plan, args, frozenset(k for k in self._static if isinstance(k, int)), [k for k, _ in entry.own],
                     entry.given, entry.holders, found, shape, _MISSING, _rebuilt, entry.guards)
-        if self._check == "twice" and (not entry.own or len(program.events) > MANY):
+        if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
         _escapes(trace, result, self._name())       # before the plan is kept
@@ -684,13 +684,9 @@ def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
     found: list[_Leaf] = []
     _results(result, found)
     allowed = {id(leaf.what) for leaf in found}
+    allowed.update(map(id, given_gradients(trace)))
     references = made_by(trace)
-    for event in trace.events:
-        if event[0] in ("grad", "show", "grad read") and (g := _core.gradient_of(event[1])) is not None:
-            allowed.add(id(g))
-    event = g = None
-    trace.events.clear()
-    trace.born.clear()
+    forget(trace)
 
     def left() -> list[str]:
         return [line for reference, line in references if (u := reference()) is not None and id(u) not in allowed]

@@ -13,7 +13,7 @@ import numpy as np
 import dezero_c._core as _core
 from dezero_c._calls import CaptureError
 from dezero_c._capture.arrays import Template, TracedArray, _Place
-from dezero_c._plan import told
+from dezero_c._plan import Told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,36 +59,36 @@ class _Array:
         return f"an array of shape {self.a.shape}" if self.a.size > 4 else f"{self.a!r}"
 
 
+def _words(event: list[Any]) -> str:
+    return " ".join(str(part) for part in event if part is not None)[:200]
+
+
 class Program:
     """What a trace says, for comparison. arguments: the call's Variables, which count by their place."""
 
     def __init__(self, trace: _core.Trace, arguments: Sequence[_core.Variable], result: Any) -> None:
-        # of Variables by their ids, counted from 1: arguments first, each at its first place
-        self._numbers: dict[int, Any] = {id(v): k for k, v in reversed(list(enumerate(arguments, 1)))}
-        self._numbers = {key: -k for key, k in self._numbers.items()}
         self.arrays: list[Any] = []
-        self.lines: list[str] = [event[-1] for event in trace.events]
         self._line = ""
-        self.events = told(trace.events, self._numbers, _Same, self._event)
+        self._told = Told(trace, arguments, _Same)
+        self._told.tell_all(self._event)
         self.result = self._value(result)
-        del self._numbers
+        self._told.finish()
+
+    def __len__(self) -> int:
+        return len(self._told)
 
     def difference(self, other: Program) -> str | None:
         """The first place where `other` differs, in words; None where it does not."""
-        for k, (a, b) in enumerate(zip(self.events, other.events, strict=False)):
-            if a != b:
-                return f"{other.lines[k]}: {self._told(b)}, and in the call before it was {self._told(a)}"
-        if len(self.events) != len(other.events):
-            longer = self if len(self.events) > len(other.events) else other
-            k = min(len(self.events), len(other.events))
-            return f"{longer.lines[k]}: {self._told(longer.events[k])} is in one of two calls only"
+        found = self._told.first_difference(other._told)
+        if found is not None:
+            k, here, there = found
+            if here is None or there is None:
+                line = (other if here is None else self)._told.line_of(k)
+                return f"{line}: {_words(there if here is None else here)} is in one of two calls only"
+            return f"{other._told.line_of(k)}: {_words(there)}, and in the call before it was {_words(here)}"
         if self.result != other.result:
             return f"the result is {other.result}, and in the call before it was {self.result}"
         return None
-
-    @staticmethod
-    def _told(event: Any) -> str:
-        return " ".join(str(part) for part in event if part is not None)[:200]
 
     def copied(self, other: Program) -> set[int]:
         """ids of arrays of `other` that are other objects here, though equal: a call makes them anew each time."""
@@ -103,33 +103,28 @@ class Program:
                 if isinstance(v, weakref.ref):
                     v = v()
                 if v is not None:
-                    self._new(v)
+                    self._told.new(v)
             return (*found, *more[1:])
         if kind == "alive":
             return kind, tuple(self._variable(v) for v in rest[1])
-        if kind == "step":
-            return kind, _Same(type(rest[0])), tuple(self._variable(v) for v in _core.inputs_of(rest[0])), rest[1]
         if kind in ("const", "new"):
-            self._new(rest[0])
+            self._told.new(rest[0])
             return kind, self._value(rest[1])
         if kind == "data" and rest[2]:
-            self._new(rest[0])
+            self._told.new(rest[0])
         if kind == "show":
             found = (kind, self._variable(rest[0]))
-            self._new(rest[1])
+            self._told.new(rest[1])
             return found
         if kind == "grad read":
             found = (kind, self._variable(rest[0]))
-            if isinstance(rest[1], _core.Variable) and id(rest[1]) not in self._numbers:
-                self._new(rest[1])
+            if isinstance(rest[1], _core.Variable) and self._told.number(rest[1]) is None:
+                self._told.new(rest[1])
             return found
         return (kind, *[self._value(x) for x in rest])
 
-    def _new(self, v: _core.Variable) -> None:
-        self._numbers[id(v)] = len(self._numbers) + 1
-
     def _variable(self, v: Any) -> Any:
-        return self._numbers.get(id(v)) or _Same(v)
+        return self._told.number(v) or _Same(v)
 
     def _operation(self, f: Any) -> Any:
         kind = type(f)

@@ -69,7 +69,7 @@ class Tape:
         if not self._depends(v):
             return
         if what in _LOOKUPS or what == _PADDING:
-            self.reads.setdefault(len(self.trace.events), []).append((what, v))
+            self.reads.setdefault(len(self.trace), []).append((what, v))
             return
         raise ExportError(f"{where}: {what} looks at a value that depends on the inputs; the file would hold what this call "
                           "found. Compute with functions of dezero_c.functions (for a choice maximum, minimum, clip or relu)")
@@ -93,7 +93,7 @@ class Tape:
         states = [(v, f"{type(layer).__name__}.{name}") for layer, name, v in self.kept if layer.__dict__.get(name) is not v]
         self.states = {id(v): name for v, name in states}
         found = {id(x) for x in self.inputs}
-        explained = set(found)
+        explained, born = set(found), self.trace.born
         alias: dict[int, Any] = {}
         lookups: list[tuple[str, Any]] = []
         for k, event in enumerate(self.trace.events):
@@ -113,7 +113,7 @@ class Tape:
                     if id(x) in self.states:
                         raise ExportError(f"{line}: {self.states[id(x)]} is left from an earlier call, and would be frozen; call "
                                           "reset_state() before, or make the state an input of a Model's forward")
-                    if id(x) in self.trace.born and id(x) not in explained:
+                    if id(x) in born and id(x) not in explained:
                         raise ExportError(f"{line}: {type(event[1]).__name__} takes an array that the function makes of values, "
                                           "which would be frozen")
                 if type(event[1]) is F.BatchNorm and event[4] & 2:

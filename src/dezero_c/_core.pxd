@@ -144,18 +144,93 @@ cdef enum:
     K_WEAK = 2      # a Python number: its dtype gives way
 
 cdef class Function
+cdef class Variable
+
+# Kinds of events (Event.kind), as Trace (_log.pxi) tells of them.
+cdef enum:
+    E_OP            # o: the Function; v, or several: what it gave; flag: modes, and 4 for inside
+    E_ALIVE         # o: the Function; several
+    E_EFFECT        # o: the Function
+    E_CONST         # v; o: the value
+    E_NEW
+    E_DATA          # v has w's; flag: made
+    E_SET           # v; o: the value
+    E_SEED          # v
+    E_STEP          # o: the Function; flag: keep; w: the event that called it, or -1, and then its inputs are operands
+    E_SHOW          # v's gradient is w
+    E_GRAD
+    E_GRAD_READ     # w, or o
+    E_CALL          # o: the function
+    E_PINNED        # v
+
+ctypedef struct Event:
+    unsigned char kind, flag
+    int line                # the user's, by number
+    int v, w                # nodes by number; -1: none
+    int nin, nout           # operands: inputs, and after them several outputs
+    Py_ssize_t first        # of the operands
+    PyObject *o             # owned
+    PyObject *several       # owned: the tuple of several outputs, as references that do not keep them
+
+ctypedef struct Numbered:
+    size_t key
+    Py_ssize_t number
+
+ctypedef struct Place:      # in code
+    void *code
+    int lasti, line         # line: -1 for one of the library's
+
+cdef enum:
+    NEAR = 128              # places that are at hand
+
+cdef class Numbers:
+    cdef Numbered *table
+    cdef Py_ssize_t mask, n
+
+    cdef Py_ssize_t find(self, const void *o) noexcept
+    cdef int put(self, const void *o, Py_ssize_t number) except -1
+    cdef Numbered *at(self, size_t key) noexcept
 
 cdef class Trace:
-    cdef readonly list events
-    cdef readonly dict born, before_set
+    cdef Event *log
+    cdef int *operands
+    cdef PyObject **nodes           # owned: Variables, and references to those of several outputs
+    cdef unsigned char *born_at     # whether they were made while tracing
+    cdef int nnodes
+    cdef Py_ssize_t n, room, noperands, operands_room, nodes_room
+    cdef Numbers numbers            # of Variables
+    cdef Numbers functions          # the event that called each Function first
+    cdef list lines                 # the user's, by number
+    cdef dict places                # code, and places in code
+    cdef Place near[NEAR]
+    cdef readonly dict before_set
     cdef dict versions      # of Variables: how often they were given other data, by id
-    cdef dict places        # of code: whether it is the library's; of places in code: file and line
     cdef public object on_read
     cdef public str refused
     cdef object watch
     cdef int inside
     cdef signed char before
     cdef bint active
+
+    cdef int forget(self) except -1
+    cdef int node(self, PyObject *v, bint born) except -1
+    cdef int find(self, Variable v) noexcept
+    cdef int find_output(self, Variable v, Py_ssize_t k) noexcept
+    cdef int number(self, Variable v) except -1
+    cdef bint is_born(self, Variable v) noexcept
+    cdef Variable variable(self, int k)
+    cdef Event *add(self, int kind, int flag, object o) except NULL
+    cdef int operand(self, int k) except -1
+    cdef int operation(self, int kind, int flag, Function f, Variable y, tuple several) except -1
+    cdef int step(self, Function f, bint keep) except -1
+    cdef int several_output(self, object o) except -1
+    cdef list inputs_of(self, const Event *e)
+    cdef tuple outputs_of(self, const Event *e)
+    cdef str line_of(self, const Event *e)
+    cdef tuple event(self, Py_ssize_t k)
+    cdef int line(self) except -1
+    cdef int look(self, Place *at, object frame, object code, int lasti) except -1
+    cdef int line_by(self, str told) except -1
 
 cdef class Variable:
     cdef object __weakref__

@@ -374,7 +374,7 @@ cdef class Variable:
         """The gradient: a Variable (an ndarray in the modules of the book's first half), or None."""
         cdef object g = grad_variable(self)
         if traced():
-            log_event(("grad read", self, g))
+            log_gradient(E_GRAD_READ, self, g)
         if isinstance(g, Variable):
             (<Variable> g).kind &= ~K_CONST     # a walk's own seed, which was handed on
         return g
@@ -398,7 +398,7 @@ cdef class Variable:
         """Forgets the gradient."""
         drop_grad(self)
         if traced():
-            log_event(("grad", self, None))
+            log_event(E_GRAD, self)
 
     def register_hook(self, hook):
         """Has `hook(g)` called in each `backward` that reaches this Variable, with the gradient that the walk has for it, when
@@ -750,6 +750,7 @@ include "_function.pxi"
 include "_build.pxi"
 include "_hooks.pxi"
 include "_walk.pxi"
+include "_log.pxi"
 include "_trace.pxi"
 
 dz_open_root(<PyTypeObject *> Variable, 0, attrs_of_variable, unlink, attribute_set, variable_dealloc)

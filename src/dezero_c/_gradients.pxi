@@ -51,7 +51,7 @@ cdef object grad_variable(Variable v):
         g = new_variable(ERA_CORE)
         show_into(v, g)
         if traced():
-            log_event(("show", v, g))
+            log_event(E_SHOW, v, g)
     return v._grad
 
 
@@ -294,7 +294,7 @@ cdef int add_grad(Variable x, object gx) except -1:
     x._grad = gx        # `old` still holds what was there
     x.gstate = G_SHOWN
     if traced():
-        log_event(("grad", x, gx))
+        log_gradient(E_GRAD, x, gx)
     if create_graph_depth > 0 or (isinstance(gx, Variable) and (<Variable> gx).seen):
         track(x)
     return 0

@@ -103,7 +103,7 @@ cdef int record(Function f, Variable y) except -1:
     cdef Variable x
     if traced():
         if y is not None:
-            log_operation(f, (y,))
+            log_result(f, y)
         if not mode(0):
             return 0
     if f.rest is None:

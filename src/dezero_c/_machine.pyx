@@ -16,15 +16,17 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport uint32_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_NIN, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Function, Trace, Variable, data_of, drop_grad, dz_bind,
-    dz_fill, dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object,
-    dz_work, dz_worker, kernels, new_value, new_variable, set_data_array, set_private_grad, traced, view, wrap)
+    DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
+    E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill,
+    dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object, dz_work,
+    dz_worker, kernels, new_value, new_variable, set_data_array, set_private_grad, traced, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._losses cimport squared_error_worker
 from dezero_c._matmul cimport product_worker
@@ -115,6 +117,10 @@ cdef object MISSING = object()
 
 class NotNative(Exception):
     """The machine cannot run a trace; the message says what stands in the way."""
+
+
+cdef extern from "Python.h":
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
 
 
 include "_works.pxi"
@@ -308,6 +314,7 @@ cdef class Machine:
         Raises NotNative.
         """
         cdef Compiler compiler = Compiler()
+        cdef Py_ssize_t i
         cdef Machine m = Machine.__new__(Machine, EAGER)
         if dz_np.python:
             raise NotNative("NumPy's loops are called through its functions here")
@@ -315,13 +322,12 @@ cdef class Machine:
         if m.tape == NULL:
             raise MemoryError()
         compiler.trace, compiler.decode, compiler.copied = trace, decode, copied
-        compiler.cells, compiler.gradients, compiler.shown, compiler.functions = {}, {}, {}, {}
+        compiler.bare, compiler.outside = {<size_t> <void *> v: True for v in bare}, []
         compiler.updates, compiler.cleared = [], []
-        compiler.numbers, compiler.bare, compiler.lines, compiler.outside = {}, {<size_t> <void *> v: True for v in bare}, {}, []
         m.take_arguments(compiler, args, own, holders, static)
-        for event in trace.events:
-            compiler.follow(event)
-        m.lines, m.numpy, m.works = list(compiler.lines), compiler.numpy, compiler.works
+        for i in range(trace.n):
+            compiler.follow(&trace.log[i])
+        m.lines, m.numpy, m.works = trace.lines, compiler.numpy, compiler.works
         m.updates, m.cleared = [Prepared(optimizer) for optimizer in compiler.updates] or None, compiler.cleared
         return m, compiler
 
@@ -334,12 +340,12 @@ cdef class Machine:
         for k in range(self.arguments.n):
             if self.arguments.kinds[k] == AS_VARIABLE:
                 if self.arguments.same[k] == k:
-                    o = compiler.outside[compiler.number_of(args[k], ("an argument",))]
+                    o = compiler.outside[compiler.number_of(compiler.trace.number(args[k]), "an argument")]
                     o.position = k
             elif self.arguments.kinds[k] == AS_ARRAY:
                 if self.arguments.same[k] != k:
                     raise NotNative("an array that is passed twice")
-                o = compiler.outside[compiler.number_of(holders[k], ("an argument",))]
+                o = compiler.outside[compiler.number_of(compiler.trace.number(holders[k]), "an argument")]
                 o.position = k
                 o.array = True
         return 0
@@ -351,11 +357,11 @@ cdef class Machine:
         cdef Cell c
         cdef Variable v
         cdef Access *at
-        cdef list wanted = [], made = [], arrays = []       # places; Variables of the trace; cells
+        cdef list wanted = [], made = [], arrays = []       # places; nodes; cells
         cdef dict made_number = {}, array_number = {}
         cdef dict left = {}         # what is left after the call, by the cell whose array it lies in
-        cdef int k, n
-        cdef size_t key
+        cdef int k, n, key
+        cdef Node *node
 
         copied = 0          # slots
 
@@ -384,15 +390,16 @@ cdef class Machine:
         self.flat = type(shape) is tuple and all(part is missing for part in shape)
         for leaf in found:
             v = leaf.what
-            key = <size_t> <void *> v
-            if key in compiler.numbers or (key not in compiler.cells and key not in compiler.trace.born):
-                o = compiler.outside[compiler.number_of(v, ("the result",))]
+            key = compiler.trace.number(v)
+            node = compiler.at(key)
+            if node.outside or node.cell == NULL and not compiler.trace.born_at[key]:
+                o = compiler.outside[compiler.number_of(key, "the result")]
                 if o.position < 0:
                     self.results.append((R_OUTSIDE_DATA if leaf.array else R_OUTSIDE, v))
                 else:
                     self.results.append((R_DATA if leaf.array and not o.array else R_ARGUMENT, o.position))
                 continue
-            c = compiler.cell(v, ("the result",))
+            c = compiler.cell(key, "the result")
             if c.home >= 0:
                 o = compiler.outside[c.home]
                 if not leaf.array or o.position < 0:
@@ -406,7 +413,7 @@ cdef class Machine:
             else:
                 if key not in made_number:
                     made_number[key] = len(made)
-                    made.append(v)
+                    made.append(key)
                 self.results.append((R_MADE, made_number[key]))
         n = <int> len(compiler.outside)
         seen = set()
@@ -415,7 +422,7 @@ cdef class Machine:
             if o.given is not None:
                 own(o.given, "data")
                 array_of(o.given)
-            c = compiler.gradients.get(<size_t> <void *> o.v)
+            c = None if o.node < 0 else compiler.gradient_at(o.node)
             if c is not None and c in seen:
                 raise NotNative("a gradient that two Variables share")
             seen.add(c)
@@ -427,11 +434,9 @@ cdef class Machine:
         for k in range(n):
             o = compiler.outside[k]
             at = &self.access[k]
-            v = o.v
-            key = <size_t> <void *> v
             if o.position < 0:
-                at.v = <PyObject *> v
-                self.held.append(v)
+                at.v = <PyObject *> o.v
+                self.held.append(o.v)
             at.position, at.array, at.bare = o.position, o.array, o.bare
             at.scalar = o.own is not None and o.own.scalar
             at.slot = -1 if o.own is None else len(wanted)
@@ -453,8 +458,8 @@ cdef class Machine:
             self.writes = self.writes or o.changed
             given = given or o.given is not None
             at.gradient.slot, at.shown = -2, -1
-            if key in compiler.gradients and not o.array:
-                c = compiler.gradients[key]
+            if o.node >= 0 and compiler.at(o.node).touched and not o.array:
+                c = compiler.gradient_at(o.node)
                 if c is None:
                     at.gradient = NOTHING
                     continue
@@ -466,16 +471,14 @@ cdef class Machine:
                 own(c, "a gradient")
                 at.gradient = wants(c)
                 self.gradients = self.gradients or len(c.shape) > 0
-                y = compiler.shown.get(key)
-                if y is not None and ((<Variable> y)._creator is not None or <size_t> <void *> y in made_number
-                                      or c in array_number):
+                key = compiler.at(o.node).shown - 1
+                if key >= 0 and (compiler.trace.variable(key)._creator is not None or key in made_number or c in array_number):
                     if c.home >= 0:
                         raise NotNative("a gradient that has the array of what is outside")
-                    key = <size_t> <void *> y
                     if key not in made_number:
                         c.holders += 1
                         made_number[key] = len(made)
-                        made.append(y)
+                        made.append(key)
                     at.shown = made_number[key]
                 elif c in array_number or c.home >= 0:
                     raise NotNative("a gradient that has the array of what is outside")
@@ -486,14 +489,14 @@ cdef class Machine:
             raise MemoryError()
         self.nmade = <int> len(made)
         for k in range(self.nmade):
-            v = made[k]
-            c = compiler.cell(v, ("the result",))
-            if compiler.gradients.get(<size_t> <void *> v) is not None:
+            v = compiler.trace.variable(made[k])
+            c = compiler.cell(made[k], "the result")
+            if compiler.gradient_at(made[k]) is not None:
                 raise NotNative("a result that has a gradient")
             self.made[k].array = array_of(c) if c.holders > 1 or c.scalar or c in array_number else -1
             self.made[k].values, self.made[k].lengths = wants(c), lengths_of(c)
             self.made[k].generation, self.made[k].created = v.gen, v._creator is not None
-        names = [(<Variable> y)._name for y in made]
+        names = [compiler.trace.variable(key)._name for key in made]
         self.names = None if names.count(None) == len(names) else names
         self.arrays = <Made *> calloc(len(arrays) + 1, sizeof(Made))
         if self.arrays == NULL:

@@ -47,6 +47,7 @@ cdef class Plan:
     cdef bint calls                 # somebody's code runs in it
     cdef object __weakref__
 
+    cdef int check_event(self, Trace trace, Py_ssize_t i, unsigned char *marks, set seen) except -1
     cdef int add(self, int kind, object f, object y, object z, object extra, int flag, str line) except -1
     cdef Variable mine(self, Variable v, bint value)
     cdef object known(self, object v)

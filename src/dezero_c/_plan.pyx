@@ -14,15 +14,17 @@ memory along; nothing that the user holds is written to again.
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, realloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from dezero_c._calls cimport LENGTHS, Shape, arguments_of, grown, is_scalar, replayed_function
 from dezero_c._core cimport (
-    ERA_CORE, G_NONE, G_SHOWN, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
+    E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
+    G_SHOWN, Event, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
     dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object, grad_variable, kernels, modes,
     new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
 from dezero_c._elementwise cimport evaluate_again, is_exact, operation
@@ -41,6 +43,9 @@ cdef extern from "Python.h":
     object PyWeakref_NewRef(object, PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *) noexcept
 
 cdef extern from "core/kernels.h":
     int dz_under_test() noexcept
@@ -80,55 +85,148 @@ cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", 
                     "into", "update")
 
 
-cdef set NONE = set()        # never changed
+cdef enum:
+    INSIDE = 4          # in Event.flag of an operation: a rule of the library's did it
 
 
 def drawing(Trace trace):
     """The operations of a call that have drawn random numbers (dropout), in order."""
-    cdef dict kinds = {}        # class: whether it draws
+    cdef Event *e
+    cdef Py_ssize_t i
+    cdef type last = None
+    cdef bint draws = False
     cdef list found = []
-    for event in trace.events:
-        if event[0] == "op" and not event[5]:
-            draws = kinds.get(type(event[1]))
-            if draws is None:
-                draws = kinds[type(event[1])] = hasattr(event[1], "_redraw")
+    for i in range(trace.n):
+        e = &trace.log[i]
+        if e.kind == E_OP and not e.flag & INSIDE:
+            if type(<object> e.o) is not last:
+                last = type(<object> e.o)
+                draws = hasattr(<object> e.o, "_redraw")
             if draws:
-                found.append(event[1])
+                found.append(<object> e.o)
+    return found
+
+
+def given_gradients(Trace trace):
+    """The gradients that the call's Variables have, of those whose gradients were read, shown or set."""
+    cdef Event *e
+    cdef Variable v
+    cdef Py_ssize_t i
+    cdef list found = []
+    for i in range(trace.n):
+        e = &trace.log[i]
+        if e.kind == E_SHOW or e.kind == E_GRAD or e.kind == E_GRAD_READ:
+            v = trace.variable(e.v)
+            if v is not None and v.gstate == G_SHOWN:
+                found.append(v._grad)
+    return found
+
+
+def has_calls(Trace trace):
+    """Whether somebody's code ran untraced."""
+    cdef Py_ssize_t i
+    for i in range(trace.n):
+        if trace.log[i].kind == E_CALL:
+            return True
+    return False
+
+
+cdef int *holders_of(Trace trace) except NULL:
+    """How often the log holds each node: by itself, and as the input of a Function that nobody else has."""
+    cdef int *held = <int *> calloc(trace.n + 1, sizeof(int))          # Functions, by the event that called them
+    cdef int *found = <int *> calloc(trace.nnodes + 1, sizeof(int))
+    cdef Event *e
+    cdef Function f
+    cdef Variable x
+    cdef Py_ssize_t i, called
+    cdef int k
+    try:
+        if held == NULL or found == NULL:
+            raise MemoryError()
+        for k in range(trace.nnodes):
+            found[k] = 1
+        for i in range(trace.n):
+            e = &trace.log[i]
+            if e.kind == E_OP or e.kind == E_EFFECT or e.kind == E_STEP or e.kind == E_ALIVE:
+                called = e.w if e.kind == E_STEP else trace.functions.find(e.o)
+                if called >= 0:
+                    held[called] += 1
+        for i in range(trace.n):
+            e = &trace.log[i]
+            if (e.kind == E_OP or e.kind == E_EFFECT) and Py_REFCNT(e.o) == held[i]:
+                f = <Function> e.o      # one more now, which goes at once
+                for k in range(e.nin):
+                    x = <Variable> PyTuple_GET_ITEM(<PyObject *> f.rest, k) if f.rest is not None else f.arg(k)
+                    if <PyObject *> x == trace.nodes[trace.operands[e.first + k]] \
+                            and (f.rest is None or Py_REFCNT(<PyObject *> f.rest) == 1):
+                        found[trace.operands[e.first + k]] += 1
+    except:
+        free(found)
+        raise
+    finally:
+        free(held)
     return found
 
 
 def made_by(Trace trace):
-    """(weak reference, the user's line) of each Variable that a call has made."""
-    cdef dict found = {}
-    cdef tuple event
-    cdef str kind
-    for event in trace.events:
-        kind = event[0]
-        line = event[len(event) - 1]
-        if kind == "op":
-            for v in <tuple> event[3]:
-                if isinstance(v, Variable):
-                    found[<size_t> <void *> v] = PyWeakref_NewRef(v, NULL), line
-                else:       # one of several outputs
-                    found[<size_t> <void *> v] = v, line
-        elif kind != "step" and kind != "alive":
-            for v in event:
-                if isinstance(v, Variable) and <size_t> <void *> v in trace.born and <size_t> <void *> v not in found:
-                    found[<size_t> <void *> v] = PyWeakref_NewRef(v, NULL), line
-    return list(found.values())
+    """(weak reference, the user's line) of each Variable that a call has made, and that something beside its log may hold."""
+    cdef int *held = holders_of(trace)
+    cdef unsigned char *told = <unsigned char *> calloc(trace.nnodes + 1, 1)
+    cdef list found = []
+    cdef Event *e
+    cdef PyObject *v
+    cdef Py_ssize_t i
+    cdef int k, j
+    try:
+        if told == NULL:
+            raise MemoryError()
+        for i in range(trace.n):
+            e = &trace.log[i]
+            if e.kind == E_STEP or e.kind == E_ALIVE or e.kind == E_EFFECT:
+                continue
+            for j in range(2 + e.nout):
+                k = e.v if j == 0 else e.w if j == 1 else trace.operands[e.first + e.nin + j - 2]
+                if k < 0 or told[k] or not trace.born_at[k] and e.kind != E_OP:
+                    continue
+                told[k] = True
+                v = trace.nodes[k]
+                if not isinstance(<object> v, Variable):        # one of several outputs
+                    found.append((<object> v, trace.lines[e.line]))
+                elif Py_REFCNT(v) > held[k]:
+                    found.append((PyWeakref_NewRef(<object> v, NULL), trace.lines[e.line]))
+    finally:
+        free(held)
+        free(told)
+    return found
+
+
+def forget(Trace trace):
+    """Lets go of all that the log holds."""
+    trace.forget()
 
 
 def end_graph(Trace trace):
     """Takes what a traced call has computed out of its graph, as a replay's results are."""
+    cdef Event *e
     cdef Function f
     cdef Variable y
-    for event in trace.events:
-        if event[0] == "op":
-            f = event[1]
+    cdef Py_ssize_t i
+    cdef int k
+    for i in range(trace.n):
+        e = &trace.log[i]
+        if e.kind == E_OP:
+            f = <Function> e.o
             f.out0, f.outs = NULL, None
-            for y in alive(event[3]):
+            for k in range(max(e.nout, 1)):
+                y = trace.variable(e.v if e.nout == 0 else trace.operands[e.first + e.nin + k])
                 if y is not None and y._creator is f:
                     y._creator = replayed_function
+
+
+cdef enum:
+    KNOWN = 1           # what is known of a node: it is explained,
+    STEPPED = 2         # it has got a gradient in this call,
+    CONSTANT_DATA = 4   # its data are an array that the function has made of numbers
 
 
 cdef class Plan:
@@ -217,65 +315,81 @@ cdef class Plan:
 
     def check(self, Trace trace not None):
         """Raises CaptureError, having changed nothing, for what a plan cannot do."""
-        cdef dict functions = {}
-        cdef set known = set(self.of), stepped = set(), seen = set(), constants = set(), arrays
+        cdef unsigned char *marks = <unsigned char *> calloc(trace.nnodes + 1, 1)
+        cdef Py_ssize_t i, k
+        if marks == NULL:
+            raise MemoryError()
+        try:
+            for address in self.of:
+                k = trace.numbers.find(<void *> <size_t> address)
+                if k >= 0:
+                    marks[k] |= KNOWN
+            seen = set()
+            for i in range(trace.n):
+                self.check_event(trace, i, marks, seen)
+        finally:
+            free(marks)
+
+    cdef int check_event(self, Trace trace, Py_ssize_t i, unsigned char *marks, set seen) except -1:
+        """One event. marks: what is known of nodes so far; seen: ids of arrays among operations' parameters."""
+        cdef Event *e = &trace.log[i]
+        cdef Event *called
         cdef Function f
-        cdef Variable v
-        for event in trace.events:
-            kind, line = event[0], event[len(event) - 1]
-            if kind == "op" or kind == "effect":
-                f = event[1]
-                if <size_t> <void *> f in functions:
-                    raise CaptureError(f"{line}: the instance of {type(f).__name__} that was called at "
-                                       f"{functions[<size_t> <void *> f]} is called again; use a new instance for each call")
-                functions[<size_t> <void *> f] = line
-                arrays = NONE if type(f) is Applied or is_exact(f) and not f.general_params else array_ids(f._arguments(), set())
-                if arrays and kind == "op" and event[5] and not arrays <= seen:
-                    raise CaptureError(f"{line}: {type(f).__name__} is used here in a derivative of higher order by a rule that "
-                                       "depends on "
-                                       "values, which a plan would not see; leave this part out of the capture")
-                if arrays:
-                    seen |= arrays
-                if kind == "effect" and <size_t> <void *> (<tuple> event[2])[0] in constants:
-                    raise CaptureError(f"{line}: an array that the function has made of numbers is written to, and a replay "
-                                       "would begin with what was written; write it as an expression (x = x * 2)")
-                for v in event[2]:
-                    if grown(v) and kind == "op" and event[4] & 1 and <size_t> <void *> v not in trace.born \
-                            and <size_t> <void *> v not in known:
-                        raise CaptureError(f"{line}: {type(f).__name__} is given a Variable from outside that has a graph of its "
-                                           "own, into which backward would go in an eager call and not in a replay; pass "
-                                           "x.detach() or Variable(x.data), or compute it inside")
-                    if <size_t> <void *> v in trace.born and <size_t> <void *> v not in known:
-                        raise CaptureError(f"{line}: {type(f).__name__} is given what a function of dezero_c has made from "
-                                           "values by itself "
-                                           "(a mask, an order, a share), which a plan would not make again; leave that function "
-                                           "out of "
-                                           "the capture")
-                if kind == "op":
-                    for v in alive(event[3]):
-                        if v is not None:
-                            known.add(<size_t> <void *> v)
-            elif kind == "const" or kind == "new" or (kind == "data" and event[3]):
-                known.add(<size_t> <void *> event[1])
-                if kind != "data" or <size_t> <void *> event[2] in constants:
-                    constants.add(<size_t> <void *> event[1])
-            elif kind == "set" or kind == "data":
-                if kind == "set" or <size_t> <void *> event[2] in constants:
-                    constants.add(<size_t> <void *> event[1])
-                elif event[1] is not event[2]:
-                    constants.discard(<size_t> <void *> event[1])
-            elif kind == "show":
-                known.add(<size_t> <void *> event[2])
-            elif kind == "step":
-                f = event[1]
-                for v in inputs(f):
-                    stepped.add(<size_t> <void *> v)
-            elif kind == "grad read" and isinstance(event[2], Variable) and <size_t> <void *> event[2] not in known:
-                if <size_t> <void *> event[1] not in stepped:
-                    raise CaptureError(f"{line}: .grad is asked for before the function has computed it: it comes from an "
-                                       "earlier call. "
-                                       "Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
-                known.add(<size_t> <void *> event[2])
+        cdef set arrays
+        cdef int k
+        cdef Py_ssize_t first
+        if e.kind == E_OP or e.kind == E_EFFECT:
+            f = <Function> e.o
+            first = trace.functions.find(e.o)
+            if first != i:
+                raise CaptureError(f"{trace.line_of(e)}: the instance of {type(f).__name__} that was called at "
+                                   f"{trace.line_of(&trace.log[first])} is called again; use a new instance for each call")
+            if type(f) is not Applied and not (is_exact(f) and not f.general_params):
+                arrays = array_ids(f._arguments(), set())
+                if arrays and e.kind == E_OP and e.flag & INSIDE and not arrays <= seen:
+                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is used here in a derivative of higher order by a "
+                                       "rule that depends on values, which a plan would not see; leave this part out of the "
+                                       "capture")
+                seen |= arrays
+            if e.kind == E_EFFECT and marks[trace.operands[e.first]] & CONSTANT_DATA:
+                raise CaptureError(f"{trace.line_of(e)}: an array that the function has made of numbers is written to, and a "
+                                   "replay would begin with what was written; write it as an expression (x = x * 2)")
+            for k in trace.operands[e.first:e.first + e.nin]:
+                if marks[k] & KNOWN:
+                    continue
+                if trace.born_at[k]:
+                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is given what a function of dezero_c has made from "
+                                       "values by itself (a mask, an order, a share), which a plan would not make again; leave "
+                                       "that function out of the capture")
+                if e.kind == E_OP and e.flag & 1 and grown(trace.variable(k)):
+                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is given a Variable from outside that has a graph "
+                                       "of its own, into which backward would go in an eager call and not in a replay; pass "
+                                       "x.detach() or Variable(x.data), or compute it inside")
+            if e.v >= 0:
+                marks[e.v] |= KNOWN
+            for k in trace.operands[e.first + e.nin:e.first + e.nin + e.nout]:
+                marks[k] |= KNOWN
+        elif e.kind == E_CONST or e.kind == E_NEW or e.kind == E_DATA and e.flag:
+            marks[e.v] |= KNOWN
+            if e.kind != E_DATA or marks[e.w] & CONSTANT_DATA:
+                marks[e.v] |= CONSTANT_DATA
+        elif e.kind == E_SET or e.kind == E_DATA:
+            if e.kind == E_SET or marks[e.w] & CONSTANT_DATA:
+                marks[e.v] |= CONSTANT_DATA
+            elif e.v != e.w:
+                marks[e.v] &= ~CONSTANT_DATA
+        elif e.kind == E_SHOW:
+            marks[e.w] |= KNOWN
+        elif e.kind == E_STEP:
+            called = e if e.w < 0 else &trace.log[e.w]
+            for k in trace.operands[called.first:called.first + called.nin]:
+                marks[k] |= STEPPED
+        elif e.kind == E_GRAD_READ and e.w >= 0 and not marks[e.w] & KNOWN:
+            if not marks[e.v] & STEPPED:
+                raise CaptureError(f"{trace.line_of(e)}: .grad is asked for before the function has computed it: it comes from an "
+                                   "earlier call. Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
+            marks[e.w] |= KNOWN
+        return 0
 
     def build(self, Trace trace not None, set copied, decode, list bare):
         """The instructions for the events of `trace`. copied: ids of arrays that a call makes anew each time; decode: tells what
@@ -285,15 +399,21 @@ cdef class Plan:
         cdef set without = {<size_t> <void *> v for v in bare}
         cdef set touched = set()        # Variables whose gradient was read, set or added to
         cdef Function f
-        cdef set changed = {<size_t> <void *> event[1].inputs[0] for event in trace.events if event[0] == "effect"}
+        cdef set changed = set()
         cdef set cleared = set()
         cdef object line, outside = {}
         cdef dz_view w
         cdef int k
         cdef Py_ssize_t i
         self.check(trace)
-        changed |= {<size_t> <void *> event[1] for event in trace.events if event[0] in ("data", "set")}
-        for event in trace.events:
+        for i in range(trace.n):
+            k = trace.log[i].kind
+            if k == E_EFFECT:
+                changed.add(<size_t> trace.nodes[trace.operands[trace.log[i].first]])
+            elif k == E_DATA or k == E_SET:
+                changed.add(<size_t> trace.nodes[trace.log[i].v])
+        for i in range(trace.n):
+            event = trace.event(i)
             kind, line = event[0], event[len(event) - 1]
             if kind == "op" or kind == "effect":
                 f = event[1]
@@ -390,7 +510,7 @@ cdef class Plan:
                 if <size_t> <void *> v not in touched:
                     touched.add(<size_t> <void *> v)
                     y = self.known(v)
-                    if y is v and <size_t> <void *> v not in trace.born:
+                    if y is v and not trace.is_born(v):
                         self.there.append((v, g is not None))
                     elif <size_t> <void *> y in self.stands:
                         self.presence.append((y, g is not None))

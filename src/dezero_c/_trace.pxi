@@ -10,37 +10,6 @@
 # A watch (dezero_c/_debugging.py) is told of operations and steps backwards in the same places, and changes nothing: arrays stay
 # arrays, and nothing is written down.
 
-cdef object LOCATIONS = ("dezero_c", "numpy")      # packages whose lines are not the user's
-
-
-cdef class Trace:
-    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line.
-
-    ("op", f, inputs, outputs, modes, inside)   f gave outputs (references where there are several); modes: 1 for the graph, 2 for
-                                         training; inside: a rule of the library's did it
-    ("alive", f, outputs)                those of several outputs that were there when f's step backwards came
-    ("effect", f, inputs)                f changed the first input's array in place
-    ("const", v, value)                  an operand that was no Variable
-    ("new", v, value)                    Variable(value)
-    ("data", v, x, made)                 v has x's data; made: by Variable(x.data), else by v.data = x.data
-    ("set", v, value)                    v.data = value
-    ("seed", v)                          the gradient that a walk starts from
-    ("step", f, keep)                    f's inputs have got their gradients, without a graph
-    ("show", v, g)                       v's gradient has become the Variable g
-    ("grad", v, g)                       v's gradient is g, or None
-    ("grad read", v, g)                  somebody asked for it
-    ("call", function)                   function() ran untraced
-    ("pinned", v)                        v's array itself was handed to an operation
-
-    born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
-    on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
-    of the library's runs, whose arrays are made from values. watch: who is told instead, at once, or None.
-    """
-
-    def __cinit__(self):
-        self.events, self.born, self.places, self.before_set = [], {}, {}, {}
-        self.versions = {}
-
 
 def start_trace(on_read):
     """Logs what this thread does from now on."""
@@ -228,34 +197,50 @@ def is_measured():
 
 
 cdef str where():
-    """The user's line: the innermost one that is not the library's. While a call is traced it is asked at each event, mostly by
-    the same places: what they are is kept."""
-    cdef dict places = (<Trace> dz_trace).places if dz_trace != NULL else {}
-    cdef object frame = sys._getframe(), code, known
-    cdef tuple place
-    while frame is not None:
-        code = frame.f_code
-        known = places.get(code)
-        if known is None:
-            known = places[code] = str(frame.f_globals.get("__name__", "")).partition(".")[0] in LOCATIONS
-        if not known:
-            place = (code, frame.f_lasti)
-            known = places.get(place)
-            if known is None:
-                known = places[place] = f"{code.co_filename}:{frame.f_lineno}"
-            return known
-        frame = frame.f_back
-    return "?"
+    """The user's line."""
+    cdef Trace t = <Trace> dz_trace if dz_trace != NULL else Trace()
+    return t.lines[t.line()]
 
 
-cdef int log_event(tuple event) except -1:
-    if watched():
+cdef int log_event(int kind, Variable v, Variable w=None, object o=None, int flag=0) except -1:
+    """Writes down an event that is no operation and no step."""
+    cdef Trace t = <Trace> dz_trace
+    cdef Event *e
+    cdef int a = -1, b = -1
+    if t.watch is not None:
         return 0
-    (<Trace> dz_trace).events.append(event + (where(),))
+    if v is not None:
+        a = t.number(v)
+    if w is not None:
+        b = t.number(w)
+    e = t.add(kind, flag, o)
+    e.v, e.w = a, b
     return 0
 
 
+cdef int log_gradient(int kind, Variable v, object g) except -1:
+    """The same of a gradient, which is an array in the book's first half."""
+    if isinstance(g, Variable):
+        return log_event(kind, v, <Variable> g)
+    return log_event(kind, v, None, g)
+
+
+cdef int log_result(Function f, Variable y) except -1:
+    """f has given y."""
+    cdef Trace t = <Trace> dz_trace
+    if t.watch is not None:
+        return log_operation(f, (y,))
+    if y.era != ERA_CORE:
+        t.refused = "the classes of core_simple and chapter1 run as they are"
+    return t.operation(E_OP, operation_flags(t), f, y, None)
+
+
+cdef inline int operation_flags(Trace t) noexcept:
+    return mode(0) | mode(1) << 1 | (t.inside > 0) << 2
+
+
 cdef int log_operation(Function f, tuple outputs) except -1:
+    """f has given outputs."""
     cdef Trace t = <Trace> dz_trace
     cdef Variable y
     if type(t) is Measured:
@@ -263,15 +248,12 @@ cdef int log_operation(Function f, tuple outputs) except -1:
     if t.watch is not None:
         untold(t.watch.operation, (f, tuple(function_inputs(f)), outputs, where()))
         return 0
+    if len(outputs) == 1:
+        return log_result(f, outputs[0])
     for y in outputs:
         if y.era != ERA_CORE:
             t.refused = "the classes of core_simple and chapter1 run as they are"
-        if len(outputs) > 1:        # one that nobody takes must go as it would, since rules ask whether it is there
-            t.born.pop(<size_t> <void *> y, None)
-    if len(outputs) > 1:
-        outputs = tuple([output_reference(y) for y in outputs])
-    log_event(("op", f, tuple(function_inputs(f)), outputs, mode(0) | mode(1) << 1, t.inside > 0))
-    return 0
+    return t.operation(E_OP, operation_flags(t), f, None, tuple([output_reference(y) for y in outputs]))
 
 
 cdef object untold(object function, tuple args):
@@ -294,7 +276,7 @@ cdef Variable born(int era):
     if type(<Trace> dz_trace) is Measured:
         (<Measured> dz_trace).note(<void *> v)
     elif not watched():
-        (<Trace> dz_trace).born[<size_t> <void *> v] = v
+        (<Trace> dz_trace).node(<PyObject *> v, True)
     return v
 
 
@@ -327,7 +309,7 @@ cdef Variable traced_operand(object o, object other):
                                       "its values (to_numpy) as arguments")
     v = untraced_operand(o, other)
     if v.kind & K_CONST and ((<Trace> dz_trace).inside == 0 or not isinstance(o, (np.ndarray, list, tuple))):
-        log_event(("const", v, o))
+        log_event(E_CONST, v, None, o)
     return v
 
 
@@ -343,9 +325,9 @@ cdef object traced_data(Variable v, object value, bint made):
             t.before_set[<size_t> <void *> v] = data_of(v)
         t.versions[<size_t> <void *> v] = t.versions.get(<size_t> <void *> v, 0) + 1
     if slot is None:
-        log_event(("new" if made else "set", v, value))
+        log_event(E_NEW if made else E_SET, v, None, value)
         return value
-    log_event(("data", v, slot, made))
+    log_event(E_DATA, v, <Variable> slot, None, made)
     return data_of(<Variable> slot)
 
 
@@ -360,7 +342,7 @@ cdef object traced_gradient(Variable v, object g):
         g = made
     if g is not None and not isinstance(g, Variable):
         g = as_variable(as_array(g))
-    log_event(("grad", v, g))
+    log_gradient(E_GRAD, v, g)
     return g
 
 
@@ -391,7 +373,7 @@ cdef int derived(Variable v, object function, tuple xs) except -1:
     f.given = function
     f.native = True
     set_inputs(f, xs)
-    log_event(("op", f, xs, (v,), mode(1) << 1, False))
+    (<Trace> dz_trace).operation(E_OP, mode(1) << 1, f, v, None)
     return 0
 
 
@@ -417,15 +399,16 @@ def apply_traced(function, tuple xs, bint effect):
     set_inputs(f, xs)
     r = untraced_forward(f, list(xs))
     if effect:
-        log_event(("effect", f, xs))
+        (<Trace> dz_trace).operation(E_EFFECT, 0, f, None, None)
         return None
     for each in r if isinstance(r, (tuple, list)) else (r,):
         y = new_variable(ERA_CORE)
         y._data = each
         y.kind = K_CONST
         ys.append(y)
-    log_event(("op", f, xs, tuple(ys), mode(1) << 1, False))
-    return tuple(ys) if isinstance(r, (tuple, list)) else ys[0]
+    several = isinstance(r, (tuple, list))
+    (<Trace> dz_trace).operation(E_OP, mode(1) << 1, f, None if several else ys[0], tuple(ys) if several else None)
+    return tuple(ys) if several else ys[0]
 
 
 cdef object untraced_forward(Function f, list xs):
@@ -456,9 +439,11 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
         return 0
     ours = f.native or class_name(type(f)) is not None
     if f.outs is not None and len(f.outs) > 1:
-        log_event(("alive", f, tuple([y for y in output_variables(f) if y is not None])))
+        there = tuple([y for y in output_variables(f) if y is not None])
+        Py_INCREF(there)
+        t.add(E_ALIVE, 0, f).several = <PyObject *> there
     if not create_graph:
-        log_event(("step", f, bool(keep)))
+        t.step(f, keep)
         dz_mode[0] = old & M_ON
         try:
             backward_step(f, keep, False)
@@ -474,7 +459,7 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
     if not keep:
         for y in ys:
             if y is not None:
-                log_event(("grad", y, None))
+                log_event(E_GRAD, y)
     return 0
 
 
@@ -483,7 +468,7 @@ def traced_call(function):
     if watched():
         return untold(function, ())
     cdef signed char old = dz_mode[0]
-    log_event(("call", function))
+    log_event(E_CALL, None, None, function)
     dz_mode[0] = old & M_ON
     try:
         return function()
@@ -499,7 +484,7 @@ def value_of(Variable v not None):
 def pinned(Variable v not None):
     """v's array for an operation that takes it beside its operands; a plan holds while v has this very array."""
     if traced():
-        log_event(("pinned", v))
+        log_event(E_PINNED, v)
     return data_of(v)
 
 

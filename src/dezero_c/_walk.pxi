@@ -324,7 +324,7 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef signed char mode_before
     cdef bint seeded = seed(root, keep, create_graph)
     if seeded and traced():
-        log_event(("seed", root))
+        log_event(E_SEED, root)
     if root._creator is None:
         if seeded and root.hooked:
             mode_before = swap_mode(with_trace(create_graph, dz_mode[0]))
