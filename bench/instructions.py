@@ -26,7 +26,7 @@ LIMIT = 0.03
 # Name: how often. Some 10^7 instructions each, so that what a collection of garbage takes averages out.
 WORKLOADS = {
     "chain-scalar": 30, "chain-8": 20, "chain-64": 15, "rosenbrock": 2000, "newton": 80, "tanh-6": 25,
-    "exp-1e3-f64": 1000, "mlp-small-sgd": 200, "mlp-small-adam": 160, "policy": 300,
+    "exp-1e3-f64": 1000, "mlp-small-sgd": 200, "mlp-small-adam": 160, "policy": 300, "captured-trace": 8,
 }  # fmt: skip
 
 

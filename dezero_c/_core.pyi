@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, ClassVar, Final, Self, SupportsIndex, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Final, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 from weakref import ReferenceType
 
 import numpy as np
@@ -234,7 +234,7 @@ class Parameter(Variable):
     """A Variable that a layer trains."""
 
 class Trace:
-    """What one call did, in order. Each event is a tuple: its kind, the nodes in question, the user's file and line.
+    """What one call did, in order. As `events` tells it, each event is a tuple: its kind, what it is about, the user's line.
 
     ("op", f, inputs, outputs, modes, inside)   f gave outputs (references where there are several); modes: 1 for the graph, 2 for
                                          training; inside: a rule of the library's did it
@@ -252,15 +252,24 @@ class Trace:
     ("call", function)                   function() ran untraced
     ("pinned", v)                        v's array itself was handed to an operation
 
-    born: what was made while tracing, by id. before_set: the data that a Variable had before it was given other, by id.
-    on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
+    born: ids of Variables that were made while tracing. before_set: the data that a Variable had before it was given other, by
+    id. on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
     of the library's runs, whose arrays are made from values. watch: who is told instead, at once, or None.
     """
-    events: list[Any]
-    born: dict[int, Variable]
     before_set: dict[int, Any]
     on_read: Any
     refused: str | None
+    def __len__(self) -> int: ...
+    @property
+    def events(self) -> list[tuple[Any, ...]]:
+        """The events, as tuples."""
+    @property
+    def born(self) -> set[int]:
+        """ids of Variables that were made while tracing."""
+
+@final
+class Numbers:
+    """A number for each of some objects, by their addresses."""
 
 class HookList:
     """Hooks of one Variable, or of one kind of a layer's, in the order in which they run. While there is one anywhere, captured

@@ -19,7 +19,7 @@ class Outside:
 
 @final
 class Compiler:
-    """What is known so far of the Variables of a trace, by their addresses."""
+    """What is known so far of the Variables of a trace, by their numbers in its log."""
 
 @final
 class Machine:

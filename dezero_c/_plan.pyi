@@ -1,13 +1,22 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 from ._core import Trace, Variable
 
 def drawing(trace: Trace) -> list[Any]:
     """The operations of a call that have drawn random numbers (dropout), in order."""
 
+def given_gradients(trace: Trace) -> list[Any]:
+    """The gradients that the call's Variables have, of those whose gradients were read, shown or set."""
+
+def has_calls(trace: Trace) -> bool:
+    """Whether somebody's code ran untraced."""
+
 def made_by(trace: Trace) -> list[tuple[Any, str]]:
-    """(weak reference, the user's line) of each Variable that a call has made."""
+    """(weak reference, the user's line) of each Variable that a call has made, and that something beside its log may hold."""
+
+def forget(trace: Trace) -> None:
+    """Lets go of all that the log holds."""
 
 def end_graph(trace: Trace) -> None:
     """Takes what a traced call has computed out of its graph, as a replay's results are."""
@@ -79,8 +88,22 @@ def call_of(
     see `holds`.
     """
 
-def told(events: list[Any], numbers: dict[int, Any], same: Any, rest: Any) -> list[Any]:
-    """What each event says, with numbers for Variables: those of `numbers` (by address), and for others that appear later the
-    next ones; same(v) stands for a Variable from outside. rest(event) tells of the events that are rare; it finds and extends
-    numbers too.
-    """
+@final
+class Told:
+    """What the events of `trace` say. arguments: Variables that count by their place; same(v) stands for others from outside."""
+    def __new__(cls, trace: Trace, arguments: Sequence[Variable], same: Callable[[Any], Any]) -> Told: ...
+    def __len__(self) -> int: ...
+    def tell_all(self, rest: Callable[[Any], Any]) -> None:
+        """Makes words and parts. rest(event) tells of rare events, by `number` and `new`."""
+    def finish(self) -> None:
+        """The last step: the trace is let go of."""
+    def number(self, v: Variable) -> int | None:
+        """v's, as one that has appeared; None for one that has not."""
+    def new(self, v: Variable) -> None:
+        """v appears."""
+    def first_difference(self, other: Told) -> tuple[int, list[Any] | None, list[Any] | None] | None:
+        """(number, what it is here, what it is in `other`) of the first event that is another there, None for one that is not
+        there; None where all are the same.
+        """
+    def line_of(self, k: int) -> str:
+        """The user's file and line of event k."""

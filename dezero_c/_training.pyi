@@ -42,8 +42,8 @@ def register(cls: type[Any], names: tuple[str, ...], adam: bool = False, decays:
     them makes the rate, by adam_rate; decays: the last is weight_decay.
     """
 
-def stepped(optimizer: Any) -> bool:
-    """Whether `step` has done the optimizer's update."""
+def stepped(optimizer: Any, cls: type[Any] | None = None) -> bool:
+    """Whether `step` has done the optimizer's update; cls: the class of the library that it updates as, if not its own."""
 
 def update(optimizer: Any, params: list[Parameter]) -> None:
     """Changes the data of each of `params` that has a gradient, in place, as the optimizer's rule has it.

@@ -5,6 +5,7 @@ import gc
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -596,6 +597,98 @@ def test_a_view_of_a_parameter_as_argument():
         return [float(run(W.data[0]).data) for _ in range(5)], W.data.tolist()
 
     assert go(capture(step)) == go(step)
+
+
+# ---- the log
+
+def test_an_output_that_is_gone_and_another_in_its_place():
+    """Of several outputs one that nobody keeps goes at once, and the next Variables take its memory."""
+    def f(x):
+        y = x * 1.5
+        for _ in range(20):
+            y, _ = F.split(F.concatenate([F.sin(y), y * y]), 2)
+            y = y + x
+        x.cleargrad()
+        F.sum(y).backward()
+        return y
+
+    g = runs(f, lambda k: [Variable(np.linspace(0.1, 0.9, 4) + k)])
+    assert g.plans == 1
+
+
+@pytest.mark.parametrize("n", [63, 64, 65, 4000])
+def test_logs_of_all_lengths(n):
+    """Around the sizes at which the log's memory and its tables grow."""
+    def f(x, y):
+        z = x
+        for k in range(n):
+            z = F.sin(z) * y if k % 3 else z + y
+        x.cleargrad()
+        y.cleargrad()
+        z.backward()
+        return z
+
+    assert runs(f, lambda k: [Variable(np.array(0.3 + k)), Variable(np.array(0.7))]).plans == 1
+
+
+def test_lines_of_functions_that_are_alike():
+    """Code that is equal but for its place has lines of its own."""
+    spaces = [{"F": F}, {"F": F}]
+    for k, space in enumerate(spaces):
+        exec(compile("def part(x):\n    return F.sin(x)\n", f"part{k}.py", "exec"), space)
+
+    def f(x):
+        return spaces[0]["part"](x) * spaces[1]["part"](x * 2.0)
+
+    told = runs(f, lambda k: [Variable(np.array(0.3 + k))]).show()
+    assert "part0.py:2" in told
+    assert "part1.py:2" in told
+
+
+def test_what_differs_between_two_calls_is_told_with_its_place():
+    made = []
+
+    def another_number(x):
+        made.append(None)
+        return x * float(len(made)) + 1.0
+
+    def another_function(x):
+        made.append(None)
+        return [F.sin, F.cos, F.tan, F.exp][len(made) % 4](x) * 2.0
+
+    def longer(x):
+        made.append(None)
+        for _ in made:
+            x = x * 2.0
+        return x
+
+    def another_exponent(x):
+        made.append(None)
+        return x ** (3 + len(made))
+
+    for f, words in ((another_number, r"const 3\.0, and in the call before it was const 2\.0"),
+                     (another_function, r"op .*Exp'> -1, and in the call before it was op .*Tan'> -1"),
+                     (longer, r"is in one of two calls only"),
+                     (another_exponent, r"op .*Pow'.*'6'.*, and in the call before it was op .*Pow'.*'5'")):
+        made.clear()
+        said = refused(capture(f), lambda k: Variable(np.array(1.0)))
+        assert said is not None, f
+        assert re.search(r"test_capture\.py:\d+: .*" + words, said), said
+
+
+def test_a_captured_call_lets_go_of_what_it_was_traced_with():
+    kept = []
+
+    def f(x):
+        y = F.sin(x) * 2.0
+        kept.append(weakref.ref(y))
+        return F.exp(y)
+
+    g = capture(f)
+    for k in range(3):
+        g(Variable(np.array(0.5 + k)))
+    assert g.plans == 1
+    assert [r() for r in kept[-1:]] == [None]
 
 
 def test_what_is_kept_outside_is_told():

@@ -92,6 +92,31 @@ def captured(adapter, function, point):
     return run
 
 
+def traced(function, *point):
+    """A builder: the two first calls of a captured function, which trace and compile it; of `eager` one call as it is."""
+
+    def build(adapter, n):
+        if adapter.family == "eager":
+            return eager(adapter, function, point)
+        if adapter.family != "dezero":
+            raise Unsupported("what others take to compile is not what is asked here")
+        capture, leaves, out = capture_of(adapter), [adapter.leaf(each) for each in point], [None]
+        f = step(adapter, function)
+        results = Later(lambda: out[0].data), tuple(Later(lambda x=x: x.grad.data) for x in leaves)
+
+        def run():
+            g = capture(f)
+            g(*leaves)
+            out[0] = g(*leaves)
+            if g.plans != 1:
+                raise AssertionError("the calls were not captured")
+            return results
+
+        return run
+
+    return build
+
+
 def repeated(function, *point, times=1000):
     """A builder for dezero_c alone: `times` calls within one of `repeat`."""
 
@@ -452,6 +477,11 @@ WORKLOADS = (
         name="captured-chain", title="chain of sin and mul, 1,000 operations, value and gradient",
         build=program(chain, 0.5), reference=chain_reference, n=1000,
         goals=(Goal("faster", 1, "casadi"), Goal("faster", 12, "eager")), **(GROUP | {"unit": "op"}),
+    ),
+    Workload(
+        name="captured-trace", title="the two first calls of the same chain, which trace and compile it",
+        build=traced(chain, 0.5), reference=chain_reference, n=1000, goals=(Goal("within", 6, "eager"),),
+        **(GROUP | {"unit": "op"}),
     ),
     Workload(
         name="captured-lotka-volterra", title="Lotka-Volterra, 100 steps of Runge-Kutta, gradient in 4 parameters",

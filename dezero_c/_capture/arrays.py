@@ -92,7 +92,7 @@ class TracedArray(NDArrayOperatorsMixin):
             if out is not None and not any(o is x for o in out for x in inputs):    # `array += variable` makes a Variable
                 raise TypeError(f"np.{ufunc.__name__}: out= cannot be a separate array when a Variable is involved; assign the "
                                 "result")
-            return getattr(ufunc, method)(*[x if (v := _untraced(x)) is None else v for x in inputs], **kwargs)
+            return getattr(ufunc, method)(*[_untraced(x) if isinstance(x, TracedArray) else x for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
             _refused(f"np.{ufunc.__name__}.at")
@@ -334,10 +334,8 @@ def _traced(v: _core.Variable) -> TracedArray | None:
     return None if _core.value_of(v) is None else TracedArray(v)
 
 
-def _untraced(o: Any) -> _core.Variable | None:
-    """An operand for what is a TracedArray; None for anything else."""
-    if not isinstance(o, TracedArray):
-        return None
+def _untraced(o: TracedArray) -> _core.Variable:
+    """An operand for it."""
     _current(o)
     found: _core.Variable = _core.apply_traced(np.asarray, (o._slot,), False)
     return found
@@ -351,4 +349,4 @@ def slot_of(o: Any) -> _core.Variable | None:
     return o._slot
 
 
-_core.register_methods(traced=_traced, untraced=_untraced, slot_of=slot_of, is_traced=lambda o: isinstance(o, TracedArray))
+_core.register_methods(traced=_traced, untraced=_untraced, slot_of=slot_of, traced_array=TracedArray)

@@ -331,7 +331,8 @@ class Captured(Dispatch):
         bare = [v for v in variables if not _core.has_gradient(v)]
         passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
-        random = _random.states() if self._looks_at_random else []
+        # a first trace makes no plan
+        random = _random.states() if self._looks_at_random and (kind.last is not None or kind.plans) else []
         guards = self._guards()
         trace = _core.start_trace(self._read)
         try:

@@ -59,8 +59,8 @@ class _Array:
         return f"an array of shape {self.a.shape}" if self.a.size > 4 else f"{self.a!r}"
 
 
-def _words(event: list[Any]) -> str:
-    return " ".join(str(part) for part in event if part is not None)[:200]
+def _words(event: list[Any] | None) -> str:
+    return " ".join(str(part) for part in event or () if part is not None)[:200]
 
 
 class Program:
@@ -82,9 +82,10 @@ class Program:
         found = self._told.first_difference(other._told)
         if found is not None:
             k, here, there = found
-            if here is None or there is None:
-                line = (other if here is None else self)._told.line_of(k)
-                return f"{line}: {_words(there if here is None else here)} is in one of two calls only"
+            if here is None:
+                return f"{other._told.line_of(k)}: {_words(there)} is in one of two calls only"
+            if there is None:
+                return f"{self._told.line_of(k)}: {_words(here)} is in one of two calls only"
             return f"{other._told.line_of(k)}: {_words(there)}, and in the call before it was {_words(here)}"
         if self.result != other.result:
             return f"the result is {other.result}, and in the call before it was {self.result}"

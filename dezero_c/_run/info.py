@@ -89,15 +89,23 @@ def blas_kernels() -> str:
 
 
 def processor() -> str:
-    """The processor's name; on Linux `platform.processor()` is empty or only the architecture."""
+    """The processor's name, with the family and model where the system tells: clouds call several generations by one name. On
+    Linux `platform.processor()` is empty or only the architecture."""
+    found: dict[str, str] = {}
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
+                name, colon, value = line.partition(":")
+                if not colon:       # the first one's end
+                    break
+                found[name.strip()] = value.strip()
     except OSError:
         pass
-    return platform.processor() or platform.machine()
+    if "model name" not in found:
+        return platform.processor() or platform.machine()
+    if "cpu family" in found and "model" in found:
+        return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
+    return found["model name"]
 
 
 def _cpus() -> str:

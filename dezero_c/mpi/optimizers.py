@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_c._core import Variable, has_hooks
+from dezero_c._training import stepped
 from dezero_c.layers import Layer
 from dezero_c.mpi._gradients import Reducer, gradient_of, same_length
 from dezero_c.mpi._overlap import backward_with, first_uses
@@ -129,9 +130,11 @@ class MultiNodeOptimizer(Optimizer):
         CollectiveError where ranks do different things; ValueError without `examples` on more than one rank.
         """
         multi = self._multi
+        multi.loss = None
+        if lossfun is None and multi.alone and stepped(self, multi.kind):
+            return
         if self.target is None:
             raise RuntimeError(f"{type(self).__name__}.update: there is no model yet; call setup(model) first")
-        multi.loss = None
         if lossfun is None and multi.alone:
             super().update()
             return
@@ -156,7 +159,8 @@ class MultiNodeOptimizer(Optimizer):
         number = self._finished()
         if lossfun is not None and number is not None:
             multi.loss = number
-        super().update()
+        if not stepped(self, multi.kind):
+            super().update()
 
     def backward(self, loss: Variable, examples: float | None = None) -> None:
         """`loss.backward()`, with buckets of gradients going out to the other ranks meanwhile; `update()` follows.

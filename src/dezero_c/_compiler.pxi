@@ -269,9 +269,13 @@ cdef class Compiler:
     cdef Cell constant(self, Variable v, object value, line):
         """What a call has from the code: a number, or an array, which is read anew each time where it is not of the call's own
         making."""
-        cdef object a = data_of(v)
+        cdef object a
         cdef Cell c
         cdef int dt
+        if (type(value) is float or type(value) is int) and v.v.p != NULL and v.v.nd == 0:
+            return self.new(number_of(self.tape, (<double *> v.v.p)[0] if v.v.dt == DZ_F64 else (<float *> v.v.p)[0], v.v.dt), (),
+                            line, False, v.v.dt)
+        a = data_of(v)
         if isinstance(a, (np.ndarray, np.float64, np.float32)) and a.ndim == 0 and a.dtype.char in "df" \
                 and not (isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied):
             dt = DZ_F64 if a.dtype == DOUBLE else DZ_F32
@@ -453,8 +457,8 @@ cdef class Compiler:
         return tapes.put(self.tape, tapes.fill(self.tape, array, size), self.full(c), offset, step, set_)
 
     cdef int passed_back(self, Function f, list to, list cells, Cell y, Cell g, line) except -1:
-        """The gradients of the inputs `to` (-1: of one that gets none) of one of the same functions, g being that of what it gave,
-        y, of cells."""
+        """The gradients of the inputs `to` (-1: of one that gets none) of one of the same functions, g being that of y, what it
+        gave of cells."""
         cdef int x = to[0]
         cdef Cell c = cells[0], old
         cdef dz_place place

@@ -220,7 +220,7 @@ cdef class Trace:
     cdef bint is_born(self, Variable v) noexcept
     cdef Variable variable(self, int k)
     cdef Event *add(self, int kind, int flag, object o) except NULL
-    cdef int operand(self, int k) except -1
+    cdef int add_operand(self, int k) except -1
     cdef int operation(self, int kind, int flag, Function f, Variable y, tuple several) except -1
     cdef int step(self, Function f, bint keep) except -1
     cdef int several_output(self, object o) except -1

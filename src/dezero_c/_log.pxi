@@ -63,12 +63,13 @@ cdef class Numbers:
         cdef Numbered *old = self.table
         cdef Numbered *found
         cdef Py_ssize_t i, room = 0 if old == NULL else self.mask + 1
+        cdef Py_ssize_t more = 128 if room == 0 else 4 * room if room < 65536 else 2 * room
         if 2 * (self.n + 1) > room:
-            self.table = <Numbered *> calloc(<size_t> max(128, 2 * room), sizeof(Numbered))
+            self.table = <Numbered *> calloc(<size_t> more, sizeof(Numbered))
             if self.table == NULL:
                 self.table = old
                 raise MemoryError()
-            self.mask = max(128, 2 * room) - 1
+            self.mask = more - 1
             for i in range(room):
                 if old[i].key != 0:
                     self.at(old[i].key).number = old[i].number
@@ -204,7 +205,7 @@ cdef class Trace:
         self.n += 1
         return e
 
-    cdef int operand(self, int k) except -1:
+    cdef int add_operand(self, int k) except -1:
         """Appends to what the last event works on."""
         if self.noperands == self.operands_room:
             self.operands = <int *> more_room(self.operands, &self.operands_room, self.noperands + 1, sizeof(int))
@@ -221,18 +222,18 @@ cdef class Trace:
         if f.rest is None:
             for k in range(f.nin):
                 x = f.in0 if k == 0 else f.in1 if k == 1 else f.in2
-                self.operand(self.number(x))
+                self.add_operand(self.number(x))
             n = f.nin
         else:
             for x in f.rest:
-                self.operand(self.number(x))
+                self.add_operand(self.number(x))
             n = <int> len(f.rest)
         k = -1
         if y is not None:
             k = self.number(y)
         elif several is not None:
             for o in several:
-                self.operand(self.several_output(o))
+                self.add_operand(self.several_output(o))
         if self.functions.find(<void *> f) < 0:
             self.functions.put(<void *> f, self.n)
         e = self.add(kind, flag, f)
@@ -249,7 +250,7 @@ cdef class Trace:
         cdef Event *e
         if called < 0:
             for x in function_inputs(f):
-                self.operand(self.number(x))
+                self.add_operand(self.number(x))
         e = self.add(E_STEP, keep, f)
         e.first, e.nin, e.w = at, <int> (self.noperands - at), <int> called
         return 0

@@ -111,6 +111,11 @@ cdef enum:
     WORTH = 700         # slots, read or left, whose copies take as long as a node of a plan does
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
 
+cdef enum:              # how calls one after the other have ended:
+    NO_FLAG             # all are made,
+    RAISED              # a floating-point flag was raised,
+    UNDERFLOW           # or the one of underflow alone, which NumPy may have to tell of
+
 cdef object DOUBLE = np.dtype(np.float64), SINGLE = np.dtype(np.float32)
 cdef object MISSING = object()
 
@@ -760,8 +765,9 @@ cdef class Machine:
         """Up to n calls, one after the other; gives how many were made, and appends the last one's result where it was all.
         Where it was fewer the next one has to run as it is."""
         cdef double *s = tapes.slots(self.tape)
-        cdef Py_ssize_t i = 0, stop, room = max(1, 1000000 // (tapes.length(self.tape) + 1))
-        cdef bint raised = False, watched
+        cdef Py_ssize_t length = tapes.length(self.tape) + 1, i = 0, stop, room = max(1, 1000000 // length)
+        cdef bint watched = self.numpy
+        cdef int flag = NO_FLAG
         if self.busy or not self.repeats:
             return 0
         self.busy = True
@@ -769,36 +775,46 @@ cdef class Machine:
             if not self.takes(args):
                 return 0
             self.load()
-            watched = self.numpy and underflow_is_told()
-            while i < n and not raised:
+            dz_fpe_clear()
+            dz_under_clear()
+            while i < n and flag == NO_FLAG:
                 stop = min(n, i + room)
-                with nogil:
-                    if dz_fpe_test():
-                        dz_fpe_clear()
-                    if watched:
-                        dz_under_clear()
-                    while i < stop:
-                        if tapes.run(self.tape) or dz_fpe_test() or watched and dz_under_test():
-                            dz_fpe_clear()
-                            raised = True
-                            break
-                        i += 1
-                        if i < stop:
-                            self.carry(s)
-                if not raised and i < n:
+                if (stop - i) * length < LONG:
+                    flag = self.runs(s, &i, stop, watched)
+                else:
+                    with nogil:
+                        flag = self.runs(s, &i, stop, watched)
+                if flag == UNDERFLOW and not underflow_is_told():
+                    watched, flag = False, NO_FLAG
+                    i += 1
+                if flag == NO_FLAG and i < n:
                     try:
                         PyErr_CheckSignals()
                     except BaseException:
                         self.commit(args)
                         raise
                     self.carry(s)
-            if not raised:
+            if flag == NO_FLAG:
                 found.append(self.commit(args))
             elif i > 0:
                 self.unread_last(args, s)
         finally:
             self.busy = False
         return i
+
+    cdef int runs(self, double *s, Py_ssize_t *i, Py_ssize_t stop, bint watched) noexcept nogil:
+        """Calls one after the other until `stop` are made, or one raises a flag, which is the next after those."""
+        while i[0] < stop:
+            if tapes.run(self.tape) or dz_fpe_test():
+                dz_fpe_clear()
+                return RAISED
+            if watched and dz_under_test():
+                dz_under_clear()
+                return UNDERFLOW
+            i[0] += 1
+            if i[0] < stop:
+                self.carry(s)
+        return NO_FLAG
 
     cdef bint without_effects(self) noexcept:
         """Whether a call gives numbers made of numbers, and changes nothing but gradients of its arguments."""

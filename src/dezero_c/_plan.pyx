@@ -24,7 +24,7 @@ from libc.string cimport memcmp, memcpy
 from dezero_c._calls cimport LENGTHS, Shape, arguments_of, grown, is_scalar, replayed_function
 from dezero_c._core cimport (
     E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
-    G_SHOWN, Event, Function, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
+    G_SHOWN, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
     dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object, grad_variable, kernels, modes,
     new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
 from dezero_c._elementwise cimport evaluate_again, is_exact, operation
@@ -93,15 +93,14 @@ def drawing(Trace trace):
     """The operations of a call that have drawn random numbers (dropout), in order."""
     cdef Event *e
     cdef Py_ssize_t i
-    cdef type last = None
-    cdef bint draws = False
+    cdef dict kinds = {}        # class: whether it draws
     cdef list found = []
     for i in range(trace.n):
         e = &trace.log[i]
         if e.kind == E_OP and not e.flag & INSIDE:
-            if type(<object> e.o) is not last:
-                last = type(<object> e.o)
-                draws = hasattr(<object> e.o, "_redraw")
+            draws = kinds.get(type(<object> e.o))
+            if draws is None:
+                draws = kinds[type(<object> e.o)] = hasattr(<object> e.o, "_redraw")
             if draws:
                 found.append(<object> e.o)
     return found
@@ -131,46 +130,40 @@ def has_calls(Trace trace):
     return False
 
 
-cdef int *holders_of(Trace trace) except NULL:
-    """How often the log holds each node: by itself, and as the input of a Function that nobody else has."""
-    cdef int *held = <int *> calloc(trace.n + 1, sizeof(int))          # Functions, by the event that called them
-    cdef int *found = <int *> calloc(trace.nnodes + 1, sizeof(int))
+cdef int count_holders(Trace trace, int *held, int *found) except -1:
+    """How often the log holds each node: by itself, and as the input of a Function that nobody else has. held: room for a number
+    of each event, found: of each node; both zeros."""
     cdef Event *e
     cdef Function f
     cdef Variable x
     cdef Py_ssize_t i, called
     cdef int k
-    try:
-        if held == NULL or found == NULL:
-            raise MemoryError()
-        for k in range(trace.nnodes):
-            found[k] = 1
-        for i in range(trace.n):
-            e = &trace.log[i]
-            if e.kind == E_OP or e.kind == E_EFFECT or e.kind == E_STEP or e.kind == E_ALIVE:
-                called = e.w if e.kind == E_STEP else trace.functions.find(e.o)
-                if called >= 0:
-                    held[called] += 1
-        for i in range(trace.n):
-            e = &trace.log[i]
-            if (e.kind == E_OP or e.kind == E_EFFECT) and Py_REFCNT(e.o) == held[i]:
-                f = <Function> e.o      # one more now, which goes at once
-                for k in range(e.nin):
-                    x = <Variable> PyTuple_GET_ITEM(<PyObject *> f.rest, k) if f.rest is not None else f.arg(k)
-                    if <PyObject *> x == trace.nodes[trace.operands[e.first + k]] \
-                            and (f.rest is None or Py_REFCNT(<PyObject *> f.rest) == 1):
-                        found[trace.operands[e.first + k]] += 1
-    except:
-        free(found)
-        raise
-    finally:
-        free(held)
-    return found
+    for k in range(trace.nnodes):
+        found[k] = 1
+    for i in range(trace.n):        # of Functions: by the event that called them
+        e = &trace.log[i]
+        if e.kind == E_OP or e.kind == E_EFFECT or e.kind == E_STEP or e.kind == E_ALIVE:
+            called = e.w if e.kind == E_STEP else trace.functions.find(e.o)
+            if called >= 0:
+                held[called] += 1
+    for i in range(trace.n):
+        e = &trace.log[i]
+        if (e.kind != E_OP and e.kind != E_EFFECT) or Py_REFCNT(e.o) != held[i]:
+            continue
+        f = <Function> e.o
+        if f.rest is not None and Py_REFCNT(<PyObject *> f.rest) != 1:
+            continue
+        for k in range(e.nin):      # which it may have others of by now, the plan's
+            x = <Variable> PyTuple_GET_ITEM(<PyObject *> f.rest, k) if f.rest is not None else f.arg(k)
+            if <PyObject *> x == trace.nodes[trace.operands[e.first + k]]:
+                found[trace.operands[e.first + k]] += 1
+    return 0
 
 
 def made_by(Trace trace):
     """(weak reference, the user's line) of each Variable that a call has made, and that something beside its log may hold."""
-    cdef int *held = holders_of(trace)
+    cdef int *held = <int *> calloc(trace.n + trace.nnodes + 1, sizeof(int))
+    cdef int *holders = held + trace.n
     cdef unsigned char *told = <unsigned char *> calloc(trace.nnodes + 1, 1)
     cdef list found = []
     cdef Event *e
@@ -178,8 +171,9 @@ def made_by(Trace trace):
     cdef Py_ssize_t i
     cdef int k, j
     try:
-        if told == NULL:
+        if held == NULL or told == NULL:
             raise MemoryError()
+        count_holders(trace, held, holders)
         for i in range(trace.n):
             e = &trace.log[i]
             if e.kind == E_STEP or e.kind == E_ALIVE or e.kind == E_EFFECT:
@@ -192,7 +186,7 @@ def made_by(Trace trace):
                 v = trace.nodes[k]
                 if not isinstance(<object> v, Variable):        # one of several outputs
                     found.append((<object> v, trace.lines[e.line]))
-                elif Py_REFCNT(v) > held[k]:
+                elif Py_REFCNT(v) > holders[k]:
                     found.append((PyWeakref_NewRef(<object> v, NULL), trace.lines[e.line]))
     finally:
         free(held)
@@ -338,31 +332,32 @@ cdef class Plan:
         cdef set arrays
         cdef int k
         cdef Py_ssize_t first
+        cdef str line = trace.line_of(e)
         if e.kind == E_OP or e.kind == E_EFFECT:
             f = <Function> e.o
             first = trace.functions.find(e.o)
             if first != i:
-                raise CaptureError(f"{trace.line_of(e)}: the instance of {type(f).__name__} that was called at "
+                raise CaptureError(f"{line}: the instance of {type(f).__name__} that was called at "
                                    f"{trace.line_of(&trace.log[first])} is called again; use a new instance for each call")
             if type(f) is not Applied and not (is_exact(f) and not f.general_params):
                 arrays = array_ids(f._arguments(), set())
                 if arrays and e.kind == E_OP and e.flag & INSIDE and not arrays <= seen:
-                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is used here in a derivative of higher order by a "
+                    raise CaptureError(f"{line}: {type(f).__name__} is used here in a derivative of higher order by a "
                                        "rule that depends on values, which a plan would not see; leave this part out of the "
                                        "capture")
                 seen |= arrays
             if e.kind == E_EFFECT and marks[trace.operands[e.first]] & CONSTANT_DATA:
-                raise CaptureError(f"{trace.line_of(e)}: an array that the function has made of numbers is written to, and a "
+                raise CaptureError(f"{line}: an array that the function has made of numbers is written to, and a "
                                    "replay would begin with what was written; write it as an expression (x = x * 2)")
             for k in trace.operands[e.first:e.first + e.nin]:
                 if marks[k] & KNOWN:
                     continue
                 if trace.born_at[k]:
-                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is given what a function of dezero_c has made from "
+                    raise CaptureError(f"{line}: {type(f).__name__} is given what a function of dezero_c has made from "
                                        "values by itself (a mask, an order, a share), which a plan would not make again; leave "
                                        "that function out of the capture")
                 if e.kind == E_OP and e.flag & 1 and grown(trace.variable(k)):
-                    raise CaptureError(f"{trace.line_of(e)}: {type(f).__name__} is given a Variable from outside that has a graph "
+                    raise CaptureError(f"{line}: {type(f).__name__} is given a Variable from outside that has a graph "
                                        "of its own, into which backward would go in an eager call and not in a replay; pass "
                                        "x.detach() or Variable(x.data), or compute it inside")
             if e.v >= 0:
@@ -386,7 +381,7 @@ cdef class Plan:
                 marks[k] |= STEPPED
         elif e.kind == E_GRAD_READ and e.w >= 0 and not marks[e.w] & KNOWN:
             if not marks[e.v] & STEPPED:
-                raise CaptureError(f"{trace.line_of(e)}: .grad is asked for before the function has computed it: it comes from an "
+                raise CaptureError(f"{line}: .grad is asked for before the function has computed it: it comes from an "
                                    "earlier call. Clear it at the start (cleargrad, cleargrads), or pass it as an argument")
             marks[e.w] |= KNOWN
         return 0

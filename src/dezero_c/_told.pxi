@@ -16,7 +16,7 @@ cdef union Bits:
 
 @cython.final
 cdef class Told:
-    """What the events of `trace` say. arguments: Variables that count by their place; same(v) stands for any other from outside."""
+    """What the events of `trace` say. arguments: Variables that count by their place; same(v) stands for others from outside."""
     cdef Trace trace
     cdef long long *words
     cdef Py_ssize_t nwords
@@ -25,7 +25,8 @@ cdef class Told:
     cdef Py_ssize_t n
     cdef list parts
     cdef list lines
-    cdef dict held              # classes and Variables whose addresses are in `words`
+    cdef Numbers held           # classes and Variables whose addresses are in `words`: places in `kept`
+    cdef list kept
     cdef int *order             # of nodes in their appearance, from 1 on, arguments from -1 down; 0: not yet
     cdef int count
     cdef object same
@@ -33,7 +34,7 @@ cdef class Told:
     def __cinit__(self, Trace trace not None, arguments, same):
         cdef Py_ssize_t k
         cdef int node
-        self.parts, self.held, self.trace, self.same = [], {}, trace, same
+        self.parts, self.kept, self.held, self.trace, self.same = [], [], Numbers(), trace, same
         self.lines = trace.lines
         arguments = list(arguments)
         numbers = [trace.number(v) for v in arguments]
@@ -94,7 +95,9 @@ cdef class Told:
 
     cdef int put_object(self, object o) except -1:
         """A class, or a Variable from outside."""
-        self.held[<size_t> <void *> o] = o
+        if self.held.find(<void *> o) < 0:
+            self.held.put(<void *> o, len(self.kept))
+            self.kept.append(o)
         return self.put(<long long> <size_t> <void *> o | 1)
 
     cdef int put_node(self, int k) except -1:
@@ -181,7 +184,7 @@ cdef class Told:
 
     cdef object named(self, long long word):
         """The class or Variable of a word, or a Variable's number, as people are told of it."""
-        return self.same(self.held[<size_t> (word & ~1)]) if word & 1 else word // 2
+        return self.same(self.kept[self.held.find(<void *> <size_t> (word & ~1))]) if word & 1 else word // 2
 
     cdef list event(self, Py_ssize_t k, Py_ssize_t part):
         """What event k says, for people. part: the number of parts before."""

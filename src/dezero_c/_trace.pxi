@@ -287,26 +287,27 @@ cdef object traced_value(Variable v):
 
 cdef bint is_traced_array(object o) except -1:
     """Whether o is what `.data` of a traced call gives."""
-    return not watched() and methods["is_traced"](o)
+    return not watched() and isinstance(o, methods["traced_array"])
 
 
 cdef Variable untraced_variable(object o):
     """The Variable that such a one stands for; None for anything else."""
-    return None if watched() else methods["untraced"](o)
+    return methods["untraced"](o) if is_traced_array(o) else None
 
 
 cdef Variable traced_operand(object o, object other):
     cdef Variable v
     if watched():
         return untraced_operand(o, other)
-    v = untraced_variable(o)
-    if v is not None:
-        return v
-    if is_traced_array(other):
+    if type(o) is not float and type(o) is not int:
+        v = untraced_variable(o)
+        if v is not None:
+            return v
+        if is_column(o):
+            (<Trace> dz_trace).refused = (f"a {type(o).__name__} is an operand, whose columns may be others in the next call; "
+                                          "pass its values (to_numpy) as arguments")
+    if not isinstance(other, Variable) and is_traced_array(other):
         other = untraced_variable(other)
-    if is_column(o):
-        (<Trace> dz_trace).refused = (f"a {type(o).__name__} is an operand, whose columns may be others in the next call; pass "
-                                      "its values (to_numpy) as arguments")
     v = untraced_operand(o, other)
     if v.kind & K_CONST and ((<Trace> dz_trace).inside == 0 or not isinstance(o, (np.ndarray, list, tuple))):
         log_event(E_CONST, v, None, o)
@@ -336,7 +337,7 @@ cdef object traced_gradient(Variable v, object g):
     cdef Variable made
     if watched():
         return g
-    made = methods["untraced"](g)
+    made = untraced_variable(g)
     if made is not None:
         made.kind = 0
         g = made

@@ -41,4 +41,4 @@ cdef class Prepared:
     cdef int again(self) except -1
 
 cdef bint is_rule(object optimizer)
-cdef bint step(object optimizer) except -1
+cdef bint step(object optimizer, object cls=*) except -1

@@ -279,9 +279,10 @@ cdef bint plain_numbers(dict attributes, Rule rule, double *c) except -1:
     return True
 
 
-cdef bint step(object optimizer) except -1:
-    """The update of an optimizer of an exact class of the library; False, having done nothing, where update() has more to do."""
-    cdef Rule rule = rules.get(type(optimizer))
+cdef bint step(object optimizer, object cls=None) except -1:
+    """The update of an optimizer of an exact class of the library, or of a subclass of `cls`, such a class, that computes as it
+    does; False, having done nothing, where update() has more to do."""
+    cdef Rule rule = rules.get(type(optimizer) if cls is None else cls)
     cdef double c[COEFFICIENTS]
     cdef object target, before, hooks
     cdef dict attributes        # read at once: looking through the classes for each takes longer than all the rest
@@ -309,9 +310,9 @@ cdef bint step(object optimizer) except -1:
     return True
 
 
-def stepped(optimizer):
-    """Whether `step` has done the optimizer's update."""
-    return step(optimizer)
+def stepped(optimizer, cls=None):
+    """Whether `step` has done the optimizer's update; cls: the class of the library that it updates as, if not its own."""
+    return step(optimizer, cls)
 
 
 cdef int numbers_of(object optimizer, double *c) except -1:

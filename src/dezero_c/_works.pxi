@@ -186,8 +186,8 @@ cdef Cell value_by_work(Compiler c, Function f, list xs, line):
 
 
 cdef bint passed_back_by_work(Compiler c, Function f, list to, list xs, Cell y, Cell g, line) except -1:
-    """The gradients of the inputs `to` (-1: of one that gets none), which have the values xs, of one of the same operations; False
-    where it is one of instructions."""
+    """The gradients of the inputs `to` (-1: of one that gets none), which have the values xs, of one of the same operations;
+    False where it is one of instructions."""
     cdef Cell x = xs[0], old
     cdef int v
     cdef dz_work w

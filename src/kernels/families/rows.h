@@ -51,46 +51,36 @@ DZ_INLINE T DZ_NAME(dz_row_max)(const T *x, ptrdiff_t n)
     return r;
 }
 
-DZ_INLINE double DZ_NAME(dz_row_total)(const T *x, ptrdiff_t n)
-{
-    double total = 0;
-    ptrdiff_t i = 0, end, k;
-    T rest = 0;
-    for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
-        T s[DZ_LANES];
-        for (k = 0; k < DZ_LANES; k++)
-            s[k] = x[i + k];
-        end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
-        i += DZ_LANES;
-        DZ_ROUNDS(end, s[k] += x[j];)
-        rest = DZ_NAME(dz_fold)(s);
+/* Defines a sum of what stands at each place j. */
+#ifndef DZ_DEFINE_TOTAL
+#define DZ_DEFINE_TOTAL(name, parameters, ...)                                                                       \
+    DZ_INLINE double DZ_NAME(name) parameters                                                                        \
+    {                                                                                                                \
+        double total = 0;                                                                                            \
+        ptrdiff_t i = 0, end, k, j;                                                                                  \
+        T rest = 0;                                                                                                  \
+        for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {                                                 \
+            T s[DZ_LANES];                                                                                           \
+            for (k = 0; k < DZ_LANES; k++) {                                                                         \
+                j = i + k;                                                                                           \
+                s[k] = __VA_ARGS__;                                                                                  \
+            }                                                                                                        \
+            end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;                                                       \
+            i += DZ_LANES;                                                                                           \
+            DZ_ROUNDS(end, s[k] += __VA_ARGS__;)                                                                     \
+            rest = DZ_NAME(dz_fold)(s);                                                                              \
+        }                                                                                                            \
+        for (j = i; j < n; j++)                                                                                      \
+            rest += __VA_ARGS__;                                                                                     \
+        return total + (double)rest;                                                                                 \
     }
-    for (; i < n; i++)
-        rest += x[i];
-    return total + (double)rest;
-}
+#endif
+
+DZ_DEFINE_TOTAL(dz_row_total, (const T *x, ptrdiff_t n), x[j])
+DZ_DEFINE_TOTAL(dz_row_squares, (const T *x, ptrdiff_t n, T c), (x[j] - c) * (x[j] - c))
+DZ_DEFINE_TOTAL(dz_row_products, (const T *x, const T *y, ptrdiff_t n), x[j] * y[j])
 
 DZ_INLINE T DZ_NAME(dz_row_sum)(const T *x, ptrdiff_t n) { return (T)DZ_NAME(dz_row_total)(x, n); }
-
-/* The sum of (x - c)^2. */
-DZ_INLINE double DZ_NAME(dz_row_squares)(const T *x, ptrdiff_t n, T c)
-{
-    double total = 0;
-    ptrdiff_t i = 0, end, k;
-    T rest = 0;
-    for (; n - i >= DZ_LANES; total += (double)rest, rest = 0) {
-        T s[DZ_LANES];
-        for (k = 0; k < DZ_LANES; k++)
-            s[k] = (x[i + k] - c) * (x[i + k] - c);
-        end = n - i < DZ_SUM_BLOCK ? n : i + DZ_SUM_BLOCK;
-        i += DZ_LANES;
-        DZ_ROUNDS(end, s[k] += (x[j] - c) * (x[j] - c);)
-        rest = DZ_NAME(dz_fold)(s);
-    }
-    for (; i < n; i++)
-        rest += (x[i] - c) * (x[i] - c);
-    return total + (double)rest;
-}
 
 /* sums[0] += sum of a, sums[1] += sum of a * b, over n values: a = x - c, b = y - c2 (y may be x). */
 DZ_INLINE void DZ_NAME(dz_moments)(ptrdiff_t n, const T *x, T c, const T *y, T c2, double *sums)

@@ -70,12 +70,10 @@ static void DZ_NAME(dz_softmax_grad)(ptrdiff_t rows, ptrdiff_t n, const char *yp
     ptrdiff_t i, j;
     for (i = 0; i < rows; i++) {
         const T *y = (const T *)yp + i * n, *gy = (const T *)gyp + i * n;
-        T *gx = (T *)gxp + i * n, s;
+        T *gx = (T *)gxp + i * n;
+        const T s = (T)DZ_NAME(dz_row_products)(y, gy, n);
         for (j = 0; j < n; j++)
-            gx[j] = y[j] * gy[j];
-        s = DZ_NAME(dz_row_sum)(gx, n);
-        for (j = 0; j < n; j++)
-            gx[j] -= y[j] * s;
+            gx[j] = y[j] * gy[j] - y[j] * s;
     }
 }
 

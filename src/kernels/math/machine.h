@@ -8,6 +8,8 @@
 DZ_INLINE double dz_machine_power_by(double a, double b)
 {
     double y;
+    if (b > 2 && b <= DZ_WHOLE_POWERS && b == (double)(int)b && dz_multiplied_out_1_f64(a, (int)b, &y) >= 0)
+        return y;
     dz_power_f64(1, (const char *)&a, 8, (const char *)&b, 0, (char *)&y, 8);
     return y;
 }

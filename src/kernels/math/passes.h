@@ -145,6 +145,30 @@ DZ_INLINE void dz_squared_f64(double *high, double *low)
     *low = (p - *high) + q;
 }
 
+/* Negative where a power of x is neither 0 of 0 nor within 2^-900 <= |y| <= 2^900; c: the exponent. */
+DZ_INLINE int64_t dz_power_beyond_f64(double x, int c, double y)
+{
+    const int64_t size = dz_bits_f64(y) & INT64_MAX;
+    const int64_t here = (INT64_C(0x7830000000000000) - size) | (size - INT64_C(0x07b0000000000000));
+    return here & -(int64_t)(c < 0 || (dz_bits_f64(x) & INT64_MAX) != 0);
+}
+
+/* 1 / (high + low). */
+DZ_INLINE double dz_inverse_f64(double high, double low)
+{
+    const double r = 1.0 / high, p = r * high;
+    return r + r * (((1.0 - p) - dz_rest_of_product_f64(r, high, p)) - r * low);
+}
+
+/* The highest bit below m's first one, m in [2, DZ_WHOLE_POWERS]. */
+DZ_INLINE int dz_second_bit(int m)
+{
+    int bit = 16;
+    while (bit > m)
+        bit >>= 1;
+    return bit >> 1;
+}
+
 /* x^c over n <= DZ_CHUNK values, |c| in [2, DZ_WHOLE_POWERS]; within 0.51 units in the last place where the result is neither
  * tiny nor huge: negative, where one is. */
 DZ_INLINE int64_t dz_multiplied_out_f64(ptrdiff_t n, const double *x, int c, double *y)
@@ -156,27 +180,39 @@ DZ_INLINE int64_t dz_multiplied_out_f64(ptrdiff_t n, const double *x, int c, dou
     ptrdiff_t i;
     for (i = 0; i < n; i++)
         y[i] = x[i], low[i] = 0.0;
-    for (bit = 16; bit > m; bit >>= 1)
-        ;
-    for (bit >>= 1; bit; bit >>= 1) {
+    for (bit = dz_second_bit(m); bit; bit >>= 1) {
         for (i = 0; i < n; i++)
             dz_squared_f64(y + i, low + i);
         if (m & bit)
             for (i = 0; i < n; i++)
                 dz_times_f64(y + i, low + i, x[i]);
     }
-    for (i = 0; i < n; i++) { /* 2^-900 <= |y| <= 2^900, or 0 of 0 */
-        const int64_t size = dz_bits_f64(y[i]) & INT64_MAX;
-        const int64_t here = (INT64_C(0x7830000000000000) - size) | (size - INT64_C(0x07b0000000000000));
-        odd |= here & -(int64_t)(c < 0 || (dz_bits_f64(x[i]) & INT64_MAX) != 0);
+    for (i = 0; i < n; i++) {
+        odd |= dz_power_beyond_f64(x[i], c, y[i]);
         y[i] = m & 1 && x[i] == 0.0 ? x[i] : y[i]; /* -0.0 */
     }
     if (c < 0 && odd >= 0)
-        for (i = 0; i < n; i++) {
-            const double r = 1.0 / y[i];
-            const double p = r * y[i];
-            y[i] = r + r * (((1.0 - p) - dz_rest_of_product_f64(r, y[i], p)) - r * low[i]);
-        }
+        for (i = 0; i < n; i++)
+            y[i] = dz_inverse_f64(y[i], low[i]);
+    return odd;
+}
+
+/* The same of one value, which stays in registers. */
+DZ_INLINE int64_t dz_multiplied_out_1_f64(double x, int c, double *y)
+{
+    const int m = c < 0 ? -c : c;
+    double high = x, low = 0.0;
+    int64_t odd;
+    int bit;
+    for (bit = dz_second_bit(m); bit; bit >>= 1) {
+        dz_squared_f64(&high, &low);
+        if (m & bit)
+            dz_times_f64(&high, &low, x);
+    }
+    odd = dz_power_beyond_f64(x, c, high);
+    if (m & 1 && x == 0.0)
+        high = x; /* -0.0 */
+    *y = c < 0 && odd >= 0 ? dz_inverse_f64(high, low) : high;
     return odd;
 }
 
@@ -190,9 +226,7 @@ DZ_INLINE int64_t dz_multiplied_out_f32(ptrdiff_t n, const float *x, int c, floa
     ptrdiff_t i;
     for (i = 0; i < n; i++)
         z[i] = (double)x[i];
-    for (bit = 16; bit > m; bit >>= 1)
-        ;
-    for (bit >>= 1; bit; bit >>= 1) {
+    for (bit = dz_second_bit(m); bit; bit >>= 1) {
         for (i = 0; i < n; i++)
             z[i] = z[i] * z[i];
         if (m & bit)
@@ -208,6 +242,11 @@ DZ_INLINE int64_t dz_multiplied_out_f32(ptrdiff_t n, const float *x, int c, floa
         for (i = 0; i < n; i++)
             y[i] = (float)(c < 0 ? 1.0 / z[i] : z[i]);
     return odd;
+}
+
+DZ_INLINE int64_t dz_multiplied_out_1_f32(float x, int c, float *y)
+{
+    return dz_multiplied_out_f32(1, &x, c, y);
 }
 
 #define DZ_DEFINE_NUMPY(T, SFX, DT, SQRT)                                                                            \
@@ -270,7 +309,7 @@ DZ_INLINE int64_t dz_multiplied_out_f32(ptrdiff_t n, const float *x, int c, floa
         ptrdiff_t i0, i, m;                                                                                          \
         if (n == 1) {                                                                                                \
             const T v = *(const T *)x;                                                                               \
-            if (dz_multiplied_out_##SFX(1, &v, c, (T *)y) < 0)                                                       \
+            if (dz_multiplied_out_1_##SFX(v, c, (T *)y) < 0)                                                         \
                 dz_np2_##SFX(DZ_FN_POWER, DT, 1, (const char *)&v, sizeof(T), e, 0, y, sizeof(T));                   \
             return;                                                                                                  \
         }                                                                                                            \
@@ -281,7 +320,7 @@ DZ_INLINE int64_t dz_multiplied_out_f32(ptrdiff_t n, const float *x, int c, floa
             dz_gather_##SFX(m, px, sx, from);                                                                        \
             if (dz_multiplied_out_##SFX(m, from, c, to) < 0)                                                         \
                 for (i = 0; i < m; i++)                                                                              \
-                    if (dz_multiplied_out_##SFX(1, from + i, c, to + i) < 0)                                         \
+                    if (dz_multiplied_out_1_##SFX(from[i], c, to + i) < 0)                                           \
                         dz_np2_##SFX(DZ_FN_POWER, DT, 1, (const char *)(from + i), sizeof(T), e, 0, (char *)(to + i),\
                                      sizeof(T));                                                                     \
             for (i = 0; i < m; i++)                                                                                  \
