@@ -99,7 +99,8 @@ def test_an_older_page_is_read():
                              "lstm": {"seconds": 2.5e-3, "ratios": {"dezero": 8.0}}}
 
 
-@pytest.mark.parametrize("where", ["AMD EPYC, avx2", "Intel(R) Xeon(R) Processor, avx512"])
+@pytest.mark.parametrize("where", ["AMD EPYC, avx2", "AMD EPYC (family 25, model 17), avx2",
+                                   "AMD EPYC (family 25, model 17), avx512", "Intel(R) Xeon(R) Processor, avx512"])
 def test_the_page_of_now_is_read(where):
     text = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
     entry = history.from_page(text, "RESULTS.md", where)
