@@ -75,3 +75,8 @@ def push(steps: list[Any], at: dict[int, Any], record: bool) -> None:
     """Tangents through a graph. steps: (function, which of its inputs depend, their ids, None for an elementwise operation or
     else what gives the tangents of its outputs, its outputs); at: {id of a Variable: its tangent}, which is added to.
     """
+
+def scattered(values: Any, of: Any, at: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of a shape, in the dtype of `values`, whose elements `at` are values[of]; of, at: numbers along the flattened arrays,
+    intp, as many as each other. All arrays lie in C order. Raises IndexError for a number that is beyond.
+    """

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import dezero_c
 import dezero_c.functions as F
-from dezero_c import Variable, func, models
+from dezero_c import Variable, _pull, func, models
 from dezero_c.func import _sparsity
 
 RNG = np.random.default_rng(3)
@@ -920,6 +920,25 @@ def test_hessian_of_a_captured_function():
 
 
 SQUARES = True
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "c8", "c16", "g", "i4"])
+def test_elements_are_scattered_into_zeros(dtype):
+    values = np.arange(1, 9).astype(dtype)
+    of, at = np.array([7, 0, 3]), np.array([0, 11, 5])
+    found, wanted = _pull.scattered(values, of, at, (3, 4)), np.zeros((3, 4), dtype)
+    wanted.reshape(-1)[at] = values[of]
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)
+    assert _pull.scattered(values, of[:0], at[:0], ()).shape == ()
+    for wrong_of, wrong_at in ((np.array([8, 0, 3]), at), (np.array([-1, 0, 3]), at), (of, np.array([0, 12, 5])),
+                               (of, np.array([0, -1, 5]))):
+        with pytest.raises(IndexError, match="scattered: element"):
+            _pull.scattered(values, wrong_of, wrong_at, (3, 4))
+    for arguments in ((values[::2], of, at), (values, of.astype(np.int32), at), (values, of, at[:2]),
+                      (values.astype(object), of, at)):
+        with pytest.raises(ValueError, match="scattered"):
+            _pull.scattered(*arguments, (3, 4))
 
 
 def test_hessian_of_a_captured_function_whose_pattern_changes(monkeypatch):

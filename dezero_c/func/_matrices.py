@@ -274,10 +274,8 @@ class _CapturedHessian:
         n = x.size
         if pattern == _COLUMNS:
             return np.ascontiguousarray(products.data.reshape(n, n).T).reshape(x.shape + x.shape)
-        out = np.zeros((n, n), x.dtype)
         at, of = self._places[pattern]
-        out.reshape(-1)[at] = products.data[of]
-        return out.reshape(x.shape + x.shape)
+        return _pull.scattered(products.data, of, at, x.shape + x.shape)
 
     def _computed(self, x: Any) -> tuple[_core.Variable, str]:
         """The products, one after the other, and which pattern they are for."""
@@ -293,7 +291,7 @@ class _CapturedHessian:
                 raise CaptureError(f"{self._op}: a pattern that is too large to be kept")
             pattern = hashlib.sha256(np.ascontiguousarray(places).tobytes()).hexdigest()
             at = np.flatnonzero(places < count * n)
-            self._places[pattern] = at, places.reshape(-1)[at]
+            self._places[pattern] = at, places.reshape(-1)[at].astype(np.intp)
             return F.concatenate(found[0]), pattern
 
 

@@ -82,7 +82,7 @@ cdef object key_of(object o, list variables, list arrays, list held):
     if isinstance(o, Variable):
         variables.append(o)
         return place_among(variables, o), type(o), about(o), grown(<Variable> o)
-    if isinstance(o, np.ndarray):
+    if cnp.PyArray_Check(o):
         arrays.append(o)
         return "array", place_among(arrays, o), type(o), o.shape, o.dtype
     if isinstance(o, (tuple, list)):
@@ -287,8 +287,8 @@ cdef Arguments arguments_of(tuple args, frozenset static, list own):
                 s.dt, s.nd, s.scalar = w.dt, w.nd, is_scalar(a)
                 for i in range(w.nd):
                     s.lengths[i] = w.shape[i]
-        elif k not in static and isinstance(a, np.ndarray):
-            if type(a) is not np.ndarray or a.ndim > LENGTHS:
+        elif k not in static and cnp.PyArray_Check(a):
+            if type(a) is not cnp.ndarray or a.ndim > LENGTHS:
                 return None
             found.kinds[k] = AS_ARRAY
             found.expected.append(np.ndarray)
@@ -310,7 +310,7 @@ cdef Arguments arguments_of(tuple args, frozenset static, list own):
 
 cdef bint is_scalar(Variable v) noexcept:
     """Whether v's value is a NumPy scalar, which cannot be written to."""
-    return v.v.p == NULL and not isinstance(v._data, np.ndarray)
+    return v.v.p == NULL and not cnp.PyArray_Check(v._data)
 
 
 cdef bint alike(object o, object expected) except -1:

@@ -217,7 +217,7 @@ cdef class Compiler:
         if not room_for(value.shape, dt):
             raise too_large(line, value.shape)
         o.place = tapes.input(self.tape, slots_for(value.size, dt))
-        o.own = self.new(o.place, value.shape, line, not isinstance(value, np.ndarray), dt)
+        o.own = self.new(o.place, value.shape, line, not cnp.PyArray_Check(value), dt)
         return o.own
 
     cdef Cell gradient(self, int k, line):
@@ -277,10 +277,10 @@ cdef class Compiler:
                             line, False, v.v.dt)
         a = data_of(v)
         if isinstance(a, (np.ndarray, np.float64, np.float32)) and a.ndim == 0 and a.dtype.char in "df" \
-                and not (isinstance(value, np.ndarray) and <size_t> <void *> value not in self.copied):
+                and not (cnp.PyArray_Check(value) and <size_t> <void *> value not in self.copied):
             dt = DZ_F64 if a.dtype == DOUBLE else DZ_F32
-            return self.new(number_of(self.tape, a, dt), (), line, not isinstance(a, np.ndarray), dt)
-        if not isinstance(value, np.ndarray) or <size_t> <void *> value in self.copied:
+            return self.new(number_of(self.tape, a, dt), (), line, not cnp.PyArray_Check(a), dt)
+        if not cnp.PyArray_Check(value) or <size_t> <void *> value in self.copied:
             v = wrap(a.copy(), -1, ERA_CORE)
             return self.input(self.append(v, -1), data_of(v), line)
         v = wrap(a, -1, ERA_CORE)

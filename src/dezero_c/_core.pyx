@@ -225,7 +225,7 @@ cdef class Variable:
     def __init__(self, data=None, name=None):
         if traced():
             data = traced_data(self, data, True)
-        if data is not None and not isinstance(data, np.ndarray):
+        if data is not None and not cnp.PyArray_Check(data):
             if isinstance(data, Variable):
                 raise TypeError(f"{type(data)} is not supported: it is a Variable already; use it as it is, or its .data")
             raise TypeError(f"{type(data)} is not supported: {type(self).__name__} holds an ndarray; wrap the value, as in "
@@ -256,7 +256,7 @@ cdef class Variable:
     def data(self, value):
         if traced():
             value = traced_data(self, value, False)
-        if value is not None and not isinstance(value, (np.ndarray, np.generic)):
+        if value is not None and not (cnp.PyArray_Check(value) or cnp.PyArray_CheckScalar(value)):
             if not isinstance(value, numbers.Number):
                 hint = "use its .data" if isinstance(value, Variable) else "assign an ndarray, a number or None"
                 raise TypeError(f"{type(value)} is not supported as data: {hint}")
@@ -729,7 +729,7 @@ cdef inline object compared(object o):
 
 cdef bint is_gradient(object o):
     """Whether an object that is no Variable can be a gradient: numbers, or an array of them (of objects too)."""
-    return isinstance(o, numbers.Number) or (isinstance(o, (np.ndarray, np.generic)) and o.dtype.kind in "biufcO")
+    return isinstance(o, numbers.Number) or ((cnp.PyArray_Check(o) or cnp.PyArray_CheckScalar(o)) and o.dtype.kind in "biufcO")
 
 
 cdef int replace_creator(Variable v, Function func) except -1:

@@ -233,7 +233,7 @@ cdef int evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, V
         if n == 2 and not f.general_params and dtypes_mix(x0, x1):
             return evaluate(f, 2, as_double(x0), as_double(x1), None, y)
         r = by_numpy(f, n, x0, x1, x2)
-        set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
+        set_data_array(y, r if cnp.PyArray_Check(r) else np.array(r))
         return 0
     item = dz_itemsize(w[0].dt)
     a.p = f.param
@@ -310,7 +310,7 @@ cdef bint is_exact(Function g):
 
 cdef Variable value_of(object r, int era):
     cdef Variable y = new_variable(era)
-    set_data_array(y, r if isinstance(r, np.ndarray) else np.array(r))
+    set_data_array(y, r if cnp.PyArray_Check(r) else np.array(r))
     return y
 
 

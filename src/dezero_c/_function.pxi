@@ -180,7 +180,7 @@ cdef object function_call(Function f, tuple inputs):
     for o in ys:
         y = new_variable(era)
         y._data = as_array(o)
-        if not isinstance(y._data, np.ndarray):
+        if not cnp.PyArray_Check(y._data):
             raise TypeError(f"{type(f).__name__}.forward returned {type(o)}; it must return an ndarray, or a tuple of them")
         outputs.append(y)
     if recording():

@@ -96,10 +96,10 @@ cdef object own_part(object i):
     if type(i) is slice:
         return slice(*[None if o is None else operator.index(read(o, "an index") if isinstance(o, Variable) else o)
                        for o in (i.start, i.stop, i.step)])
-    if not isinstance(i, np.ndarray) and hasattr(i, "__index__"):
+    if not cnp.PyArray_Check(i) and hasattr(i, "__index__"):
         return operator.index(i)
     a = np.array(i, order="C")
-    if a.dtype.kind in "iu" or (a.size == 0 and not isinstance(i, np.ndarray)):
+    if a.dtype.kind in "iu" or (a.size == 0 and not cnp.PyArray_Check(i)):
         return a.astype(np.intp, order="C", copy=False)
     return a
 
@@ -190,7 +190,7 @@ cdef tuple find_rows(object index, tuple shape, Rows *r):
     cdef object i, flat
     cdef bint ended = False, ellipsis = False
     cdef tuple of
-    if len(parts) == 1 and isinstance(parts[0], np.ndarray) and parts[0].dtype == bool:
+    if len(parts) == 1 and cnp.PyArray_Check(parts[0]) and parts[0].dtype == bool:
         i = parts[0]
         if i.ndim == 0 or i.shape != shape[:i.ndim]:
             return None
@@ -213,7 +213,7 @@ cdef tuple find_rows(object index, tuple shape, Rows *r):
         elif type(i) is slice and i.start is None and i.stop is None and i.step is None:
             axis += 1
             ended = ended or first >= 0
-        elif type(i) is int or (isinstance(i, np.ndarray) and i.dtype == np.intp):
+        elif type(i) is int or (cnp.PyArray_Check(i) and i.dtype == np.intp):
             if ended:
                 return None
             if first < 0:
@@ -368,7 +368,7 @@ cdef class GetItem(ArrayFunction):
 
     cdef object gradients(self, object gy):
         cdef object x = data_of(self.in0)
-        return (scatter(self.given, x.shape, gy),) if isinstance(x, np.ndarray) else None
+        return (scatter(self.given, x.shape, gy),) if cnp.PyArray_Check(x) else None
 
     cdef int vjp_raw(self, Variable y, bint keep) except -1:
         cdef Variable x = self.in0
@@ -383,7 +383,7 @@ cdef class GetItem(ArrayFunction):
                 return 1
         else:
             data = data_of(x)
-            found = find_rows(self.given, data.shape, &r) if isinstance(data, np.ndarray) else None
+            found = find_rows(self.given, data.shape, &r) if cnp.PyArray_Check(data) else None
             if found is not None and found[1] == y.shape and views_agree(x, y, &xv, &gv) and gv.strides == NULL \
                     and gv.size == r.outer * r.n * r.row and xv.size == r.outer * r.len * r.row:
                 add_rows(xv.dt, zeroed_target(x, &xv), gv.p, found[0], &r)
@@ -464,7 +464,7 @@ open_function_class(GetItem)
 cdef int set_indexed(Variable y, object x, object value) except -1:
     """Gives y, which has none, the value x[index]."""
     cdef object a
-    if isinstance(value, np.ndarray):
+    if cnp.PyArray_Check(value):
         set_data_array(y, value)
     elif type(value) is np.float64:
         (<double *> new_value(y, DZ_F64, 0, NULL, 1))[0] = value
@@ -513,7 +513,7 @@ cdef object integers(object indices, str op, str what):
     if isinstance(indices, Variable):
         indices = read(<Variable> indices, f"{op}(): the numbers of rows")
     a = np.asarray(indices)
-    if a.dtype.kind not in "iu" and (a.size or isinstance(indices, np.ndarray)):
+    if a.dtype.kind not in "iu" and (a.size or cnp.PyArray_Check(indices)):
         raise TypeError(f"{op}: {what} must be integers, not {a.dtype} (shape {a.shape}); convert them, as in x.astype(int)")
     return np.array(a, np.intp, order="C")
 
@@ -638,7 +638,7 @@ cdef tuple last_ones(object index, tuple shape):
     """(number in the flattened array of each element that an index names, whether no later one names it too); None where no
     element is named twice."""
     cdef object places, owner, count
-    if not any([isinstance(i, np.ndarray) and i.dtype != bool for i in (index if type(index) is tuple else (index,))]):
+    if not any([cnp.PyArray_Check(i) and i.dtype != bool for i in (index if type(index) is tuple else (index,))]):
         return None
     places = np.arange(size_of(shape)).reshape(shape)[index]
     count = np.arange(places.size).reshape(places.shape)

@@ -168,7 +168,8 @@ cdef tuple operands(object xs, str op):
         for k, o in enumerate(xs if isinstance(xs, (list, tuple)) else vs):
             v = vs[k]
             kind = v.dtype.kind
-            if v.kind & K_CONST and kind in "fciub" and (kind not in "fc" or not isinstance(o, (np.ndarray, np.generic))):
+            if v.kind & K_CONST and kind in "fciub" \
+                    and (kind not in "fc" or not (cnp.PyArray_Check(o) or cnp.PyArray_CheckScalar(o))):
                 vs[k] = in_dtype(v, dtype)
     return tuple(vs)
 

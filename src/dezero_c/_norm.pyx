@@ -229,7 +229,7 @@ cdef int check_batch_norm(tuple shape, tuple gamma, tuple beta, object avg_mean,
             raise ValueError(f"batch_norm: {name} of shape {s} for x of shape {shape}: one value for each of the {shape[1]} "
                              "channels (axis 1)")
     for name, a in (("mean", avg_mean), ("var", avg_var)):
-        if not isinstance(a, np.ndarray) or a.dtype.kind != "f" or not a.flags.writeable:
+        if not cnp.PyArray_Check(a) or a.dtype.kind != "f" or not a.flags.writeable:
             raise TypeError(f"batch_norm: {name} must be a writable ndarray of floats, which train mode changes in place, not "
                             f"{type(a).__name__} of {getattr(a, 'dtype', 'no dtype')}")
     return 0

@@ -286,7 +286,7 @@ cdef class Plan:
             self.of[<size_t> <void *> v] = c
             self.own.append(c)
             self.addresses.add(<PyObject *> c)
-            if not value and v.v.p == NULL and isinstance(v._data, np.ndarray):
+            if not value and v.v.p == NULL and cnp.PyArray_Check(v._data):
                 self.large.add(<size_t> <void *> c)
         return c
 
@@ -749,7 +749,7 @@ cdef class Plan:
                     y.gstate = G_SHOWN
             elif at.kind == DATA:
                 r = data_of(<Variable> at.z)
-                set_data_array(<Variable> at.y, np.asarray(r) if at.flag and not isinstance(r, np.ndarray) else r)
+                set_data_array(<Variable> at.y, np.asarray(r) if at.flag and not cnp.PyArray_Check(r) else r)
             elif at.kind == CONSTANT:
                 r = None if at.extra == NULL else <object> at.extra
                 set_data_array(<Variable> at.y, r.copy() if at.flag else r)
@@ -814,7 +814,7 @@ cdef class Plan:
         if v.v.p != NULL:
             dz_raw_move(&h.v, &v.v)
         elif self.fixed.has(<PyObject *> v):        # and nobody fills it again
-            a = v._data.copy() if isinstance(v._data, np.ndarray) else v._data
+            a = v._data.copy() if cnp.PyArray_Check(v._data) else v._data
             h._data = a
         else:
             a = v._data
@@ -876,7 +876,7 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
     cdef list operands
     cdef object o, a
     cdef int op
-    if type(f) is not Applied or not isinstance(value, np.ndarray) or not dz_view_object(<PyObject *> value, &w) or w.nd == 0:
+    if type(f) is not Applied or not cnp.PyArray_Check(value) or not dz_view_object(<PyObject *> value, &w) or w.nd == 0:
         return None
     what, told_operands = decode(f.given)
     if what not in EXACT or what == "reciprocal" or not told_operands:      # which a kernel's flags are named a division for
@@ -885,7 +885,7 @@ cdef Function operation_of(Function f, list xs, tuple before, object value, deco
     for o in told_operands:
         if isinstance(o, tuple):
             a = data_of(before[o[0]])
-            if not isinstance(a, np.ndarray) or a.dtype != value.dtype:
+            if not cnp.PyArray_Check(a) or a.dtype != value.dtype:
                 return None
             operands.append(xs[o[0]])
         elif (type(o) is float or type(o) is int or type(o) is bool or np.result_type(value.dtype, o) == value.dtype) \
@@ -922,7 +922,7 @@ cdef bint write_into(Function g, Variable target, Variable room) except -1:
     is large, lies otherwise, or cannot be written to."""
     cdef dz_view w, v
     if not view(target, &w) or w.strides != NULL or w.size > INTO_MOST \
-            or target.v.p == NULL and not (type(target._data) is np.ndarray and cnp.PyArray_ISWRITEABLE(target._data)):
+            or target.v.p == NULL and not (type(target._data) is cnp.ndarray and cnp.PyArray_ISWRITEABLE(target._data)):
         return False
     set_data_array(room, None)
     if not as_numpy(g, room) or not view(target, &w) or not view(room, &v) or v.strides != NULL or w.strides != NULL \
@@ -959,7 +959,7 @@ cdef object several(Variable c, object like):
 
 cdef set array_ids(object o, set found):
     """ids of the arrays among an operation's parameters."""
-    if isinstance(o, np.ndarray):
+    if cnp.PyArray_Check(o):
         found.add(id(o))
     elif isinstance(o, (tuple, list)):
         for each in o:

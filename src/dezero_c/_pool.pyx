@@ -191,7 +191,7 @@ cdef class Places(ArrayFunction):
             self.at = (<Pooling> mpool2d).places()
             input_shape = mpool2d.input_shape
             kernel_size, stride, pad, dilation, ceil_mode = Pooling._arguments(mpool2d)
-        elif isinstance(mpool2d, np.ndarray) and mpool2d.dtype.kind == "i" and input_shape is not None:
+        elif cnp.PyArray_Check(mpool2d) and mpool2d.dtype.kind == "i" and input_shape is not None:
             self.at = mpool2d
         else:
             raise TypeError(f"{type(self).__name__}: {type(mpool2d).__name__} is no Pooling; pass the Pooling that has been "

@@ -12,9 +12,10 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.object cimport PyObject
+from libc.string cimport memcpy
 
 from dezero_c._core cimport (
-    ERA_CORE, G_NONE, K_CONST, K_WEAK, Function, Variable, data_of, drop_grad, grad_variable, hooked_gradient, methods,
+    DZ_MAXDIM, ERA_CORE, G_NONE, K_CONST, K_WEAK, Function, Variable, data_of, drop_grad, grad_variable, hooked_gradient, methods,
     new_variable, open_function_class, swap_mode, traced)
 
 from dezero_c._elementwise cimport Elementwise, is_exact
@@ -563,3 +564,35 @@ def push(list steps, dict at, bint record):
                     at[key(y)] = dy
     finally:
         swap_mode(before)
+
+
+def scattered(values, of, at, tuple shape):
+    """Zeros of a shape, in the dtype of `values`, whose elements `at` are values[of]; of, at: numbers along the flattened arrays,
+    intp, as many as each other. All arrays lie in C order. Raises IndexError for a number that is beyond."""
+    cdef object out
+    cdef cnp.npy_intp lengths[DZ_MAXDIM]
+    cdef const cnp.npy_intp *from_
+    cdef const cnp.npy_intp *to
+    cdef const char *source
+    cdef char *target
+    cdef Py_ssize_t n = cnp.PyArray_SIZE(of), i, size, room, item
+    for a in (values, of, at):
+        if not cnp.PyArray_ISCARRAY_RO(a):
+            raise ValueError("scattered: an array that does not lie in C order")
+    if cnp.PyArray_TYPE(of) != cnp.NPY_INTP or cnp.PyArray_TYPE(at) != cnp.NPY_INTP or cnp.PyArray_SIZE(at) != n \
+            or len(shape) > DZ_MAXDIM or cnp.PyArray_TYPE(values) == cnp.NPY_OBJECT:
+        raise ValueError("scattered: of and at are intp and as long as each other, and values no objects")
+    for i in range(len(shape)):
+        lengths[i] = shape[i]
+    out = cnp.PyArray_ZEROS(<int> len(shape), lengths, cnp.PyArray_TYPE(values), 0)
+    from_, to = <const cnp.npy_intp *> cnp.PyArray_DATA(of), <const cnp.npy_intp *> cnp.PyArray_DATA(at)
+    source, target = cnp.PyArray_BYTES(values), cnp.PyArray_BYTES(out)
+    size, room, item = cnp.PyArray_SIZE(values), cnp.PyArray_SIZE(out), cnp.PyArray_ITEMSIZE(values)
+    for i in range(n):
+        if not (0 <= from_[i] < size and 0 <= to[i] < room):
+            raise IndexError(f"scattered: element {from_[i]} of {size} to place {to[i]} of {room}")
+        if item == sizeof(double):
+            (<double *> target)[to[i]] = (<const double *> source)[from_[i]]
+        else:
+            memcpy(target + to[i] * item, source + from_[i] * item, item)
+    return out

@@ -161,7 +161,7 @@ cdef int spread(Variable x, const dz_view *xv, const dz_view *gv, dz_kernel kern
     kernel(&args)
     bv.p = args.out
     dz_stretch(&bv, xv.nd, xv.shape, st)
-    a = cnp.PyArray_New(np.ndarray, xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), st, args.out, 0, 0, None)
+    a = cnp.PyArray_New(cnp.ndarray, xv.nd, <cnp.npy_intp *> xv.shape, dz_typenum(xv.dt), st, args.out, 0, 0, None)
     cnp.set_array_base(a, base)
     if gv.size == 1:
         set_even_grad(x, a)
@@ -201,7 +201,7 @@ cdef class Sum(Reduction):
 
 def array_sum(x, axis, keepdims):
     """x.sum; of many float32 or float16 values in double, since along some axes NumPy adds one after the other."""
-    if isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.itemsize < 8 and x.size > 128:
+    if cnp.PyArray_Check(x) and x.dtype.kind == "f" and x.itemsize < 8 and x.size > 128:
         return x.sum(axis=axis, keepdims=keepdims, dtype=np.float64).astype(x.dtype.newbyteorder("="))
     return x.sum(axis=axis, keepdims=keepdims)
 
@@ -349,7 +349,7 @@ cdef class Mean(Reduction):
 cdef object mean_array(object x, object axis, bint keepdims):
     """The sum times 1/n, as DeZero rounds; of nothing: NumPy's nan, with its warning."""
     cdef object total
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiub" or x.size == 0:
+    if not cnp.PyArray_Check(x) or x.dtype.kind not in "fiub" or x.size == 0:
         return np.mean(x, axis=axis, keepdims=keepdims)
     if x.dtype == np.float16:       # NumPy adds these in float32
         return np.mean(x, axis=axis, keepdims=keepdims)

@@ -77,7 +77,7 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
     see `holds`."""
     cdef Call call = Call.__new__(Call)
     cdef list variables = [k for k in range(len(args)) if k not in static and isinstance(args[k], Variable)]
-    cdef list arrays = [k for k in range(len(args)) if k not in static and isinstance(args[k], np.ndarray)]
+    cdef list arrays = [k for k in range(len(args)) if k not in static and cnp.PyArray_Check(args[k])]
     call.arguments = arguments_of(args, static, [variables[k] for k in own])
     if call.arguments is None:
         return None

@@ -105,7 +105,7 @@ cdef class Reshape(Function):
 
     cdef int compute(self, Variable y) except -1:
         cdef object a = data_of(self.in0)
-        if not isinstance(a, np.ndarray):
+        if not cnp.PyArray_Check(a):
             return 0
         set_data_array(y, (<cnp.ndarray> a).reshape(self.shape))
         return 1
@@ -179,7 +179,7 @@ cdef class Transpose(Function):
 
     cdef int compute(self, Variable y) except -1:
         cdef object a = data_of(self.in0)
-        if not isinstance(a, np.ndarray):
+        if not cnp.PyArray_Check(a):
             return 0
         set_data_array(y, (<cnp.ndarray> a).transpose(self.axes))
         return 1
@@ -287,7 +287,7 @@ cdef object stretched(object a, tuple shape):
     cdef int nd = lengths_of(shape, lengths)
     if nd < 0 or not dz_view_object(<PyObject *> a, &w) or not dz_stretch(&w, nd, lengths, st):
         return None
-    r = cnp.PyArray_New(np.ndarray, nd, lengths, dz_typenum(w.dt), st, <char *> w.p, 0, 0, None)
+    r = cnp.PyArray_New(cnp.ndarray, nd, lengths, dz_typenum(w.dt), st, <char *> w.p, 0, 0, None)
     cnp.set_array_base(r, a)
     return r
 

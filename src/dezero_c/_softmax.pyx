@@ -252,7 +252,7 @@ cdef object labels(object t, object x, str op, bint some=True):
     if x.ndim != 2:
         raise ValueError(f"{op}: x of shape {x.shape} must be (N, C), a row of scores for each sample; reshape it"
                          f"{' (was a flatten forgotten?)' if x.ndim > 2 else ''}")
-    if not isinstance(t, np.ndarray) or t.dtype.kind not in "iu":
+    if not cnp.PyArray_Check(t) or t.dtype.kind not in "iu":
         raise TypeError(f"{op}: labels of dtype {getattr(t, 'dtype', type(t).__name__)} must be integers, class numbers from 0; "
                         "convert with astype(int)")
     if t.size != x.shape[0]:
@@ -437,7 +437,7 @@ cdef object chosen_cross_entropy(Variable x, Variable t, object weight, object i
     if ignore_label is not None:
         if not isinstance(ignore_label, (int, np.integer)) or isinstance(ignore_label, bool):
             raise TypeError(f"{op}: ignore_label {ignore_label!r} must be an int or None")
-        if isinstance(target, np.ndarray) and target.dtype.kind in "iu":
+        if cnp.PyArray_Check(target) and target.dtype.kind in "iu":
             out = target == int(ignore_label)
             if out.any():
                 target = np.where(out, 0, target)       # any label will do, to be checked with the others

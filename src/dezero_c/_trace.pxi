@@ -515,7 +515,7 @@ def gradient_values(Variable v not None):
     if v.gstate == G_RAW:
         dz_view_raw(&v.g, &w)
         dz_stretch(&w, w.nd, w.shape, st)
-        return cnp.PyArray_New(np.ndarray, w.nd, <cnp.npy_intp *> w.shape, dz_typenum(w.dt), st, <char *> w.p, 0, 0, None).copy()
+        return cnp.PyArray_New(cnp.ndarray, w.nd, <cnp.npy_intp *> w.shape, dz_typenum(w.dt), st, <char *> w.p, 0, 0, None).copy()
     return np.asarray(plain(v._grad))
 
 

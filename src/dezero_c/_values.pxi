@@ -212,7 +212,7 @@ cdef Variable untraced_operand(object o, object other):
 cdef Variable weak_like(Variable v, object other):
     """A Python number in the floating dtype that kernels do not take (float16, complex64, ...), so that a gradient that uses
     it keeps that dtype."""
-    if v.kind & K_WEAK and v.v.p == NULL and isinstance(other, np.ndarray) and other.dtype.kind in "fc" \
+    if v.kind & K_WEAK and v.v.p == NULL and cnp.PyArray_Check(other) and other.dtype.kind in "fc" \
             and np.can_cast(v._data.dtype, other.dtype, "same_kind"):
         with np.errstate(all="ignore"):     # the operation itself will tell of an overflow
             v._data = v._data.astype(other.dtype)
