@@ -260,6 +260,8 @@ class Trace:
     on_read: Any
     refused: str | None
     def __len__(self) -> int: ...
+    def attributes_of(self, f: Function) -> dict[str, Any]:
+        """The instance attributes that f had before its forward ran, {name: object}."""
     @property
     def events(self) -> list[tuple[Any, ...]]:
         """The events, as tuples."""

@@ -691,6 +691,252 @@ def test_a_captured_call_lets_go_of_what_it_was_traced_with():
     assert [r() for r in kept[-1:]] == [None]
 
 
+# ---- several outputs of which one goes, rebound gradients, constants, threads
+
+class Two(Function):
+    def forward(self, x):
+        return x * 2.0, x * 3.0
+
+    def backward(self, a, b):
+        return a * 2.0 + b * 3.0
+
+
+def test_one_of_several_outputs_whose_data_are_handed_on():
+    w = Variable(np.zeros((2, 2)))
+
+    def f(x):
+        q, r = F.qr(x)
+        w.data = r.data
+        return q
+
+    g = capture(f)
+    for k in range(5):
+        x = np.eye(2) + np.arange(4.0).reshape(2, 2) * k
+        wanted = f(Variable(x)), w.data.copy()
+        assert bits((g(Variable(x)), w.data)) == bits(wanted)
+
+
+@pytest.mark.parametrize("use", ["cleargrad", "data", "grad", "Variable"])
+def test_one_of_several_outputs_that_is_used_in_other_ways(use):
+    def f(x):
+        q, r = F.qr(x)
+        if use == "cleargrad":
+            r.cleargrad()
+        elif use == "data":
+            r.data = r.data * 2.0
+        elif use == "grad":
+            assert r.grad is None
+        else:
+            r = Variable(r.data)
+        return q
+
+    g = capture(f)
+    for k in range(5):
+        x = np.eye(2) + np.arange(4.0).reshape(2, 2) * k
+        try:
+            found = g(Variable(x))
+        except CaptureError:
+            assert use == "grad"        # it comes from an earlier call, for all that is known
+            break
+        assert bits(found) == bits(f(Variable(x)))
+
+
+def test_one_of_several_outputs_as_a_gradient():
+    def training():
+        m = MLP((1,))
+        m(Variable(np.ones((1, 2))))
+        w = m.l0.W
+        w.data = np.ones_like(w.data)
+        opt = optimizers.SGD(0.1).setup(m)
+
+        def f(x):
+            y1, y2 = Two()(x)
+            m.cleargrads()
+            w.grad = y1
+            opt.update()
+            return y2 * 1.0
+
+        return f, w
+
+    (f, a), (g, b) = training(), training()
+    g = capture(g)
+    for k in range(6):
+        x = np.full((2, 1), 1.0 + k)
+        assert bits(g(Variable(x))) == bits(f(Variable(x)))
+        assert bits(b.data) == bits(a.data)
+
+
+@pytest.mark.parametrize("change", ["data", "in place", "grad", "other data", "added"])
+@pytest.mark.parametrize("rule", ["SGD", "Adam", "MomentumSGD"])
+def test_a_gradient_that_is_given_other_data(change, rule):
+    """The usual way to clip or scale gradients."""
+    def training():
+        m = MLP((1,))
+        m(Variable(np.ones((1, 3))))
+        w = m.l0.W
+        w.data = np.linspace(0.5, 1.5, 3).reshape(3, 1).astype(w.data.dtype)
+        opt = getattr(optimizers, rule)().setup(m)
+
+        def f(x):
+            loss = F.sum(w * x)
+            m.cleargrads()
+            loss.backward()
+            if change == "data":
+                w.grad.data = w.grad.data * 0.5
+            elif change == "in place":
+                w.grad.data *= 0.5
+            elif change == "grad":
+                w.grad = w.grad * 0.5
+            elif change == "other data":
+                w.grad.data = w.data * 0.25
+            else:
+                w.grad.data = w.grad.data * 0.5
+                F.sum(w * w).backward()
+            opt.update()
+            return loss
+
+        return f, w
+
+    (f, a), (g, b) = training(), training()
+    g = capture(g)
+    for k in range(6):
+        x = np.linspace(1.0, 2.0, 3).reshape(3, 1).astype(a.data.dtype) + np.float32(k)
+        assert bits(g(Variable(x))) == bits(f(Variable(x)))
+        assert bits(b.data) == bits(a.data), k
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_gradient_that_is_given_other_data_and_read_again(shape):
+    def f(x):
+        y = F.sum(F.sin(x) * x)
+        x.cleargrad()
+        y.backward()
+        x.grad.data = x.grad.data * 0.5
+        F.sum(x * x).backward()
+        return x.grad * 1.0
+
+    runs(f, lambda k: [Variable(np.full(shape, 0.3 + k))])
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_constants_are_those_of_their_time(shape):
+    def computed(x):
+        y = Variable(np.full(shape, 1.0))
+        a = y * x
+        y.data = x.data * 2.0
+        return a, y * x
+
+    def twice(x):
+        y = Variable(np.full(shape, 7.0))
+        y.data = np.full(shape, 2.0)
+        a = y * x
+        y.data = np.full(shape, 5.0)
+        return a, y * x
+
+    def argument(x):
+        x.data = np.full(shape, 2.0)
+        y = x * 3.0
+        x.data = np.full(shape, 5.0)
+        return y
+
+    for f in (computed, twice, argument):
+        runs(f, lambda k: [Variable(np.full(shape, 3.5 + k))])
+
+
+def test_numbers_that_are_set_one_after_the_other():
+    def f(x):
+        x.data = 2.0
+        y = x * 3.0
+        x.data = 5.0
+        return y
+
+    runs(f, lambda k: [Variable(np.array(0.5))])
+
+
+def test_a_function_of_the_users_counts_by_what_it_was_made_with():
+    class Q(Function):
+        def __init__(self, table):
+            self.table = table
+
+        def forward(self, x):
+            self.kept = x > 0.0, float(x)       # what backward may want
+            return x * self.table[0]
+
+        def backward(self, gy):
+            return gy * self.table[0]
+
+    for tables in (([2.0], [3.0]), (np.array([2.0]), np.array([3.0])), ({0: 2.0}, {0: 3.0}), ((2.0,), (3.0,))):
+        calls = iter([*tables, *tables])
+        said = refused(capture(lambda x, calls=calls: Q(next(calls))(x)), lambda k: Variable(np.array(1.0 + k)))
+        assert said is not None
+    runs(lambda x: Q([2.0])(x), lambda k: [Variable(np.array(1.0 + k))])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_more_that_is_kept_outside_is_told(dtype):
+    kept = []
+
+    def made(x):
+        kept.append(Variable(x.data * 2))
+        return x * 1.0
+
+    def gradient(x):
+        y = F.sum(F.sin(x))
+        x.cleargrad()
+        y.backward()
+        kept.append(x.grad)
+        x.cleargrad()
+        return y * 1.0
+
+    for f in (made, gradient):
+        assert "kept outside" in refused(capture(f), lambda k: Variable(np.full(3, 0.5 + k, dtype))), f
+
+
+def test_a_mode_that_differs_is_told():
+    made = []
+
+    def f(x):
+        made.append(None)
+        if len(made) % 2:
+            with no_grad():
+                return x * 2.0
+        return x * 2.0
+
+    assert "without a graph" in refused(capture(f), lambda k: Variable(np.array(1.0)))
+
+
+def test_threads_that_trace_the_same_function_at_once():
+    """Each in its turn finds what another has done meanwhile."""
+    waits, goes = threading.Event(), threading.Event()
+
+    def f(x):
+        if threading.current_thread().name == "first":
+            waits.set()
+            goes.wait(10)
+        return F.sin(x) * 2.0
+
+    g, found, errors = capture(f), [], []
+
+    def call():
+        try:
+            found.append(float(g(Variable(np.array(1.0))).data))
+        except BaseException as error:
+            errors.append(error)
+
+    first = threading.Thread(target=call, name="first")
+    first.start()
+    waits.wait(10)
+    for _ in range(3):
+        other = threading.Thread(target=call)
+        other.start()
+        other.join()
+    goes.set()
+    first.join()
+    call()
+    assert errors == []
+    assert len(set(found)) == 1
+
+
 def test_what_is_kept_outside_is_told():
     history = []
 

@@ -331,8 +331,7 @@ class Captured(Dispatch):
         bare = [v for v in variables if not _core.has_gradient(v)]
         passed = args
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
-        # a first trace makes no plan
-        random = _random.states() if self._looks_at_random and (kind.last is not None or kind.plans) else []
+        random = _random.states() if self._looks_at_random else []
         guards = self._guards()
         trace = _core.start_trace(self._read)
         try:
@@ -409,11 +408,11 @@ class Captured(Dispatch):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
         _escapes(trace, result, self._name())       # before the plan is kept
-        if same_as is not None:
+        if same_as is not None and same_as in kind.plans:       # another thread may have been there before
             kind.plans[kind.plans.index(same_as)] = entry
-            if same_as.machine is not None:
+            if same_as.machine in self._machines:
                 self._machines.remove(same_as.machine)
-            if same_as.call is not None:
+            if same_as.call in self._calls:
                 self._calls.remove(same_as.call)
         else:
             kind.plans.append(entry)

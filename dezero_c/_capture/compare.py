@@ -59,6 +59,15 @@ class _Array:
         return f"an array of shape {self.a.shape}" if self.a.size > 4 else f"{self.a!r}"
 
 
+def _is_plain(o: Any) -> bool:
+    """A number, a string, an array, or such in a list, tuple or dict."""
+    if isinstance(o, (list, tuple)):
+        return all(map(_is_plain, o))
+    if isinstance(o, dict):
+        return all(map(_is_plain, o.values()))
+    return o is None or isinstance(o, (int, float, complex, str, bool, np.ndarray))
+
+
 def _words(event: list[Any] | None) -> str:
     return " ".join(str(part) for part in event or () if part is not None)[:200]
 
@@ -69,10 +78,12 @@ class Program:
     def __init__(self, trace: _core.Trace, arguments: Sequence[_core.Variable], result: Any) -> None:
         self.arrays: list[Any] = []
         self._line = ""
+        self._trace: Any = trace
         self._told = Told(trace, arguments, _Same)
         self._told.tell_all(self._event)
         self.result = self._value(result)
         self._told.finish()
+        self._trace = None
 
     def __len__(self) -> int:
         return len(self._told)
@@ -132,7 +143,8 @@ class Program:
         if kind is _core.Applied:
             return self._value(f.given_function())
         told: list[Any] = [_Same(kind), self._value(() if hasattr(f, "_redraw") else f._arguments())]
-        told += [(name, x) for name, x in sorted(vars(f).items()) if isinstance(x, (int, float, complex, str, bool))]
+        # what it was made with; what its forward keeps for backward depends on values
+        told += [(name, self._value(x)) for name, x in sorted(self._trace.attributes_of(f).items()) if _is_plain(x)]
         return tuple(told)
 
     def _value(self, o: Any) -> Any:

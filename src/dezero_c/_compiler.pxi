@@ -60,9 +60,9 @@ cdef class Outside:
 ctypedef struct Node:       # of the log, as far as the tape has come
     PyObject *cell          # its value, owned; NULL: not known yet
     PyObject *gradient      # its gradient, owned; NULL: none
-    bint touched            # that is known
+    int shown               # the node that its gradient is, whose value counts then, from 1 on; 0: none
+    bint touched            # its gradient is known
     int outside             # its number among those from outside, from 1 on; 0: it is none
-    int shown               # the node that its gradient is, from 1 on; 0: none
 
 
 cdef int room_for(tuple shape, int dt=DZ_F64) except -1:
@@ -225,7 +225,7 @@ cdef class Compiler:
         cdef Node *node = self.at(k)
         cdef Outside o
         if node.touched:
-            return None if node.gradient == NULL else <Cell> node.gradient
+            return self.cell(node.shown - 1, line) if node.shown else self.gradient_at(k)
         if node.outside == 0 and (node.cell != NULL or self.trace.born_at[k]):
             return None
         o = self.outside[self.number_of(k, line)]
@@ -236,8 +236,10 @@ cdef class Compiler:
         return None
 
     cdef Cell gradient_at(self, int k):
-        """The same, where it is known."""
+        """The same, where it is known. One that is a Variable is what that has now: the call may have given it other data."""
         cdef Node *node = self.at(k)
+        if node.shown:
+            return <Cell> self.at(node.shown - 1).cell
         return None if node.gradient == NULL else <Cell> node.gradient
 
     cdef int set_gradient(self, int k, Cell c, line, int shown=-1) except -1:
@@ -266,25 +268,28 @@ cdef class Compiler:
                 place = mapped(self, DZ_OP_ADD, [old, self.new(place, xc.shape, line, False, xc.dt)], xc.size, NULL)
         return self.set_gradient(k, self.new(place, xc.shape, line, False, xc.dt), line)
 
-    cdef Cell constant(self, Variable v, object value, line):
+    cdef Cell first(self, Variable v, object value, line):
+        """The value that v was made with, from what stands in the code."""
+        cdef object a = self.trace.before_set.get(<size_t> <void *> v, MISSING)
+        if a is MISSING:        # it has had no other since
+            if (type(value) is float or type(value) is int) and v.v.p != NULL and v.v.nd == 0:
+                return self.new(number_of(self.tape, (<double *> v.v.p)[0] if v.v.dt == DZ_F64 else (<float *> v.v.p)[0],
+                                          v.v.dt), (), line, False, v.v.dt)
+            a = data_of(v)
+        return self.constant(a, value, line)
+
+    cdef Cell constant(self, object a, object value, line):
         """What a call has from the code: a number, or an array, which is read anew each time where it is not of the call's own
-        making."""
-        cdef object a
+        making. a: `value` as a Variable has it."""
         cdef Cell c
         cdef int dt
-        if (type(value) is float or type(value) is int) and v.v.p != NULL and v.v.nd == 0:
-            return self.new(number_of(self.tape, (<double *> v.v.p)[0] if v.v.dt == DZ_F64 else (<float *> v.v.p)[0], v.v.dt), (),
-                            line, False, v.v.dt)
-        a = data_of(v)
         if isinstance(a, (np.ndarray, np.float64, np.float32)) and a.ndim == 0 and a.dtype.char in "df" \
                 and not (cnp.PyArray_Check(value) and <size_t> <void *> value not in self.copied):
             dt = DZ_F64 if a.dtype == DOUBLE else DZ_F32
             return self.new(number_of(self.tape, a, dt), (), line, not cnp.PyArray_Check(a), dt)
         if not cnp.PyArray_Check(value) or <size_t> <void *> value in self.copied:
-            v = wrap(a.copy(), -1, ERA_CORE)
-            return self.input(self.append(v, -1), data_of(v), line)
-        v = wrap(a, -1, ERA_CORE)
-        c = self.input(self.append(v, -1), a, line)
+            return self.input(self.append(wrap(a.copy(), -1, ERA_CORE), -1), a, line)
+        c = self.input(self.append(wrap(a, -1, ERA_CORE), -1), a, line)
         c.fixed = True
         return c
 
@@ -651,9 +656,9 @@ cdef class Compiler:
             value = None if e.o == NULL else <object> e.o
             if not isinstance(value, (int, float, np.generic, np.ndarray, list, tuple)):
                 raise no(line, f"an operand that is of type {type(value).__name__}")
-            self.set_cell(e.v, self.constant(self.trace.variable(e.v), value, line))
+            self.set_cell(e.v, self.first(self.trace.variable(e.v), value, line))
         elif kind == E_NEW:
-            self.set_cell(e.v, self.constant(self.trace.variable(e.v), None if e.o == NULL else <object> e.o, line))
+            self.set_cell(e.v, self.first(self.trace.variable(e.v), None if e.o == NULL else <object> e.o, line))
         elif kind == E_SEED:
             c = self.cell(e.v, line)
             self.set_gradient(e.v, evenly(self, 1.0, c.shape, c.dt, line), line)
@@ -691,7 +696,9 @@ cdef class Compiler:
         elif kind == E_SET:
             if e.o == NULL:
                 raise no(line, "data that is None")
-            self.rebind(e.v, self.constant(self.trace.variable(e.v), <object> e.o, line), line)
+            value = <object> e.o
+            self.rebind(e.v, self.constant(
+                value if cnp.PyArray_Check(value) or cnp.PyArray_CheckScalar(value) else np.array(value), value, line), line)
         elif kind == E_EFFECT:
             f = <Function> e.o
             c = self.cell(self.trace.operands[e.first], line)

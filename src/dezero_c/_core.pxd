@@ -148,7 +148,7 @@ cdef class Variable
 
 # Kinds of events (Event.kind), as Trace (_log.pxi) tells of them.
 cdef enum:
-    E_OP            # o: the Function; v, or several: what it gave; flag: modes, and 4 for inside
+    E_OP            # o: the Function; v, or several: what it gave; flag: as below
     E_ALIVE         # o: the Function; several
     E_EFFECT        # o: the Function
     E_CONST         # v; o: the value
@@ -163,6 +163,12 @@ cdef enum:
     E_CALL          # o: the function
     E_PINNED        # v
 
+# What an operation's flag says.
+cdef enum:
+    WITH_GRAPH = 1
+    IN_TRAINING = 2
+    INSIDE = 4              # a rule of the library's did it
+
 ctypedef struct Event:
     unsigned char kind, flag
     int line                # the user's, by number
@@ -170,7 +176,7 @@ ctypedef struct Event:
     int nin, nout           # operands: inputs, and after them several outputs
     Py_ssize_t first        # of the operands
     PyObject *o             # owned
-    PyObject *several       # owned: the tuple of several outputs, as references that do not keep them
+    PyObject *several       # owned: several outputs, as references that do not keep them; else (v, w), if one is such an output
 
 ctypedef struct Numbered:
     size_t key
@@ -205,6 +211,7 @@ cdef class Trace:
     cdef Place near[NEAR]
     cdef readonly dict before_set
     cdef dict versions      # of Variables: how often they were given other data, by id
+    cdef dict attributes    # of Functions of the user's, by id, before their forward ran
     cdef public object on_read
     cdef public str refused
     cdef object watch

@@ -116,7 +116,7 @@ cdef class Trace:
 
     def __cinit__(self):
         self.numbers, self.functions = Numbers(), Numbers()
-        self.lines, self.places, self.before_set, self.versions = [], {}, {}, {}
+        self.lines, self.places, self.before_set, self.versions, self.attributes = [], {}, {}, {}, {}
 
     def __dealloc__(self):
         self.forget()
@@ -127,6 +127,10 @@ cdef class Trace:
 
     def __len__(self):
         return self.n
+
+    def attributes_of(self, f):
+        """The instance attributes that f had before its forward ran, {name: object}."""
+        return self.attributes.get(<size_t> <void *> f, f.__dict__)
 
     cdef int forget(self) except -1:
         """Lets go of events and nodes."""
@@ -142,6 +146,7 @@ cdef class Trace:
             Py_XDECREF(self.nodes[self.nnodes])
         self.noperands = 0
         self.numbers, self.functions = Numbers(), Numbers()
+        self.attributes.clear()
         return 0
 
     # ---- nodes
@@ -289,7 +294,7 @@ cdef class Trace:
         cdef object o = None if e.o == NULL else <object> e.o
         cdef tuple told
         if e.kind == E_OP:
-            told = o, tuple(self.inputs_of(e)), self.outputs_of(e), e.flag & 3, (e.flag & 4) != 0
+            told = o, tuple(self.inputs_of(e)), self.outputs_of(e), e.flag & (WITH_GRAPH | IN_TRAINING), (e.flag & INSIDE) != 0
         elif e.kind == E_ALIVE:
             told = o, <object> e.several
         elif e.kind == E_EFFECT:

@@ -24,9 +24,10 @@ from libc.string cimport memcmp, memcpy
 from dezero_c._calls cimport LENGTHS, Shape, arguments_of, grown, is_scalar, replayed_function
 from dezero_c._core cimport (
     E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
-    G_SHOWN, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test,
-    dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object, grad_variable, kernels, modes,
-    new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode, view, wrap)
+    G_SHOWN, IN_TRAINING, INSIDE, WITH_GRAPH, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad,
+    dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object,
+    grad_variable, kernels, modes, new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode,
+    view, wrap)
 from dezero_c._elementwise cimport evaluate_again, is_exact, operation
 from dezero_c._training cimport Seen, is_rule, step
 
@@ -85,136 +86,7 @@ cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", 
                     "into", "update")
 
 
-cdef enum:
-    INSIDE = 4          # in Event.flag of an operation: a rule of the library's did it
-
-
-def drawing(Trace trace):
-    """The operations of a call that have drawn random numbers (dropout), in order."""
-    cdef Event *e
-    cdef Py_ssize_t i
-    cdef dict kinds = {}        # class: whether it draws
-    cdef list found = []
-    for i in range(trace.n):
-        e = &trace.log[i]
-        if e.kind == E_OP and not e.flag & INSIDE:
-            draws = kinds.get(type(<object> e.o))
-            if draws is None:
-                draws = kinds[type(<object> e.o)] = hasattr(<object> e.o, "_redraw")
-            if draws:
-                found.append(<object> e.o)
-    return found
-
-
-def given_gradients(Trace trace):
-    """The gradients that the call's Variables have, of those whose gradients were read, shown or set."""
-    cdef Event *e
-    cdef Variable v
-    cdef Py_ssize_t i
-    cdef list found = []
-    for i in range(trace.n):
-        e = &trace.log[i]
-        if e.kind == E_SHOW or e.kind == E_GRAD or e.kind == E_GRAD_READ:
-            v = trace.variable(e.v)
-            if v is not None and v.gstate == G_SHOWN:
-                found.append(v._grad)
-    return found
-
-
-def has_calls(Trace trace):
-    """Whether somebody's code ran untraced."""
-    cdef Py_ssize_t i
-    for i in range(trace.n):
-        if trace.log[i].kind == E_CALL:
-            return True
-    return False
-
-
-cdef int count_holders(Trace trace, int *held, int *found) except -1:
-    """How often the log holds each node: by itself, and as the input of a Function that nobody else has. held: room for a number
-    of each event, found: of each node; both zeros."""
-    cdef Event *e
-    cdef Function f
-    cdef Variable x
-    cdef Py_ssize_t i, called
-    cdef int k
-    for k in range(trace.nnodes):
-        found[k] = 1
-    for i in range(trace.n):        # of Functions: by the event that called them
-        e = &trace.log[i]
-        if e.kind == E_OP or e.kind == E_EFFECT or e.kind == E_STEP or e.kind == E_ALIVE:
-            called = e.w if e.kind == E_STEP else trace.functions.find(e.o)
-            if called >= 0:
-                held[called] += 1
-    for i in range(trace.n):
-        e = &trace.log[i]
-        if (e.kind != E_OP and e.kind != E_EFFECT) or Py_REFCNT(e.o) != held[i]:
-            continue
-        f = <Function> e.o
-        if f.rest is not None and Py_REFCNT(<PyObject *> f.rest) != 1:
-            continue
-        for k in range(e.nin):      # which it may have others of by now, the plan's
-            x = <Variable> PyTuple_GET_ITEM(<PyObject *> f.rest, k) if f.rest is not None else f.arg(k)
-            if <PyObject *> x == trace.nodes[trace.operands[e.first + k]]:
-                found[trace.operands[e.first + k]] += 1
-    return 0
-
-
-def made_by(Trace trace):
-    """(weak reference, the user's line) of each Variable that a call has made, and that something beside its log may hold."""
-    cdef int *held = <int *> calloc(trace.n + trace.nnodes + 1, sizeof(int))
-    cdef int *holders = held + trace.n
-    cdef unsigned char *told = <unsigned char *> calloc(trace.nnodes + 1, 1)
-    cdef list found = []
-    cdef Event *e
-    cdef PyObject *v
-    cdef Py_ssize_t i
-    cdef int k, j
-    try:
-        if held == NULL or told == NULL:
-            raise MemoryError()
-        count_holders(trace, held, holders)
-        for i in range(trace.n):
-            e = &trace.log[i]
-            if e.kind == E_STEP or e.kind == E_ALIVE or e.kind == E_EFFECT:
-                continue
-            for j in range(2 + e.nout):
-                k = e.v if j == 0 else e.w if j == 1 else trace.operands[e.first + e.nin + j - 2]
-                if k < 0 or told[k] or not trace.born_at[k] and e.kind != E_OP:
-                    continue
-                told[k] = True
-                v = trace.nodes[k]
-                if not isinstance(<object> v, Variable):        # one of several outputs
-                    found.append((<object> v, trace.lines[e.line]))
-                elif Py_REFCNT(v) > holders[k]:
-                    found.append((PyWeakref_NewRef(<object> v, NULL), trace.lines[e.line]))
-    finally:
-        free(held)
-        free(told)
-    return found
-
-
-def forget(Trace trace):
-    """Lets go of all that the log holds."""
-    trace.forget()
-
-
-def end_graph(Trace trace):
-    """Takes what a traced call has computed out of its graph, as a replay's results are."""
-    cdef Event *e
-    cdef Function f
-    cdef Variable y
-    cdef Py_ssize_t i
-    cdef int k
-    for i in range(trace.n):
-        e = &trace.log[i]
-        if e.kind == E_OP:
-            f = <Function> e.o
-            f.out0, f.outs = NULL, None
-            for k in range(max(e.nout, 1)):
-                y = trace.variable(e.v if e.nout == 0 else trace.operands[e.first + e.nin + k])
-                if y is not None and y._creator is f:
-                    y._creator = replayed_function
+include "_traced.pxi"
 
 
 cdef enum:
@@ -356,7 +228,7 @@ cdef class Plan:
                     raise CaptureError(f"{line}: {type(f).__name__} is given what a function of dezero_c has made from "
                                        "values by itself (a mask, an order, a share), which a plan would not make again; leave "
                                        "that function out of the capture")
-                if e.kind == E_OP and e.flag & 1 and grown(trace.variable(k)):
+                if e.kind == E_OP and e.flag & WITH_GRAPH and grown(trace.variable(k)):
                     raise CaptureError(f"{line}: {type(f).__name__} is given a Variable from outside that has a graph "
                                        "of its own, into which backward would go in an eager call and not in a replay; pass "
                                        "x.detach() or Variable(x.data), or compute it inside")

@@ -201,4 +201,7 @@ cdef class Told:
             return ["grad", self.named(w[1])]
         if kind == E_STEP:
             return ["step", self.named(w[1]), flag != 0]
-        return ["op", self.named(w[1]), self.parts[part] if w[0] & T_PART else None] + [self.named(w[2 + i]) for i in range(n)]
+        found = ["op", self.named(w[1]), self.parts[part] if w[0] & T_PART else None]
+        found += [self.named(w[2 + i]) for i in range(n)]
+        return found + ["without a graph" if not flag & WITH_GRAPH else None, "in test mode" if not flag & IN_TRAINING else None,
+                        "inside a rule" if flag & INSIDE else None]

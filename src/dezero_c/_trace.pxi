@@ -215,6 +215,10 @@ cdef int log_event(int kind, Variable v, Variable w=None, object o=None, int fla
         b = t.number(w)
     e = t.add(kind, flag, o)
     e.v, e.w = a, b
+    if (a >= 0 and t.nodes[a] != <PyObject *> v) or (b >= 0 and t.nodes[b] != <PyObject *> w):
+        both = v, w         # one of several outputs, which nothing else may keep
+        Py_INCREF(both)
+        e.several = <PyObject *> both
     return 0
 
 
@@ -236,7 +240,7 @@ cdef int log_result(Function f, Variable y) except -1:
 
 
 cdef inline int operation_flags(Trace t) noexcept:
-    return mode(0) | mode(1) << 1 | (t.inside > 0) << 2
+    return (WITH_GRAPH if mode(0) else 0) | (IN_TRAINING if mode(1) else 0) | (INSIDE if t.inside > 0 else 0)
 
 
 cdef int log_operation(Function f, tuple outputs) except -1:
@@ -325,6 +329,8 @@ cdef object traced_data(Variable v, object value, bint made):
         if <size_t> <void *> v not in t.before_set:
             t.before_set[<size_t> <void *> v] = data_of(v)
         t.versions[<size_t> <void *> v] = t.versions.get(<size_t> <void *> v, 0) + 1
+    if made and t.find(v) < 0:
+        t.node(<PyObject *> v, True)
     if slot is None:
         log_event(E_NEW if made else E_SET, v, None, value)
         return value
@@ -374,7 +380,7 @@ cdef int derived(Variable v, object function, tuple xs) except -1:
     f.given = function
     f.native = True
     set_inputs(f, xs)
-    (<Trace> dz_trace).operation(E_OP, mode(1) << 1, f, v, None)
+    (<Trace> dz_trace).operation(E_OP, IN_TRAINING if mode(1) else 0, f, v, None)
     return 0
 
 
@@ -408,7 +414,8 @@ def apply_traced(function, tuple xs, bint effect):
         y.kind = K_CONST
         ys.append(y)
     several = isinstance(r, (tuple, list))
-    (<Trace> dz_trace).operation(E_OP, mode(1) << 1, f, None if several else ys[0], tuple(ys) if several else None)
+    (<Trace> dz_trace).operation(E_OP, IN_TRAINING if mode(1) else 0, f, None if several else ys[0],
+                                 tuple(ys) if several else None)
     return tuple(ys) if several else ys[0]
 
 
@@ -417,6 +424,8 @@ cdef object untraced_forward(Function f, list xs):
     cdef Variable x
     if type(<Trace> dz_trace) is Measured:
         (<Measured> dz_trace).note(<void *> f)
+    elif not watched() and f.attrs != NULL:
+        (<Trace> dz_trace).attributes[<size_t> <void *> f] = dict(f.__dict__)
     dz_mode[0] = old & M_ON
     try:
         return f.forward(*[data_of(x) for x in xs])
