@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from ranks import HEAD, environment, failed, mpiexec, passed, run
@@ -51,6 +52,86 @@ def test_the_launcher_tells_a_process_that_left_without_a_word(tmp_path):
     """_exit(0) of the C library looks like success to an mpiexec of MPICH; Open MPI's notices it."""
     said = failed(2, STEPS.format(how="__import__('ctypes').CDLL(None)._exit(0)"), folder=tmp_path, by_launcher=True)
     assert "left before the end" in said or "mpiexec has exited due to process rank 1" in said
+
+
+@pytest.mark.parametrize("by_launcher", [False, True], ids=["mpiexec", "launcher"])
+def test_an_exception_before_there_is_a_communicator_ends_all(tmp_path, by_launcher):
+    text = failed(3, """
+    if int(os.environ.get("PMI_RANK") or os.environ["OMPI_COMM_WORLD_RANK"]) == 1:
+        raise FileNotFoundError("data.npz")
+    comm = mpi.create_communicator()
+    print("past")
+    """, folder=tmp_path, by_launcher=by_launcher)
+    assert "FileNotFoundError: data.npz" in text
+    assert "program.py" in text
+
+
+@pytest.mark.parametrize("how", ["import no_such_module", "os._exit(0)", "os._exit(4)", "sys.exit(3)"])
+def test_a_rank_that_ends_before_it_imports_anything(tmp_path, how):
+    """MPI has begun by then under the launcher."""
+    script = tmp_path / "program.py"
+    script.write_text("import os, sys\nif int(os.environ.get('PMI_RANK') or os.environ['OMPI_COMM_WORLD_RANK']) == 1:\n"
+                      f"    {how}\nfrom dezero_c import mpi\nmpi.create_communicator().barrier()\nprint('past')\n")
+    if mpiexec()[0] is None:
+        pytest.skip(mpiexec()[1])
+    done = subprocess.run([sys.executable, "-m", "dezero_c.mpi", "-n", "2", str(script)], cwd=tmp_path, env=environment(),
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode != 0, done.stdout + done.stderr
+    assert "past" not in done.stdout.split()
+    if "module" in how:
+        assert "No module named 'no_such_module'" in done.stderr
+
+
+def test_a_launcher_that_is_told_to_end_ends_its_ranks(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text("import os, time\nfrom dezero_c import mpi\ncomm = mpi.create_communicator()\n"
+                      "open(f'{os.getpid()}.pid', 'w').close()\ntime.sleep(60)\n")
+    if mpiexec()[0] is None:
+        pytest.skip(mpiexec()[1])
+    command = [sys.executable, "-m", "dezero_c.mpi", "-n", "2", str(script)]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment()) as process:
+        for _ in range(300):
+            ranks = [int(path.stem) for path in tmp_path.glob("*.pid")]
+            if len(ranks) == 2:
+                break
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(20) != 0
+    assert len(ranks) == 2
+    for _ in range(100):
+        left = [pid for pid in ranks if alive(pid)]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert left == []
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_collective_calls_among_shards_are_refused(tmp_path):
+    """Each rank has another number of shards with examples."""
+    program = """
+    comm = mpi.create_communicator(virtual_shards=4)
+    model = L.Linear(3, in_size=4)
+    optimizer = mpi.create_multi_node_optimizer(optimizers.SGD(0.1), comm).setup(model)
+    data = [(np.ones(4, np.float32), 1)] * 7
+    def lossfun(x, t):
+        comm.allreduce(np.ones(1))
+        return F.softmax_cross_entropy(model(x), t)
+    for batch in mpi.DataLoader(data, 4, comm):
+        optimizer.update(lossfun, batch)
+    print("past")
+    """
+    assert "CollectiveError: allreduce is called within the function of update with virtual_shards" in failed(
+        2, program, folder=tmp_path)
+    with pytest.raises(ValueError, match="MultiNodeBatchNorm: with virtual_shards"):
+        mpi.MultiNodeBatchNorm(mpi.create_communicator(virtual_shards=2))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

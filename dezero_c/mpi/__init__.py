@@ -15,6 +15,7 @@ one rank, and the program is the same:
 is imported when a communicator is made, and not before.
 """
 
+from dezero_c.mpi import _launch
 from dezero_c.mpi.checkpoints import Checkpointer, create_multi_node_checkpointer
 from dezero_c.mpi.communicator import CollectiveError, Communicator, LaunchError, create_communicator
 from dezero_c.mpi.datasets import Batch, DataLoader, SubDataset, scatter_dataset, shard
@@ -30,3 +31,5 @@ __all__ = [
     "create_multi_node_checkpointer", "create_multi_node_evaluator", "create_multi_node_optimizer", "scatter_dataset", "shard",
     "sweep", "value_and_grad",
 ]
+
+_launch.end_early()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import FrameType
 
 USAGE = """\
 usage: python -m dezero_c.mpi -n N [--hostfile FILE] [--mpiexec "OPTION ..."] script.py [args ...]
@@ -24,6 +26,7 @@ processes of a machine.
 """
 _VENDORS = {"MPICH": ("hydra", "mpich"), "Open MPI": ("open mpi", "openrte", "prte"), "Intel MPI": ("intel",),
             "Microsoft MPI": ("microsoft",), "MVAPICH": ("hydra", "mvapich")}
+_RANK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_rank.py")
 _TAKEN = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MPI4PY_LIBMPI", "PYTHONPATH", "VIRTUAL_ENV")
 
 _ASK = """
@@ -119,6 +122,23 @@ def _read(folder: str, rank: str) -> list[str]:
         return file.read().split("\n")
 
 
+def _run(command: list[str], environ: dict[str, str]) -> int:
+    """The exit status of a command, which is sent SIGTERM where this process is."""
+    with subprocess.Popen(command, env=environ) as process:
+
+        def ended(number: int, frame: FrameType | None) -> None:
+            process.terminate()
+
+        try:
+            before = signal.signal(signal.SIGTERM, ended)
+        except ValueError:          # not the main thread
+            return process.wait()
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
 def main(args: list[str]) -> int:
     """Run one command line (without the program's name); gives the exit status: the program's, or 1 where a process left
     without a word."""
@@ -176,12 +196,12 @@ def main(args: list[str]) -> int:
         command += ["-f" if "hydra" in os.path.realpath(mpiexec) else "--hostfile", hostfile]
         if version.startswith("Open MPI"):        # which takes nothing but its own along to other machines
             command += [part for name in environ if name in _TAKEN or name.startswith("DEZERO_C_") for part in ("-x", name)]
-    command += [*options.split(), "-n", str(number), sys.executable, *rest]
+    command += [*options.split(), "-n", str(number), sys.executable, _RANK, *rest]
     with tempfile.TemporaryDirectory(prefix="dezero_c_mpi_") as folder:
         if not hostfile:        # a process that leaves by the C library's _exit(0) looks like one that is done
             environ["DEZERO_C_MPI_RUN"] = folder
         try:
-            status = subprocess.run(command, env=environ, check=False).returncode
+            status = _run(command, environ)
         except KeyboardInterrupt:
             status = 130
         begun, ended = _marks(folder, "begun"), _marks(folder, "ended")

@@ -78,7 +78,7 @@ class Channel:
     """An MPI communicator of its own on which every call begins with a header.
 
     waiting: (operation, time.monotonic() of its begin) while a call is under way; calls: how many began.
-    Both are read by the watchdog.
+    Both are read by the watchdog. closed: why there must be no call now, or None.
     """
 
     def __init__(self, mpi: Any, name: str) -> None:
@@ -87,6 +87,7 @@ class Channel:
         self.size: int = mpi.Get_size()
         self.calls = 0
         self.waiting: tuple[str, float] | None = None
+        self.closed: str | None = None
         self._mine = np.zeros(1, HEADER)
         self._all = np.zeros(self.size, HEADER)
         self._out, self._in = self._mine.view(np.uint8), self._all.view(np.uint8)
@@ -101,8 +102,10 @@ class Channel:
         differ; advice: what to do where they may not; patient: while it gives True, waiting for the others sleeps and does not
         spin, so that it takes no core from who computes.
 
-        Raises CollectiveError on all ranks where operations or digests differ.
+        Raises CollectiveError on all ranks where operations or digests differ; at once, on this one, while the channel is closed.
         """
+        if self.closed is not None:
+            raise CollectiveError(f"{op} is called {self.closed}")
         self._mine[0] = (op.encode(), digest, number, flag, 0, self.calls)
         outermost = self.waiting is None
         if outermost:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import TracebackType
     from typing import Any
 
-__all__ = ["ALONE", "LaunchError", "check", "claimed", "left_behind", "load"]
+__all__ = ["ALONE", "LaunchError", "check", "claimed", "end_early", "left_behind", "load"]
 
 ALONE = "DEZERO_C_MPI_ALONE"    # set to 1: one process alone is meant, whatever a launcher has left in the environment
 
@@ -98,6 +101,37 @@ def check(size: int, library: str, why: str, environ: Mapping[str, str]) -> None
 def alone_by_wish() -> bool:
     """Whether the user said that this process is to be alone."""
     return os.environ.get(ALONE) == "1"
+
+
+_PATIENCE = 10.0        # seconds that an ended process waits for the others to begin MPI
+
+
+def end_early() -> None:
+    """Has an exception that nobody catches end all processes of a launcher's, before there is a communicator too: the others
+    wait in MPI's begin for this one, which joins them there and aborts."""
+    found = claimed(os.environ)
+    if found is None or found[0] <= 1 or alone_by_wish():
+        return
+    previous = sys.excepthook
+
+    def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        previous(kind, error, trace)
+        if issubclass(kind, LaunchError):
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        timer = threading.Timer(_PATIENCE, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+        try:
+            mpi, _ = load()
+            if mpi is not None and mpi.COMM_WORLD.Get_size() > 1:
+                mpi.COMM_WORLD.Abort(1)
+        except LaunchError:         # MPI has ended already
+            pass
+        timer.cancel()
+
+    sys.excepthook = ended
 
 
 def left_behind() -> list[str]:

@@ -48,12 +48,16 @@ class MultiNodeBatchNorm(BatchNorm):
     """`layers.BatchNorm` with the mean and variance of all ranks' examples; x: (N, C) or (N, C, H, W), N this rank's examples.
 
     All ranks must call it together, each with an example at least: it raises CollectiveError where a rank does something else,
-    such as passing over an empty batch; leave out such batches by drop_last. First derivatives only. In test mode it uses the
-    running averages, as BatchNorm does, and is not collective. A pickled one has no ranks: it comes back as one that computes by
-    itself, for use in test mode; `create_mnbn_model` of the plain model makes one of all ranks again.
+    such as passing over an empty batch; leave out such batches by drop_last. ValueError for a communicator with virtual_shards.
+    First derivatives only. In test mode it uses the running averages, as BatchNorm does, and is not collective. A pickled one has
+    no ranks: it comes back as one that computes by itself, for use in test mode; `create_mnbn_model` of the plain model makes one
+    of all ranks again.
     """
 
     def __init__(self, comm: Communicator, decay: float = 0.9, eps: float = 2e-5) -> None:
+        if comm.virtual_shards is not None:
+            raise ValueError("MultiNodeBatchNorm: with virtual_shards a batch is computed shard by shard, none of which knows of "
+                             "the others; use layers.BatchNorm, or a communicator without virtual_shards")
         super().__init__()
         self.__dict__["comm"] = comm
         self.decay, self.eps = decay, eps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from dezero_c.mpi.datasets import Batch
 from dezero_c.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, Self
 
     from dezero_c.mpi.communicator import Communicator
@@ -263,7 +264,7 @@ class MultiNodeOptimizer(Optimizer):
                 reducer._read(self.target)      # averages of layers that get theirs with this very call start as these do
                 named = [(name, p) for name, p in zip(reducer.names, reducer.params, strict=True) if id(p) in reducer.averages]
                 before = [None if p.data is None else p.data.copy() for _, p in named]
-            with comm.stream(shard):
+            with comm.stream(shard), _by_itself(comm):
                 loss = lossfun(*part)
             if averages is None:
                 averages = [(p, start if start is not None else np.full_like(p.data, float(name.endswith("avg_var"))))
@@ -275,7 +276,7 @@ class MultiNodeOptimizer(Optimizer):
                     reducer._read(self.target)
                 total = reducer.total if comm.size > 1 else float(examples)
             self.target.cleargrads()
-            with comm.stream(shard):
+            with comm.stream(shard), _by_itself(comm):
                 loss.backward()
             assert total is not None
             share = size / total
@@ -325,6 +326,21 @@ class MultiNodeOptimizer(Optimizer):
         state = dict(getstate() if getstate else self.__dict__)
         state.pop("_multi", None)
         return _plain, (kind,), state
+
+
+@contextlib.contextmanager
+def _by_itself(comm: Communicator) -> Iterator[None]:
+    """Refuses collective calls: a rank computes as many shards as it has examples for, and others may have another number."""
+    channel = comm._main
+    if channel is None:     # one rank
+        yield
+        return
+    channel.closed = ("within the function of update with virtual_shards, which each rank calls as often as it has shards with "
+                      "examples; call it before or after update, or make a communicator without virtual_shards")
+    try:
+        yield
+    finally:
+        channel.closed = None
 
 
 def _plain(kind: type[Optimizer]) -> Optimizer:
