@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def end_early() -> None:
         try:
             mpi, _ = load()
             if mpi is not None and mpi.COMM_WORLD.Get_size() > 1:
+                time.sleep(0.3)         # for the launcher to pass on what was printed
                 mpi.COMM_WORLD.Abort(1)
         except LaunchError:         # MPI has ended already
             pass

@@ -10,6 +10,8 @@ import importlib
 import os
 import runpy
 import sys
+import time
+import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def _abort(mpi: Any, status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     if mpi is not None and not mpi.Is_finalized() and mpi.COMM_WORLD.Get_size() > 1:
+        time.sleep(0.3)     # for the launcher to pass on what was printed
         mpi.COMM_WORLD.Abort(status)
 
 
@@ -33,7 +36,7 @@ def _main(args: list[str]) -> None:
         mpi = importlib.import_module("mpi4py.MPI")
 
     def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.__excepthook__(kind, error, trace)
+        sys.stderr.write("".join(traceback.format_exception(kind, error, trace)))
         _abort(mpi, 1)
 
     sys.excepthook = ended
