@@ -505,9 +505,6 @@ def about(v: Variable) -> tuple[tuple[int, ...], Any, type[Any]] | None:
 def gradient_values(v: Variable) -> Any:
     """v's gradient as an array, a copy where nobody has seen it, or None; looks without showing it."""
 
-def gradient_of(v: Variable) -> Any:
-    """v's gradient as somebody has seen it, or None; looks without showing it."""
-
 def version_of(v: Variable) -> int:
     """How often v was given other data in this trace."""
 

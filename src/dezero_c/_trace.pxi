@@ -505,11 +505,6 @@ def about(Variable v not None):
     return None if v._data is None else (v.shape, v.dtype, type(v._data))
 
 
-def gradient_of(Variable v not None):
-    """v's gradient as somebody has seen it, or None; looks without showing it."""
-    return v._grad if v.gstate == G_SHOWN else None
-
-
 def version_of(Variable v not None):
     """How often v was given other data in this trace."""
     return (<Trace> dz_trace).versions.get(<size_t> <void *> v, 0) if traced() else 0
