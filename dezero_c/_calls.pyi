@@ -1,4 +1,5 @@
-from typing import Any
+from collections.abc import Callable
+from typing import Any, final
 
 from ._core import Function, Variable
 
@@ -26,3 +27,28 @@ def plain_key(o: Any) -> Any:
 
 class Arguments:
     """The arguments that a call has by position. Made by `arguments_of`."""
+
+class Place:
+    """The k-th array's place in a Template."""
+    k: int
+    def __init__(self, k: int) -> None: ...
+
+@final
+class Group:
+    """A tuple, a list, a slice or a dict that has places in it: what each replay makes anew."""
+
+class Template:
+    """function(*args, **kwargs) as a function of the arrays that Places in args and kwargs stand for, in tuples, lists, dicts
+    and slices, too.
+    """
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None: ...
+    def __call__(self, *arrays: Any) -> Any: ...
+
+def call_into(function: Callable[..., Any], target: Any, *args: Any, **kwargs: Any) -> None:
+    """function(*args, out=target, **kwargs)"""
+
+def call_method(name: str, array: Any, *args: Any, **kwargs: Any) -> Any:
+    """array.name(*args, **kwargs)"""

@@ -73,8 +73,8 @@ class Machine:
         """(name, slot of the result, slots of the operands, the result's length in slots, file and line) of each instruction."""
 
 def call_at_once(cls: type[Any]) -> type[Any]:
-    """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for
-    each call that has none. A subclass does not inherit it.
+    """Has calls of a class's instances go to Dispatch's way with the arguments where they lie, without a tuple and a dict for
+    them, which Cython's own makes. A subclass does not inherit it.
     """
 
 class Dispatch:

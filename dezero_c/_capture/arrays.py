@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 import dezero_c._core as _core
-from dezero_c._calls import CaptureError
+from dezero_c._calls import CaptureError, Place, Template, call_into, call_method
 from dezero_c._elementwise import mask_by, mask_of
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class TracedArray(NDArrayOperatorsMixin):
         target = out[0]
         if not isinstance(target._value, np.ndarray):       # a NumPy scalar: `a -= b` makes another one
             return _apply(call, inputs, kwargs)
-        _change(functools.partial(_into, call), target, inputs, kwargs)
+        _change(functools.partial(call_into, call), target, inputs, kwargs)
         return target
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -123,10 +123,10 @@ class TracedArray(NDArrayOperatorsMixin):
         return _read(self, f".{name}")
 
     def __getitem__(self, index: Any) -> Any:
-        return _apply(_item, (self, index), {}, view=True)
+        return _apply(operator.getitem, (self, index), {}, view=True)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        _change(_set_item, self, (index, value), {})
+        _change(operator.setitem, self, (index, value), {})
 
     def __iter__(self) -> Iterator[Any]:
         if self.ndim == 0:
@@ -168,23 +168,7 @@ class TracedArray(NDArrayOperatorsMixin):
 def _method(name: str, array: TracedArray, *args: Any, **kwargs: Any) -> Any:
     if kwargs.get("out") is not None:
         _refused(f"ndarray.{name} with out")
-    return _apply(_call_method, (name, array, *args), kwargs, view=name in _VIEWS)
-
-
-def _call_method(name: str, array: Any, *args: Any, **kwargs: Any) -> Any:
-    return getattr(array, name)(*args, **kwargs)
-
-
-def _item(array: Any, index: Any) -> Any:
-    return array[index]
-
-
-def _set_item(array: Any, index: Any, value: Any) -> None:
-    array[index] = value
-
-
-def _into(call: Callable[..., Any], target: Any, *inputs: Any, **kwargs: Any) -> None:
-    call(*inputs, out=target, **kwargs)
+    return _apply(call_method, (name, array, *args), kwargs, view=name in _VIEWS)
 
 
 def _refused(what: str) -> NoReturn:
@@ -206,68 +190,33 @@ def _read(array: TracedArray, what: str) -> Any:
 # ---- logged calls: the places of arrays in the arguments are filled from the slots at each replay
 
 
-class _Place:
-    """The k-th slot's place in a template."""
-
-    __slots__ = ("k",)
-
-    def __init__(self, k: int) -> None:
-        self.k = k
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Place) and self.k == other.k
-
-    __hash__ = None     # type: ignore[assignment]
-
-
 # What a ufunc of float64 numbers gives float64 with.
-_OPERANDS: tuple[type, ...] = (_Place, int, float, np.integer, np.float32)
+_OPERANDS: tuple[type, ...] = (Place, int, float, np.integer, np.float32)
 
 
-class Template:
-    """function(*args, **kwargs) as a function of the arrays in its arguments."""
+def _taken(o: Any, slots: list[_core.Variable]) -> Any:
+    """o with places for the arrays of the traced call in it, whose slots are appended."""
+    if isinstance(o, TracedArray):
+        _current(o)
+        slots.append(o._slot)
+        return Place(len(slots) - 1)
+    if type(o) in (tuple, list):
+        return type(o)([_taken(x, slots) for x in o])
+    if type(o) is dict:
+        return {key: _taken(x, slots) for key, x in o.items()}
+    if isinstance(o, slice):
+        return slice(*[_taken(x, slots) for x in (o.start, o.stop, o.step)])
+    if isinstance(o, _core.Variable):
+        raise CaptureError(f"{_core.user_line()}: an array of the traced call and a Variable meet in a NumPy function that "
+                           "records no graph; use .data of both, or a function of dezero_c.functions")
+    return o
 
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        slots: list[_core.Variable] = []
-        self.function = function
-        self.args, self.kwargs = self._taken(tuple(args), slots), self._taken(dict(kwargs), slots)
-        self._slots: tuple[_core.Variable, ...] | None = tuple(slots)
 
-    def slots(self) -> tuple[_core.Variable, ...]:
-        """The Variables whose arrays it takes; told once, since it keeps none of them."""
-        slots, self._slots = self._slots, None
-        assert slots is not None
-        return slots
-
-    def _taken(self, o: Any, slots: list[_core.Variable]) -> Any:
-        if isinstance(o, TracedArray):
-            _current(o)
-            slots.append(o._slot)
-            return _Place(len(slots) - 1)
-        if type(o) in (tuple, list):
-            return type(o)([self._taken(x, slots) for x in o])
-        if type(o) is dict:
-            return {key: self._taken(x, slots) for key, x in o.items()}
-        if isinstance(o, slice):
-            return slice(*[self._taken(x, slots) for x in (o.start, o.stop, o.step)])
-        if isinstance(o, _core.Variable):
-            raise CaptureError(f"{_core.user_line()}: an array of the traced call and a Variable meet in a NumPy function that "
-                               "records no graph; use .data of both, or a function of dezero_c.functions")
-        return o
-
-    def _filled(self, o: Any, arrays: Any) -> Any:
-        if type(o) is _Place:
-            return arrays[o.k]
-        if type(o) in (tuple, list):
-            return type(o)([self._filled(x, arrays) for x in o])
-        if type(o) is dict:
-            return {key: self._filled(x, arrays) for key, x in o.items()}
-        if isinstance(o, slice):
-            return slice(*[self._filled(x, arrays) for x in (o.start, o.stop, o.step)])
-        return o
-
-    def __call__(self, *arrays: Any) -> Any:
-        return self.function(*self._filled(self.args, arrays), **self._filled(self.kwargs, arrays))
+def _logged(function: Callable[..., Any], args: Any, kwargs: Any, effect: bool) -> Any:
+    """function(*args, **kwargs), done and written down."""
+    slots: list[_core.Variable] = []
+    template = Template(function, _taken(tuple(args), slots), _taken(dict(kwargs), slots))
+    return _core.apply_traced(template, tuple(slots), effect)
 
 
 def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
@@ -287,12 +236,12 @@ def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
             return "copy", ()
     if isinstance(function, Template):
         call, args = function.function, function.args
-        if isinstance(call, functools.partial) and call.func is _into:
+        if isinstance(call, functools.partial) and call.func is call_into:
             call, args = call.args[0], args[1:]
         if isinstance(call, np.ufunc) and not function.kwargs and all(isinstance(a, _OPERANDS) for a in args):
-            return call.__name__, tuple((a.k,) if isinstance(a, _Place) else a for a in args)
-        if call is _call_method and args[:1] == ("copy",) and len(args) == 2 and not function.kwargs:
-            return "copy", ()
+            return call.__name__, tuple((a.k,) if isinstance(a, Place) else a for a in args)
+        if call is call_method:
+            return ("copy" if args[0] == "copy" and len(args) == 2 and not function.kwargs else f"ndarray.{args[0]}"), ()
         return f"np.{getattr(call, '__name__', call)}", ()
     return f"np.{getattr(function, '__name__', function)}", ()
 
@@ -309,8 +258,7 @@ def _plain(o: Any) -> Any:
 def _apply(function: Callable[..., Any], args: Any, kwargs: Any, view: bool = False) -> Any:
     if not _core.is_traced():       # one that was kept beyond its call
         return function(*_plain(args), **_plain(kwargs))
-    template = Template(function, args, kwargs)
-    found = _core.apply_traced(template, template.slots(), False)
+    found = _logged(function, args, kwargs, False)
     if isinstance(found, tuple):
         return tuple(TracedArray(slot, view) for slot in found)
     return TracedArray(found, view)
@@ -322,8 +270,7 @@ def _change(function: Callable[..., Any], target: TracedArray, args: Any, kwargs
         return
     if target._view:
         _refused("writing into a part of an array, or another shape of it,")
-    template = Template(function, (target, *args), kwargs)
-    _core.apply_traced(template, template.slots(), True)
+    _logged(function, (target, *args), kwargs, True)
 
 
 # ---- what the engine asks for

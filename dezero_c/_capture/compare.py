@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c._calls import CaptureError
-from dezero_c._capture.arrays import Template, TracedArray, _Place
+from dezero_c._calls import CaptureError, Place, Template
+from dezero_c._capture.arrays import TracedArray
 from dezero_c._plan import Told
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Program:
             return _Array(o)
         if isinstance(o, (bool, int, float, complex)):
             return type(o).__name__, repr(o)
-        if o is None or isinstance(o, (str, bytes, _Place)):
+        if o is None or isinstance(o, (str, bytes, Place)):
             return o
         if isinstance(o, (tuple, list)):
             return type(o).__name__, tuple(self._value(x) for x in o)
@@ -171,8 +171,8 @@ class Program:
             return self._value(o.function), self._value(o.args), self._value(o.kwargs)
         if isinstance(o, functools.partial):
             return self._value(o.func), self._value(o.args), self._value(o.keywords)
-        if isinstance(o, types.MethodType):
-            return _Same(o.__self__), o.__func__.__name__
+        if isinstance(o, (types.MethodType, types.BuiltinMethodType)):      # another object each time that it is looked up
+            return _Same(o.__self__), o.__name__
         if isinstance(o, np.dtype):
             return o.str
         return _Same(o)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import dezero_c.functions as F
-from dezero_c._capture.arrays import Template
+from dezero_c._calls import Template
 from dezero_c._core import Applied, Variable, as_dtype, same, value_of
 from dezero_c._recurrent import LSTMCell, LSTMGates, LSTMOutput
 from dezero_c.onnx._tape import ExportError, Operation, Tape
@@ -221,7 +221,7 @@ def _what(f: Any) -> str:
     function = given()
     if isinstance(function, Template):
         called = getattr(function.function, "__name__", "a computation")
-        called = {"_call_method": function.args[0], "_item": "an element"}.get(called, called)
+        called = {"call_method": function.args[0], "getitem": "an element"}.get(called, called)
         return f"{called}, by NumPy, of a Variable's data"
     return f"{getattr(getattr(function, 'func', function), '__name__', 'a mask')} of values"
 

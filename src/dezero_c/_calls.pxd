@@ -1,6 +1,7 @@
 # What a captured call asks before it is replayed.
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 
 from dezero_c._core cimport Function, Variable
 
@@ -30,8 +31,19 @@ cdef class Arguments:
     cdef list own                   # (position, the very Variable that must be there)
     cdef list guards
 
-    cdef bint take(self, tuple args) except -1
-    cdef bint shaped(self, tuple args) except -1
+    cdef bint take(self, PyObject **args, Py_ssize_t n, int mode) except -1
+    cdef bint shaped(self, PyObject **args) except -1
+
+cdef class Template:
+    cdef readonly object function
+    cdef readonly tuple args
+    cdef readonly dict kwargs
+    cdef list parts         # the arguments, by position and then by name, with Groups for what has places in it
+    cdef tuple names        # of those by name; None where there are none
+    cdef bint arrays_alone  # they are the arrays, in order
+    cdef str method         # whose name it is, where the function is `call_method`; parts are its arguments then
+
+    cdef object of(self, list arrays)
 
 cdef class Replayed(Function):
     pass

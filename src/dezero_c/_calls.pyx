@@ -7,6 +7,7 @@ Variables, arrays, numbers or objects, without making anything.
 
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject, PyTypeObject
 from libc.math cimport signbit
@@ -30,6 +31,14 @@ cdef extern from "Python.h":
     bint PyTuple_CheckExact(PyObject *)
     PyTypeObject *Py_TYPE(PyObject *)
     void PyErr_Clear()
+    object PyObject_Vectorcall(object, PyObject **, size_t, PyObject *)
+    object PyObject_VectorcallMethod(object, PyObject **, size_t, PyObject *)
+
+cdef extern from *:
+    """
+    #define dz_list_items(list) (((PyListObject *)(list))->ob_item)
+    """
+    PyObject **dz_list_items(PyObject *) noexcept
 
 
 class CaptureError(RuntimeError):
@@ -51,6 +60,8 @@ cdef Replayed replayed_function = Replayed.__new__(Replayed)
 set_inputs(replayed_function, ())
 replayed_function.outs = []
 
+
+include "_template.pxi"
 
 # ---- which plan a call is for
 
@@ -193,22 +204,22 @@ cdef class Arguments:
         free(self.same)
         free(self.shapes)
 
-    cdef bint take(self, tuple args) except -1:
-        """Whether a call with these is one for the program. The shapes of Variables and arrays are looked at by `shaped`."""
-        cdef PyObject *given = <PyObject *> args
+    cdef bint take(self, PyObject **args, Py_ssize_t n, int mode) except -1:
+        """Whether a call with these, by position, in these modes is one for the program. The shapes of Variables and arrays are
+        looked at by `shaped`."""
         cdef PyObject *a
         cdef PyObject *expected
         cdef int k, i
-        if len(args) != self.n or modes() != self.mode:
+        if n != self.n or mode != self.mode:
             return False
         for k in range(self.n):
-            a = PyTuple_GET_ITEM(given, k)
+            a = args[k]
             expected = PyList_GET_ITEM(<PyObject *> self.expected, k)
             if self.kinds[k] <= AS_ARRAY:
                 if <PyObject *> Py_TYPE(a) != expected:
                     return False
                 i = 0
-                while PyTuple_GET_ITEM(given, i) != a:
+                while args[i] != a:
                     i += 1
                 if i != self.same[k]:
                     return False
@@ -216,11 +227,11 @@ cdef class Arguments:
                 return False
         if self.own is not None:
             for position, v in self.own:
-                if args[position] is not v:
+                if args[<Py_ssize_t> position] != <PyObject *> v:
                     return False
         return not self.guards or holds(self.guards)
 
-    cdef bint shaped(self, tuple args) except -1:
+    cdef bint shaped(self, PyObject **args) except -1:
         """Whether Variables and arrays have the shapes and dtypes, and Variables a graph of their own, as in the call before."""
         cdef Shape *s
         cdef dz_view w
@@ -231,7 +242,7 @@ cdef class Arguments:
             if self.kinds[k] > AS_ARRAY or self.same[k] != k:
                 continue
             s = &self.shapes[k]
-            a = <object> PyTuple_GET_ITEM(<PyObject *> args, k)
+            a = <object> args[k]
             if self.kinds[k] == AS_VARIABLE:
                 v = <Variable> a
                 if grown(v) != s.grown:

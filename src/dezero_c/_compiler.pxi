@@ -637,6 +637,14 @@ cdef class Compiler:
             self.set_gradient(called.v, None, line)
         return 0
 
+    cdef bint is_alone(self) except -1:
+        """Whether one operation, of the table, is all."""
+        cdef Py_ssize_t i
+        for i in range(self.trace.n):
+            if self.trace.log[i].kind == E_OP and not is_exact(<Function> self.trace.log[i].o):
+                return False
+        return self.steps == 1
+
     cdef int follow(self, const Event *e) except -1:
         """One event."""
         cdef Function f

@@ -76,6 +76,7 @@ cdef extern from "core/kernels.h":
     int dz_fpe_test() noexcept nogil
     void dz_fpe_clear() noexcept nogil
     int dz_flushes() noexcept nogil
+    int dz_fpe_begin() noexcept nogil
     int dz_set_flush(int) noexcept nogil
 
 cdef extern from "core/axes.h":
@@ -142,6 +143,10 @@ cdef enum:
 cdef enum:
     K_CONST = 1     # an operand that was no Variable: gets no gradient, until somebody asks for f.inputs
     K_WEAK = 2      # a Python number: its dtype gives way
+
+# What `modes` says besides: what a thread does is part of a trace or of a transform.
+cdef enum:
+    WITHIN = 8
 
 cdef class Function
 cdef class Variable
@@ -281,6 +286,7 @@ cdef const void *kernels() noexcept
 cdef bint recording() noexcept
 cdef bint traced() noexcept
 cdef int modes() noexcept
+cdef int transforms(int more) noexcept
 cdef int derived(Variable v, object function, tuple xs) except -1
 cdef object read(Variable v, str what)
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1

@@ -62,6 +62,8 @@ cdef extern from *:
     #endif
     /* This thread's overrides of the modes: -1 leaves the process default. */
     DZ_THREAD signed char dz_mode[2] = {-1, -1};
+    /* Its transforms (dezero_c.func) that are under way. */
+    DZ_THREAD int dz_transforms = 0;
     /* Nodes whose last owner has let go, on this thread, and whether it is working them off. */
     DZ_THREAD PyObject *dz_released = NULL;
     DZ_THREAD int dz_releasing = 0;
@@ -77,6 +79,7 @@ cdef extern from *:
     void dz_free(PyObject *) noexcept
     void (*dz_destructor(PyObject *) noexcept)(PyObject *) noexcept
     signed char dz_mode[2]
+    int dz_transforms
     PyObject *dz_released
     int dz_releasing
     PyObject *dz_trace

@@ -35,6 +35,7 @@ cdef object real(object x)
 cdef int ordered(tuple xs) except -1
 cdef object conj_sign(object x)
 cdef object zeros_like(object x)
+cdef int evaluate_from(Function g, Variable x0, Variable x1, Variable x2, Variable y) except -1
 cdef int evaluate_again(Function g, Variable y) except -1
 cdef bint is_exact(Function g)
 cdef Function operation(int op)

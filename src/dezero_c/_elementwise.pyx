@@ -293,6 +293,11 @@ cdef int evaluate(Elementwise f, int n, Variable x0, Variable x1, Variable x2, V
     return 0
 
 
+cdef int evaluate_from(Function g, Variable x0, Variable x1, Variable x2, Variable y) except -1:
+    """Gives y, which has no value, that of g, an exact class of the table, from other inputs than its own, as many as it has."""
+    return evaluate(<Elementwise> g, g.nin, x0, x1, x2, y)
+
+
 cdef int evaluate_again(Function g, Variable y) except -1:
     """Gives y, which has no value, that of g, an exact class of the table, from its inputs as they are now."""
     return evaluate(<Elementwise> g, g.nin, g.in0, g.in1, g.in2, y)

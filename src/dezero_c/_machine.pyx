@@ -24,14 +24,13 @@ from libc.string cimport memcpy, memset
 from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
-    E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind, dz_fill,
-    dz_flushes, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view, dz_view_object, dz_work,
-    dz_worker, kernels, new_value, new_variable, set_data_array, set_private_grad, traced, view, wrap)
+    E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
+    dz_fill, dz_flushes, dz_fpe_begin, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view,
+    dz_view_object, dz_work, dz_worker, kernels, modes, new_value, new_variable, set_data_array, set_private_grad, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._losses cimport squared_error_worker
 from dezero_c._matmul cimport product_worker
 from dezero_c._plan cimport NOT_TAKEN, Call
-from dezero_c._pull cimport transforms
 from dezero_c._softmax cimport cross_entropy_room, softmax_worker
 from dezero_c._training cimport Prepared, is_rule
 
@@ -109,6 +108,7 @@ cdef enum:
     LANES = 64          # calls side by side,
     MOST_IN_LANES = 16384       # fewer where they have more numbers than that
     WORTH = 700         # slots, read or left, whose copies take as long as a node of a plan does
+    WORTH_ALONE = 32    # the same where the plan is one operation, which it does as it is
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
 
 cdef enum:              # how calls one after the other have ended:
@@ -264,6 +264,7 @@ cdef object EAGER = object()        # the call is one for this machine, and has 
 cdef class Machine:
     """A captured call on the machine. Made by `of`."""
     cdef dz_tape *tape
+    cdef double *slots          # its numbers
     cdef dz_tape *beside        # several calls side by side, or NULL
     cdef uint32_t lanes
     cdef Access *access
@@ -279,6 +280,8 @@ cdef class Machine:
     cdef bint numpy             # it computes with data by NumPy's functions, which look at underflow, too, if they are told to
     cdef bint unread            # the value of some argument is not looked at
     cdef bint gradients         # some gradient has axes
+    cdef bint short             # it takes less than letting go of the interpreter's lock is worth
+    cdef bint effects           # it changes what is outside, or takes gradients
     cdef bint works             # there is more than instructions on float64
     cdef list updates           # what updates of optimizers it ends with, Prepared, or None
     cdef list cleared           # Variables whose gradients are taken away after that
@@ -511,9 +514,10 @@ cdef class Machine:
             c = arrays[k]
             self.arrays[k].values, self.arrays[k].lengths = wants(c), lengths_of(c)
             self.arrays[k].scalar = c.scalar
-        if copied > WORTH * compiler.steps:
-            raise NotNative("arrays that take longer to copy than is gained")
         self.just_made = self.single and self.nmade == 1 and self.narrays == 0 and self.results == [(R_MADE, 0)]
+        alone = self.just_made or self.nmade == 0 and self.results == [(R_ARRAY, 0)]
+        if copied > (WORTH_ALONE if alone and self.single and compiler.is_alone() else WORTH * compiler.steps):
+            raise NotNative("arrays that take longer to copy than is gained")
         self.resolve(wanted)
 
     cdef int resolve(self, list wanted) except -1:
@@ -530,8 +534,11 @@ cdef class Machine:
                 places[i] = wanted[i]
             if tapes.finish(self.tape, places, slots, n) < 0:
                 raise MemoryError()
+            self.slots, self.short = tapes.slots(self.tape), tapes.length(self.tape) < LONG
+            self.effects = self.writes
             for k in range(self.naccess):
                 at = &self.access[k]
+                self.effects = self.effects or at.given >= 0 or at.gradient.slot != -2
                 at.slot = at.slot if at.slot < 0 else <int> slots[at.slot]
                 in_slots(&at.changed, slots)
                 in_slots(&at.carried, slots)
@@ -547,26 +554,24 @@ cdef class Machine:
 
     # ---- a call
 
-    cdef bint takes(self, tuple args) except -1:
-        """Whether a call is one for this machine. Finds where the numbers from outside are."""
+    cdef bint takes(self, PyObject **args, Py_ssize_t n, int mode) except -1:
+        """Whether a call with these arguments, by position, is one for this machine. Finds where the numbers from outside are."""
         cdef Access *at
         cdef Variable v
         cdef dz_view w
-        cdef PyObject *given = <PyObject *> args
         cdef int i, k
-        if dz_flushes() or not self.arguments.take(args) or self.unread and not self.arguments.shaped(args):
+        if not self.arguments.take(args, n, mode) or self.unread and not self.arguments.shaped(args):
             return False
         for k in range(self.naccess):
             at = &self.access[k]
             if at.array:
-                o = args[at.position]
                 if at.slot < 0:
                     continue
-                if not seen(<PyObject *> o, at.lengths.dt, &w) or not found_at(at, &w) \
-                        or (at.changed.slot >= 0 and not cnp.PyArray_ISWRITEABLE(o)):
+                if not seen(args[at.position], at.lengths.dt, &w) or not found_at(at, &w) \
+                        or (at.changed.slot >= 0 and not cnp.PyArray_ISWRITEABLE(<object> args[at.position])):
                     return False
                 continue
-            v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(given, at.position))
+            v = <Variable> (at.v if at.position < 0 else args[at.position])
             if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> replayed_function:
                 return False
             if at.slot < 0:
@@ -589,13 +594,15 @@ cdef class Machine:
                             return False
         return True
 
-    cdef object replay(self, tuple args):
+    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
         if self.busy:
             return EAGER        # called by itself, or by another thread meanwhile
         self.busy = True        # before a look at the arguments, which may give another thread its turn
         try:
-            if not self.takes(args):
+            if not self.takes(args, n, mode):
+                return NOT_TAKEN
+            if not dz_fpe_begin():
                 return NOT_TAKEN
             self.load()
             if not self.run() or self.numpy and dz_under_test() and underflow_is_told():
@@ -605,7 +612,7 @@ cdef class Machine:
             self.busy = False
 
     cdef void load(self) noexcept:
-        cdef double *s = tapes.slots(self.tape)
+        cdef double *s = self.slots
         cdef Access *at
         cdef int i, k
         for k in range(self.naccess):
@@ -626,11 +633,9 @@ cdef class Machine:
     cdef bint run(self) noexcept:
         """False where a floating-point flag was raised."""
         cdef bint raised
-        if dz_fpe_test():       # writing the flags takes longer than looking
-            dz_fpe_clear()
         if self.numpy:
             dz_under_clear()
-        if tapes.length(self.tape) < LONG:
+        if self.short:
             raised = tapes.run(self.tape) != 0 or dz_fpe_test() != 0
         else:
             with nogil:
@@ -639,9 +644,9 @@ cdef class Machine:
             dz_fpe_clear()
         return not raised
 
-    cdef object commit(self, tuple args):
+    cdef object commit(self, PyObject **args):
         """Makes the results, and then changes what is outside."""
-        cdef const double *s = tapes.slots(self.tape)
+        cdef const double *s = self.slots
         cdef list arrays, made, values, gradients
         cdef Variable v
         cdef object o
@@ -649,7 +654,8 @@ cdef class Machine:
         gradients = self.new_gradients(args) if self.gradients else None
         if self.just_made:      # as most do
             v = self.variable(0, None)
-            self.change(args, None, <PyObject *> v, gradients)
+            if self.effects:
+                self.change(args, None, <PyObject *> v, gradients)
             if self.updates is not None:
                 self.update()
             return v
@@ -670,9 +676,9 @@ cdef class Machine:
             elif kind == R_ARRAY:
                 values.append(arrays[o])
             elif kind == R_ARGUMENT:
-                values.append(args[o])
+                values.append(<object> args[<Py_ssize_t> o])
             elif kind == R_DATA:
-                values.append(data_of(args[o]))
+                values.append(data_of(<Variable> args[<Py_ssize_t> o]))
             else:
                 values.append(o if kind == R_OUTSIDE else data_of(o))
         if self.single:
@@ -696,9 +702,9 @@ cdef class Machine:
             a = arrays[m.array]
             v._data = a
         elif m.lengths.nd == 0:
-            memcpy(dz_raw_scalar(&v.v, m.lengths.dt), &tapes.slots(self.tape)[m.values.slot], item_of(m.lengths.dt))
+            memcpy(dz_raw_scalar(&v.v, m.lengths.dt), &self.slots[m.values.slot], item_of(m.lengths.dt))
         else:
-            copied_out(room_in(v, &m.lengths), tapes.slots(self.tape), &m.values, &m.lengths)
+            copied_out(room_in(v, &m.lengths), self.slots, &m.values, &m.lengths)
         if self.names is not None:
             a = self.names[k]
             v._name = a
@@ -707,9 +713,9 @@ cdef class Machine:
             v.gen = m.generation
         return v
 
-    cdef list new_gradients(self, tuple args):
+    cdef list new_gradients(self, PyObject **args):
         """Variables that hold those gradients which have axes, for each of `access` one or None: made before anything changes."""
-        cdef const double *s = tapes.slots(self.tape)
+        cdef const double *s = self.slots
         cdef list made = []
         cdef Access *at
         cdef Variable g
@@ -723,9 +729,9 @@ cdef class Machine:
             made.append(g)
         return made
 
-    cdef int change(self, tuple args, list arrays, PyObject *made, list gradients) except -1:
+    cdef int change(self, PyObject **args, list arrays, PyObject *made, list gradients) except -1:
         """Effects. What they let go of may run somebody's code. made: the list of Variables, or the only one."""
-        cdef const double *s = tapes.slots(self.tape)
+        cdef const double *s = self.slots
         cdef Access *at
         cdef Variable v
         cdef object a
@@ -739,7 +745,7 @@ cdef class Machine:
             at = &self.access[k]
             if at.array:
                 continue
-            v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(<PyObject *> args, at.position))
+            v = <Variable> (at.v if at.position < 0 else args[at.position])
             if at.given >= 0:
                 set_data_array(v, arrays[at.given])
             if at.gradient.slot == -2:
@@ -761,10 +767,10 @@ cdef class Machine:
                 v.gstate = G_RAW
         return 0
 
-    cdef Py_ssize_t repeat(self, tuple args, Py_ssize_t n, list found) except -1:
+    cdef Py_ssize_t repeat(self, PyObject **args, Py_ssize_t given, int mode, Py_ssize_t n, list found) except -1:
         """Up to n calls, one after the other; gives how many were made, and appends the last one's result where it was all.
         Where it was fewer the next one has to run as it is."""
-        cdef double *s = tapes.slots(self.tape)
+        cdef double *s = self.slots
         cdef Py_ssize_t length = tapes.length(self.tape) + 1, i = 0, stop, room = max(1, 1000000 // length)
         cdef bint watched = self.numpy
         cdef int flag = NO_FLAG
@@ -772,10 +778,11 @@ cdef class Machine:
             return 0
         self.busy = True
         try:
-            if not self.takes(args):
+            if not self.takes(args, given, mode):
+                return 0
+            if not dz_fpe_begin():
                 return 0
             self.load()
-            dz_fpe_clear()
             dz_under_clear()
             while i < n and flag == NO_FLAG:
                 stop = min(n, i + room)
@@ -852,11 +859,11 @@ cdef class Machine:
         cdef int k, slot
         cdef bint raised
         cdef list found = [], again = []
-        if self.busy or not self.without_effects():
+        if self.busy or dz_flushes() or not self.without_effects():
             return None
         self.busy = True
         try:
-            if not self.takes(args):
+            if not self.takes(items_of(args), len(args), modes()):
                 return None
             if self.beside == NULL:
                 self.lanes = LANES
@@ -902,7 +909,7 @@ cdef class Machine:
             self.busy = False
         return found, again
 
-    cdef int write(self, Access *at, tuple args, const void *x, bint even) except -1:
+    cdef int write(self, Access *at, PyObject **args, const void *x, bint even) except -1:
         """Writes numbers to an array from outside: the one that is there now, since code that ran meanwhile may have given the
         Variable another."""
         cdef Variable v
@@ -910,11 +917,11 @@ cdef class Machine:
         cdef object a
         cdef int i, item
         if at.array:
-            a = args[at.position]
+            a = <object> args[at.position]
             if not dz_view_object(<PyObject *> a, &w):
                 return 0
         else:
-            v = <Variable> (at.v if at.position < 0 else PyTuple_GET_ITEM(<PyObject *> args, at.position))
+            v = <Variable> (at.v if at.position < 0 else args[at.position])
             if not view(v, &w) or v.v.p == NULL and not (cnp.PyArray_Check(v._data) and cnp.PyArray_ISWRITEABLE(v._data)):
                 return 0
         if found_at(at, &w):
@@ -934,7 +941,7 @@ cdef class Machine:
             elif at.carried.slot >= 0:
                 at.before = s[at.carried.slot]
 
-    cdef int unread_last(self, tuple args, double *s) except -1:
+    cdef int unread_last(self, PyObject **args, double *s) except -1:
         """Gives what is outside the values that the last call has read: it is to be made again as it is."""
         cdef Access *at
         cdef Variable v
@@ -947,7 +954,7 @@ cdef class Machine:
             if at.given < 0:
                 self.write(at, args, <void *> &s[at.slot] if at.slot >= 0 else <void *> &at.before, False)
                 continue
-            v = <Variable> at.v if at.position < 0 else args[at.position]
+            v = <Variable> (at.v if at.position < 0 else args[at.position])
             now.slot, now.even = at.slot, False
             if at.slot < 0:
                 now.slot = 0
@@ -986,34 +993,67 @@ cdef object array_object(const double *s, const Values *v, const Lengths *length
     return a
 
 
+cdef extern from *:
+    """
+    #define dz_entry_of(f) ((vectorcallfunc)(void (*)(void))(f))    /* Cython cannot say that the array is const */
+    #define dz_nargs(nargsf) PyVectorcall_NARGS(nargsf)
+    #define dz_items(tuple) (((PyTupleObject *)(tuple))->ob_item)
+    static void dz_set_entry(PyObject *type, ptrdiff_t offset)
+    {
+        PyTypeObject *t = (PyTypeObject *)type;
+        t->tp_vectorcall_offset = offset;
+        t->tp_call = PyVectorcall_Call;
+        t->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        PyType_Modified(t);
+    }
+    """
+    ctypedef void *vectorcallfunc
+    vectorcallfunc dz_entry_of(object (object, PyObject **, size_t, PyObject *))
+    Py_ssize_t dz_nargs(size_t) noexcept
+    PyObject **dz_items(PyObject *) noexcept
+    void dz_set_entry(object, ptrdiff_t)
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object, PyObject **, size_t, PyObject *)
+
+
+cdef inline PyObject **items_of(tuple args) noexcept:
+    return dz_items(<PyObject *> args)
+
+
 cdef class Dispatch:
     """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""
+    cdef vectorcallfunc entry
     cdef public list _machines
     cdef public list _calls
     cdef public object _f
 
     def __cinit__(self):
         self._machines, self._calls = [], []
+        self.entry = dz_entry_of(dispatched)
 
     def __call__(self, *args, **kwargs):
-        return dispatched(self, args, <PyObject *> kwargs)
+        return self._call(args, kwargs) if kwargs else self.called(items_of(args), len(args))
 
-    cdef object called(self, tuple args, dict kwargs):
+    cdef object called(self, PyObject **args, Py_ssize_t n):
+        """The call with n arguments by position."""
+        cdef int mode = modes()
         cdef Machine m
         cdef Call c
+        cdef Py_ssize_t k
         cdef object found
-        if not kwargs and not traced() and not transforms():
+        if not mode & WITHIN:
             for m in self._machines:
-                found = m.replay(args)
+                found = m.replay(args, n, mode)
                 if found is EAGER:
-                    return self._f(*args)
+                    return PyObject_Vectorcall(self._f, args, n, NULL)
                 if found is not NOT_TAKEN:
                     return found
             for c in self._calls:
-                found = c.replay(args)
+                found = c.replay(args, n, mode)
                 if found is not NOT_TAKEN:
                     return found
-        return self._call(args, {} if kwargs is None else kwargs)
+        return self._call(tuple([<object> args[k] for k in range(n)]), {})
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):
         """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine
@@ -1021,13 +1061,15 @@ cdef class Dispatch:
         calls."""
         cdef Machine m
         cdef Py_ssize_t done
+        cdef int mode
         cdef list found = []
         if n < 1:
             raise ValueError(f"repeat: {n} calls; at least 1")
         while True:
-            if not kwargs and not traced() and not transforms():
+            mode = modes()
+            if not kwargs and not mode & WITHIN:
                 for m in self._machines:
-                    done = m.repeat(args, n, found)
+                    done = m.repeat(items_of(args), len(args), mode, n, found)
                     if done:
                         n -= done
                         break
@@ -1043,22 +1085,18 @@ cdef class Dispatch:
             found.clear()
 
 
-cdef object dispatched(object f, object args, PyObject *kwargs):
-    return (<Dispatch> f).called(<tuple> args, None if kwargs == NULL else <dict> <object> kwargs)
-
-
-ctypedef object (*ternary)(object, object, PyObject *)
-
-cdef extern from *:
-    """
-    typedef PyObject *(*dz_ternary)(PyObject *, PyObject *, PyObject *);
-    static void dz_set_call(PyObject *type, dz_ternary call) { ((PyTypeObject *)type)->tp_call = call; }
-    """
-    void dz_set_call(object, ternary)
+cdef object dispatched(object f, PyObject **args, size_t nargsf, PyObject *names):
+    """A call as the interpreter makes it: n arguments by position, and after them those that have names."""
+    cdef Py_ssize_t n = dz_nargs(nargsf), k
+    if names == NULL:
+        return (<Dispatch> f).called(args, n)
+    return (<Dispatch> f)._call(tuple([<object> args[k] for k in range(n)]),
+                                {name: <object> args[n + k] for k, name in enumerate(<tuple> <object> names)})
 
 
 def call_at_once(cls):
-    """Has calls of a class's instances go to Dispatch's way without a dict of keyword arguments, which Cython's own makes for
-    each call that has none. A subclass does not inherit it."""
-    dz_set_call(cls, dispatched)
+    """Has calls of a class's instances go to Dispatch's way with the arguments where they lie, without a tuple and a dict for
+    them, which Cython's own makes. A subclass does not inherit it."""
+    cdef Dispatch example = Dispatch.__new__(Dispatch)
+    dz_set_entry(cls, <char *> &example.entry - <char *> <PyObject *> example)
     return cls

@@ -28,8 +28,16 @@ cdef bint traced() noexcept:
 
 
 cdef int modes() noexcept:
-    """What replays depend on, a bit each: the graph, training, and whether there are hooks."""
-    return mode(0) | mode(1) << 1 | (hooks_alive > 0) << 2
+    """What replays depend on, a bit each: the graph, training, whether there are hooks; and with WITHIN, whether what this thread
+    does is part of a trace or a transform."""
+    return mode(0) | mode(1) << 1 | (hooks_alive > 0) << 2 | (WITHIN if traced() or dz_transforms else 0)
+
+
+cdef int transforms(int more) noexcept:
+    """How many transforms of this thread are under way, when so many more are."""
+    global dz_transforms
+    dz_transforms += more
+    return dz_transforms
 
 
 cdef signed char swap_mode(signed char to) noexcept:

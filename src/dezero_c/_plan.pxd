@@ -18,6 +18,10 @@ ctypedef struct Drop:
     Py_ssize_t after            # an instruction
     PyObject *v                 # a Variable whose value nobody reads after it; owned by the plan's list
 
+ctypedef struct Stand:
+    int position            # of an argument,
+    PyObject *v             # and who stands for it, or has it; owned by the call's lists
+
 cdef class Plan:
     cdef Instruction *code
     cdef Drop *drops            # in order
@@ -53,7 +57,7 @@ cdef class Plan:
     cdef object known(self, object v)
     cdef Variable room_for(self, Variable v)
     cpdef bint fits(self) except -1
-    cpdef run(self)
+    cpdef int run(self) except -1
     cdef bint suited(self, Variable stand, Variable v) except -1
     cdef int find_drops(self, list results) except -1
     cdef int forget(self) except -1
@@ -61,18 +65,26 @@ cdef class Plan:
     cdef int execute(self) except -1
     cdef int forward(self, Function f, tuple ys, int graph) except -1
     cpdef Variable leave(self, Variable v)
+    cdef Variable left_as(self, Variable v)
 
 cdef class Call:
     cdef readonly Plan plan
     cdef Arguments arguments
     cdef list stands        # (position of an argument, the Variable that stands for it)
     cdef list holders       # (position of an array, the Variable that has it)
+    cdef Stand *given       # the same: stands, and after them holders
+    cdef int nstands, nholders
     cdef list results       # (kind, Variable or position)
     cdef object shape       # of the result, filled by `rebuilt`
     cdef object rebuilt
     cdef Variable only      # the Variable of the plan that is the whole result
     cdef bint single, flat  # the result is one part, or a tuple of parts
+    cdef int operands[3]    # positions of `alone`'s inputs; -1: its own, a constant or from outside
+    cdef Function alone     # the one operation of the call, and of the table, if that is all
 
-    cdef object replay(self, tuple args)
+    cdef int find_alone(self) except -1
+    cdef object computed(self, PyObject **args)
+
+    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode)
 
 cdef object NOT_TAKEN

@@ -21,14 +21,14 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
-from dezero_c._calls cimport LENGTHS, Shape, arguments_of, grown, is_scalar, replayed_function
+from dezero_c._calls cimport LENGTHS, Shape, Template, arguments_of, grown, is_scalar, replayed_function
 from dezero_c._core cimport (
     E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
     G_SHOWN, IN_TRAINING, INSIDE, WITH_GRAPH, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad,
     dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object,
     grad_variable, kernels, modes, new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode,
     view, wrap)
-from dezero_c._elementwise cimport evaluate_again, is_exact, operation
+from dezero_c._elementwise cimport evaluate_again, evaluate_from, is_exact, operation
 from dezero_c._training cimport Seen, is_rule, step
 
 from dezero_c._calls import CaptureError
@@ -538,7 +538,7 @@ cdef class Plan:
             Py_XDECREF(o)
         return 0
 
-    cpdef run(self):
+    cpdef int run(self) except -1:
         """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
         cdef signed char before
         cdef Variable v
@@ -588,16 +588,14 @@ cdef class Plan:
                     self.forward(<Function> (<tuple> at.extra)[0], <tuple> (<tuple> at.extra)[1], at.flag & 1)
             elif at.kind == INTO:
                 if not write_into(<Function> at.f, <Variable> at.y, <Variable> at.z):
-                    f = <Function> at.extra
-                    f.forward(*[data_of(v) for v in inputs(f)])
+                    value_of(<Function> at.extra)
             elif at.kind == UPDATE:
                 swap_mode(1)        # for hooks, and whatever else is somebody's
                 if not step(<object> at.extra):
                     (<object> at.extra).update()
                 swap_mode(0)
             elif at.kind == EFFECT:
-                f = <Function> at.f
-                f.forward(*[data_of(v) for v in inputs(f)])
+                value_of(<Function> at.f)
             elif at.kind == SEED:
                 seed(<Variable> at.y, False, False)
                 if dz_fpe_test():
@@ -642,7 +640,7 @@ cdef class Plan:
             if f.compute(y):
                 return 0
         swap_mode(graph)
-        r = f.forward(*[data_of(v) for v in inputs(f)])
+        r = value_of(f)
         swap_mode(0)
         if len(ys) == 1:
             if type(f) is not Applied:
@@ -674,11 +672,13 @@ cdef class Plan:
 
     cpdef Variable leave(self, Variable v):
         """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
+        return self.left_as(v) if self.addresses.has(<PyObject *> v) else v
+
+    cdef Variable left_as(self, Variable v):
+        """The same for one of the plan's."""
         cdef Variable h
         cdef Py_ssize_t k
         cdef object a
-        if not self.addresses.has(<PyObject *> v):
-            return v
         for k in range(self.nleft):
             if self.left_from[k] == <PyObject *> v:
                 return <Variable> self.left[k]
@@ -813,6 +813,19 @@ cdef inline PyObject *owned(object o) noexcept:
 
 cdef list inputs(Function f):
     return list(f.rest) if f.rest is not None else [f.arg(k) for k in range(f.nin)]
+
+
+cdef object value_of(Function f):
+    """What f's forward gives for its inputs as they are now."""
+    cdef list values
+    if f.rest is not None:
+        values = [data_of(v) for v in f.rest]
+    else:
+        values = [data_of(f.in0)] if f.nin == 1 else [data_of(f.in0), data_of(f.in1)] if f.nin == 2 \
+            else [data_of(f.arg(k)) for k in range(f.nin)]
+    if type(f) is Applied and type(f.given) is Template:
+        return (<Template> f.given).of(values)
+    return f.forward(*values)
 
 
 cdef list alive(tuple outputs):

@@ -15,8 +15,8 @@ from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
 from dezero_c._core cimport (
-    DZ_MAXDIM, ERA_CORE, G_NONE, K_CONST, K_WEAK, Function, Variable, data_of, drop_grad, grad_variable, hooked_gradient, methods,
-    new_variable, open_function_class, swap_mode, traced)
+    DZ_MAXDIM, ERA_CORE, G_NONE, K_CONST, K_WEAK, WITHIN, Function, Variable, data_of, drop_grad, grad_variable, hooked_gradient,
+    methods, modes, new_variable, open_function_class, swap_mode, traced, transforms)
 
 from dezero_c._elementwise cimport Elementwise, is_exact
 
@@ -29,16 +29,6 @@ cdef extern from "Python.h":
 
 cdef extern from "numpy/arrayobject.h":
     object PyArray_View(cnp.ndarray, void *, void *)
-
-cdef extern from *:
-    """
-    #if defined(_MSC_VER)
-    static __declspec(thread) int dz_transforms = 0;
-    #else
-    static __thread int dz_transforms = 0;
-    #endif
-    """
-    int dz_transforms       # of this thread: transforms under way
 
 
 cdef enum:
@@ -64,26 +54,20 @@ cdef Py_ssize_t new_floor() noexcept:
 
 def begin():
     """A transform begins: what follows is recorded, whatever the mode. Gives what `end` wants."""
-    global dz_transforms
     cdef signed char before = swap_mode(M_ON | (M_TRACED if traced() else 0))
-    dz_transforms += 1
+    transforms(1)
     return before
 
 
 def end(int before):
     """The opposite of begin."""
-    global dz_transforms
-    dz_transforms -= 1
+    transforms(-1)
     swap_mode(<signed char> before)
-
-
-cdef int transforms() noexcept:
-    return dz_transforms
 
 
 def under_way():
     """How many transforms of this thread are under way."""
-    return dz_transforms
+    return transforms(0)
 
 
 def unseen(function, args):
@@ -460,13 +444,12 @@ def gradient(function, tuple args, dict kwargs, tuple numbers, check):
     """(value, gradients, arrays that f was called with, aux) of a function of arrays whose result is one number: what the general
     way gives, for arguments that are ndarrays of floats, or floats, outside of other transforms; None where they are not.
     check(result) gives y and whatever else the caller wants of it, or raises; gradients are None where y does not depend."""
-    global dz_transforms
     cdef list xs, given
     cdef Py_ssize_t k, floor, n = len(args)
     cdef object a, y, aux, value
     cdef Variable x, v
     cdef signed char before
-    if dz_transforms or traced():
+    if modes() & WITHIN:
         return None
     for k in numbers:
         if k < 0 or k >= n:
@@ -487,7 +470,7 @@ def gradient(function, tuple args, dict kwargs, tuple numbers, check):
         given[k] = x
     values = [x._data for x in xs]
     before = swap_mode(M_ON)
-    dz_transforms += 1
+    transforms(1)
     try:
         y = function(*given, **kwargs)
         aux = None
@@ -504,7 +487,7 @@ def gradient(function, tuple args, dict kwargs, tuple numbers, check):
         v = None
         return taken(<PyObject *> value), found, values, aux
     finally:
-        dz_transforms -= 1
+        transforms(-1)
         swap_mode(before)
 
 

@@ -13,30 +13,35 @@ cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not on
 
 cdef class Call:
     """A plan with what it asks of a call and how it is connected with its arguments and results. Made by `call_of`."""
-    cdef object replay(self, tuple args):
-        """What the call gives, or NOT_TAKEN, having changed nothing."""
+    def __dealloc__(self):
+        free(self.given)
+
+    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode):
+        """What the call gives, or NOT_TAKEN, having changed nothing. args: the arguments, by position."""
         cdef Plan plan = self.plan
-        cdef Variable stand
-        cdef int given = 0, position, kind
+        cdef Stand *s = self.given
+        cdef int given = 0, position, kind, k
         cdef list values
-        if not self.arguments.take(args) or not self.arguments.shaped(args) or not plan.fits():
+        if not self.arguments.take(args, n, mode) or not self.arguments.shaped(args) or not plan.fits():
             return NOT_TAKEN
-        for position, stand in self.stands:
-            if not plan.suited(stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position)):
+        if self.alone is not None:
+            return self.computed(args)
+        for k in range(self.nstands):
+            if not plan.suited(<Variable> s[k].v, <Variable> args[s[k].position]):
                 return NOT_TAKEN
         if plan.busy:       # the last question: the others may give another thread its turn
             return NOT_TAKEN
         plan.busy = True
         try:
             try:
-                for position, stand in self.stands:
-                    given_to(plan, stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                while given < self.nstands:
+                    given_to(plan, <Variable> s[given].v, <Variable> args[s[given].position])
                     given += 1
-                for position, stand in self.holders:
-                    set_data_array(stand, <object> PyTuple_GET_ITEM(<PyObject *> args, position))
+                for k in range(self.nstands, self.nstands + self.nholders):
+                    set_data_array(<Variable> s[k].v, <object> args[s[k].position])
                 plan.run()
                 if self.only is not None:
-                    return plan.leave(self.only)
+                    return plan.left_as(self.only)
                 values = []
                 for kind, what in self.results:
                     if kind == R_NODE:
@@ -46,15 +51,15 @@ cdef class Call:
                     else:
                         values.append(None)
             finally:
-                for position, stand in self.stands[:given] if given < len(self.stands) else self.stands:
-                    taken_back(plan, stand, <Variable> <object> PyTuple_GET_ITEM(<PyObject *> args, position))
-                for _, stand in self.holders:
-                    set_data_array(stand, None)
+                for k in range(given):
+                    taken_back(plan, <Variable> s[k].v, <Variable> args[s[k].position])
+                for k in range(self.nstands, self.nstands + self.nholders):
+                    set_data_array(<Variable> s[k].v, None)
             for position, (kind, what) in enumerate(self.results):
                 if kind == R_ARGUMENT:
-                    values[position] = args[what]
+                    values[position] = <object> args[<Py_ssize_t> what]
                 elif kind == R_DATA:
-                    values[position] = data_of(<Variable> args[what])
+                    values[position] = data_of(<Variable> args[<Py_ssize_t> what])
                 elif kind == R_OUTSIDE:
                     values[position] = what
                 elif kind == R_OUTSIDE_DATA:
@@ -66,6 +71,45 @@ cdef class Call:
             return values[0]
         return tuple(values) if self.flat else self.rebuilt(self.shape, values)
 
+    cdef int find_alone(self) except -1:
+        """Finds whether the call is one operation of the table, whose value is all that it gives."""
+        cdef Plan plan = self.plan
+        cdef Function f
+        cdef Variable x, y
+        cdef int k, position
+        if plan.n != 1 or plan.code[0].kind != ELEMENTWISE or not self.single \
+                or self.results[0][0] not in (R_NODE, R_NODE_DATA) or self.results[0][1] is not <object> plan.code[0].y:
+            return 0
+        f, y = <Function> plan.code[0].f, <Variable> plan.code[0].y
+        if plan.states or plan.presence or plan.shown or plan.calls or self.holders \
+                or y._name is not None or y.gstate != G_NONE or y.era != ERA_CORE or f.nin > 3:
+            return 0
+        for k in range(f.nin):
+            self.operands[k], x = -1, f.arg(k)
+            for position, stand in self.stands:
+                if x is stand:
+                    self.operands[k] = position
+        self.alone = f
+        return 0
+
+    cdef object computed(self, PyObject **args):
+        """The call's result, where it is one operation: as the operation gives it, with nothing between."""
+        cdef Function f = self.alone
+        cdef Variable y = new_variable(ERA_CORE)
+        cdef signed char before = swap_mode(0)
+        try:
+            evaluate_from(
+                f, f.in0 if self.operands[0] < 0 else <Variable> args[self.operands[0]],
+                None if f.nin < 2 else f.in1 if self.operands[1] < 0 else <Variable> args[self.operands[1]],
+                None if f.nin < 3 else f.in2 if self.operands[2] < 0 else <Variable> args[self.operands[2]], y)
+        finally:
+            swap_mode(before)
+        if self.only is None:
+            return data_of(y)
+        if self.only._creator is not None:
+            y._creator, y.gen = replayed_function, self.only.gen
+        return y
+
 
 def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list holders, list found, shape, missing, rebuilt,
             list guards):
@@ -76,6 +120,7 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
     each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
     see `holds`."""
     cdef Call call = Call.__new__(Call)
+    cdef int i
     cdef list variables = [k for k in range(len(args)) if k not in static and isinstance(args[k], Variable)]
     cdef list arrays = [k for k in range(len(args)) if k not in static and cnp.PyArray_Check(args[k])]
     call.arguments = arguments_of(args, static, [variables[k] for k in own])
@@ -85,6 +130,12 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
     call.plan, call.rebuilt, call.shape = plan, rebuilt, shape
     call.stands = [(variables[k], stand) for k, stand in stands]
     call.holders = list(zip(arrays, holders, strict=True))
+    call.nstands, call.nholders = <int> len(call.stands), <int> len(call.holders)
+    call.given = <Stand *> calloc(call.nstands + call.nholders + 1, sizeof(Stand))
+    if call.given == NULL:
+        raise MemoryError()
+    for i, (k, stand) in enumerate(call.stands + call.holders):
+        call.given[i].position, call.given[i].v = k, <PyObject *> stand
     call.single = shape is missing
     call.flat = type(shape) is tuple and all([part is missing for part in shape])
     call.results = []
@@ -97,4 +148,5 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
             call.results.append((R_OUTSIDE_DATA if leaf.array else R_OUTSIDE, leaf.what))
     if call.single and call.results[0][0] == R_NODE:
         call.only = call.results[0][1]
+    call.find_alone()
     return call
