@@ -23,7 +23,7 @@ DEBUG = os.environ.get("DZ_DEBUG") == "1"
 # that has (core/levels.h).
 FASTEST = {"_core", "_elementwise"}
 SMALL_GLUE = {"_conv", "_im2col", "_index", "_join", "_losses", "_norm", "_pool", "_recurrent", "_reduce", "_softmax"}
-SMALLEST = {"_cast", "_einsum", "_fft", "_linalg", "_order", "_pull", "_shape", "_simple"}
+SMALLEST = {"_cast", "_einsum", "_fft", "_linalg", "_ops", "_order", "_pull", "_shape", "_simple"}
 GCC_LOOPS = ["-O2", "-ftree-vectorize", "-fvect-cost-model=dynamic"]
 
 
