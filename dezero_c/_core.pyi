@@ -476,6 +476,9 @@ def measured_kind(f: Function) -> str:
     or "arrays".
     """
 
+def is_observed() -> bool:
+    """Whether what this thread does is part of a trace, a watch or a transform."""
+
 def is_measured() -> bool:
     """Whether somebody measures what this thread does."""
 

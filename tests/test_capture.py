@@ -3,6 +3,7 @@ the traps of tracing."""
 
 import functools
 import gc
+import math
 import os
 import pickle
 import random
@@ -1983,6 +1984,25 @@ def test_a_subclass_with_a_call_of_its_own():
     f = Twice(lambda x: x + 1, frozenset(), "error", "twice", 8)
     for _ in range(4):
         np.testing.assert_array_equal(f(Variable(np.ones(3))).data, 4)
+
+
+@pytest.mark.parametrize("size", [3, 5000])
+@pytest.mark.parametrize("parts", [("text",), (None, 1.5), (True, -0.0, 2 + 1j, b"x"), (["list"],), ({"a": 1}, 3), ((1, 2), None)])
+def test_constants_beside_results(parts, size):
+    def f(x):
+        return (parts[0], F.exp(x), *parts[1:], x, x.data * 2)
+
+    g = capture(f)
+    for _ in range(5):
+        x = Variable(np.linspace(0, 1, size))
+        expected, found = f(x), g(x)
+        assert bits(found) == bits(expected)
+        assert [type(part) for part in found] == [type(part) for part in expected]
+        assert found[-2] is x
+        if isinstance(parts[0], list):
+            found[0].append(1)      # the next call's is another one
+    if parts[0] is True:
+        assert math.copysign(1, found[2]) == -1
 
 
 NUMPY_CALLS = {

@@ -254,30 +254,44 @@ class _CapturedHessian:
         self._products: dict[Any, Callable[..., Any] | None] = {}
         # of each element its place among the products, behind them for zero; by what the captured function gives beside them
         self._places: dict[str, tuple[Any, Any]] = {}
+        self._last: tuple[Any, Any, Any] = None, None, None     # shape and dtype of the call before, and its function
 
     def __call__(self, x: Any) -> Any:
         """The Hessian at x, an array; None where it is to be computed as it is."""
-        if type(x) is not np.ndarray or x.dtype.kind != "f" or _core.is_traced() or _core.is_watched() or _pull.under_way():
+        if type(x) is not np.ndarray or _core.is_observed():
             return None
-        key = x.shape, x.dtype
-        if key not in self._products:
-            # a wrapper, by whom capture finds f's own globals and closures, whose changes count
-            self._products[key] = _capture.capture(functools.wraps(self._f)(lambda x: self._computed(x)))
-        captured = self._products[key]
+        shape = x.shape
+        last_shape, last_dtype, captured = self._last
+        if shape != last_shape or x.dtype is not last_dtype:
+            captured = self._for(x)
         if captured is None:
             return None
         try:
             products, pattern = captured(x)
         except (CaptureError, NotForward):
-            self._products[key] = None
+            self._products[shape, x.dtype] = None
+            self._last = None, None, None
             return None
-        n = x.size
         if pattern == _COLUMNS:
-            return np.ascontiguousarray(products.data.reshape(n, n).T).reshape(x.shape + x.shape)
+            n = x.size
+            return np.ascontiguousarray(products.reshape(n, n).T).reshape(shape + shape)
         at, of = self._places[pattern]
-        return _pull.scattered(products.data, of, at, x.shape + x.shape)
+        return _pull.scattered(products, of, at, shape + shape)
 
-    def _computed(self, x: Any) -> tuple[_core.Variable, str]:
+    def _for(self, x: Any) -> Callable[..., Any] | None:
+        """What gives the products for arrays like x, captured."""
+        key = x.shape, x.dtype
+        if x.dtype.kind != "f":
+            return None
+        if key not in self._products:
+            # a wrapper, by whom capture finds f's own globals and closures, whose changes count
+            self._products[key] = _capture.capture(functools.wraps(self._f)(lambda x: self._computed(x)))
+        captured = self._products[key]
+        if captured is not None:
+            self._last = *key, captured
+        return captured
+
+    def _computed(self, x: Any) -> tuple[Any, str]:
         """The products, one after the other, and which pattern they are for."""
         with Scope(self._op, (x,), (0,), {}) as scope:
             gs = _gradient(scope, self._f)
@@ -286,13 +300,13 @@ class _CapturedHessian:
             depends, number, places = groups(push, scope.xs, gs) if n >= _FEW else (None, None, None)
             found, count = _products(push, scope, gs, np.arange(n) if depends is None else number)
             if count == n:
-                return F.concatenate(found[0]), _COLUMNS
+                return F.concatenate(found[0]).data, _COLUMNS
             if places is None:
                 raise CaptureError(f"{self._op}: a pattern that is too large to be kept")
             pattern = hashlib.sha256(np.ascontiguousarray(places).tobytes()).hexdigest()
             at = np.flatnonzero(places < count * n)
             self._places[pattern] = at, places.reshape(-1)[at].astype(np.intp)
-            return F.concatenate(found[0]), pattern
+            return F.concatenate(found[0]).data, pattern
 
 
 _COLUMNS = "columns"        # of the whole matrix, in place of a pattern

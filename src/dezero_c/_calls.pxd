@@ -54,3 +54,4 @@ cdef bint alike(object o, object expected) except -1
 cdef bint grown(Variable v) noexcept
 cdef bint is_scalar(Variable v) noexcept
 cpdef bint holds(list guards) except -1
+cdef list with_constants(list results, object shape, object missing, int kind)

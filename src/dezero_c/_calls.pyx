@@ -124,6 +124,24 @@ cdef object fixed_key(object o, list held):
     return type(o), id(o)
 
 
+cdef list with_constants(list results, object shape, object missing, int kind):
+    """The results of a call with what else is in their tuple, as (kind, what), where `shape` is one whose other parts are numbers,
+    strings and None; None where it is anything else. shape: the tuple, with `missing` in the places of results."""
+    cdef Py_ssize_t at = 0
+    cdef list found = []
+    if type(shape) is not tuple:
+        return None
+    for part in <tuple> shape:
+        if part is missing:
+            found.append(results[at])
+            at += 1
+        elif type(part) in PLAIN:
+            found.append((kind, part))
+        else:
+            return None
+    return found
+
+
 cdef object MISSING = object()
 
 

@@ -21,7 +21,7 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
-from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function
+from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function, with_constants
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
     E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
@@ -150,7 +150,7 @@ cdef enum:
     R_ARRAY         # an array of the call,
     R_ARGUMENT      # an argument,
     R_DATA          # the array of one,
-    R_OUTSIDE       # a Variable from outside,
+    R_OUTSIDE       # a Variable from outside, or a constant,
     R_OUTSIDE_DATA  # or the array of one
 
 ctypedef struct Values:     # on the tape
@@ -395,7 +395,6 @@ cdef class Machine:
         self.arguments.guards, self.rebuilt, self.results = guards, rebuilt, []
         self.shape, self.single = shape, shape is missing
         self.plain = not found and isinstance(shape, (int, float, complex, str, bytes, type(None)))
-        self.flat = type(shape) is tuple and all(part is missing for part in shape)
         for leaf in found:
             v = leaf.what
             key = compiler.trace.number(v)
@@ -423,6 +422,9 @@ cdef class Machine:
                     made_number[key] = len(made)
                     made.append(key)
                 self.results.append((R_MADE, made_number[key]))
+        flat = with_constants(self.results, shape, missing, R_OUTSIDE)
+        self.flat = flat is not None
+        self.results = flat if self.flat else self.results
         n = <int> len(compiler.outside)
         seen = set()
         for k in range(n):

@@ -5,7 +5,7 @@ cdef enum:
     R_NODE_DATA     # the array of one,
     R_ARGUMENT      # an argument,
     R_DATA          # the array of one,
-    R_OUTSIDE       # a Variable from outside,
+    R_OUTSIDE       # a Variable from outside, or a constant,
     R_OUTSIDE_DATA  # or the array of one
 
 cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not one for a program
@@ -137,7 +137,6 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
     for i, (k, stand) in enumerate(call.stands + call.holders):
         call.given[i].position, call.given[i].v = k, <PyObject *> stand
     call.single = shape is missing
-    call.flat = type(shape) is tuple and all([part is missing for part in shape])
     call.results = []
     for leaf in found:
         if leaf.kind == "argument":
@@ -146,6 +145,9 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
             call.results.append((R_NODE_DATA if leaf.array else R_NODE, leaf.what))
         else:
             call.results.append((R_OUTSIDE_DATA if leaf.array else R_OUTSIDE, leaf.what))
+    flat = with_constants(call.results, shape, missing, R_OUTSIDE)
+    call.flat = flat is not None
+    call.results = flat if call.flat else call.results
     if call.single and call.results[0][0] == R_NODE:
         call.only = call.results[0][1]
     call.find_alone()

@@ -191,6 +191,11 @@ def is_traced():
     return traced() and not watched()
 
 
+def is_observed():
+    """Whether what this thread does is part of a trace, a watch or a transform."""
+    return modes() & WITHIN != 0
+
+
 def is_measured():
     """Whether somebody measures what this thread does."""
     return traced() and type(<Trace> dz_trace) is Measured
