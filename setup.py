@@ -82,5 +82,6 @@ setup(options={"build_ext": {"parallel": int(os.environ.get("DZ_JOBS") or os.cpu
       cmdclass={"build_ext": BuildExt, "sdist": Sdist},
       ext_modules=mended(cythonize(
           extensions, include_path=["src"], build_dir="build/cython", annotate=os.environ.get("DZ_ANNOTATE") == "1",
-          # Pickles and copies are by methods of our own, where there are any (auto_pickle would make six functions for each class).
-          compiler_directives={"initializedcheck": DEBUG, "cdivision": True, "auto_pickle": False})) if TO_COMPILE else extensions)
+          # Pickles and copies are by methods of our own, where there are any; auto_pickle would make six functions a class.
+          compiler_directives={"initializedcheck": DEBUG, "cdivision": True, "auto_pickle": False},
+      )) if TO_COMPILE else extensions)

@@ -2,8 +2,8 @@
 
 `minimize` of Rosenbrock's function in 2 and 100 variables by BFGS, Newton-CG and trust-exact: from the same start to the same
 tolerance, whole calls, with dezero_c's derivatives (f as it is, and captured, its plans there from an earlier call), HIPS
-autograd's, and derivatives that are written by hand in NumPy (as scipy.optimize.rosen_der). SciPy alone, which is given recorded values,
-is no contestant but the limit of all.
+autograd's, and derivatives that are written by hand in NumPy (as scipy.optimize.rosen_der). SciPy alone, which is given recorded
+values, is no contestant but the limit of all.
 `least_squares` of 1,000 points and 5 parameters: the exact Jacobian against jac="3-point". Contestants take turns in one
 process; a figure is the median of the rounds' ratios.
 

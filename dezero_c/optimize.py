@@ -34,7 +34,7 @@ from dezero_c import _pull, func
 from dezero_c import functions as F
 from dezero_c._capture import Captured, CaptureError, capture
 from dezero_c.func._forward import NotForward, Push
-from dezero_c.func._matrices import _blocks, _forward
+from dezero_c.func._matrices import CapturedHessian, _blocks, _forward
 from dezero_c.func._reverse import _number, check_floats
 from dezero_c.func._scope import Scope, plain
 from dezero_c.func._trees import LEAF, built, flatten, swapped
@@ -250,7 +250,7 @@ class _Plans:
 
     def __init__(self, f: Captured, flat: Callable[..., Any]) -> None:
         def value(x: Any, *args: Any) -> Any:
-            return flat(x, *args)
+            return flat(_core.as_variable(x), *args)
 
         def product(x: Any, v: Any, *args: Any) -> Any:
             return func.hvp(lambda u: flat(u, *args), x, v)
@@ -261,11 +261,16 @@ class _Plans:
         self._f = f
         self.value = self._captured(value)
         self.both = self._captured(func.value_and_grad(flat))
-        self.hessian = self._captured(func.hessian(flat))
+        self._hessian = CapturedHessian(self.value, "minimize")
+        self._hessian_with = self._captured(func.hessian(flat))
         self.product = self._captured(product)
         self.jacobian = self._captured(func.jacobian(flat))
         self.weighted = self._captured(weighted)
         self.refused: set[str] = set()
+
+    def hessian(self, x: Any, *args: Any) -> Any:
+        """The Hessian at x; None where it cannot be had from a plan."""
+        return self._hessian_with(x, *args) if args else self._hessian(x)
 
     def _captured(self, function: Any) -> Captured:
         """With f's own guards: what its code names is compared at each call."""
@@ -373,6 +378,8 @@ class _Derivatives:
         try:
             found = getattr(plans, name)(*args)
         except (CaptureError, NotForward):
+            found = None
+        if found is None:
             plans.refused.add(name)
             return None
         self.captured = True
@@ -455,12 +462,12 @@ class _Derivatives:
         return np.array(point.hessian)
 
     def product(self, x: Any, v: Any, *args: Any) -> Any:
-        point, x = self._at(x)
-        found = self._planned("product", x, np.array(v, np.float64).reshape(-1), *args)
+        found = self._planned("product", np.array(x, np.float64), np.array(v, np.float64).reshape(-1), *args)
         if found is None:
+            point, x = self._at(x)
             with self._reentered(point, x, args) as graph:
-                found = graph.product(1.0, np.reshape(v, -1))
-        return np.array(found)
+                found = np.array(graph.product(1.0, np.reshape(v, -1)))
+        return found
 
     def jacobian(self, x: Any, *args: Any) -> Any:
         point, x = self._at(x)
@@ -473,12 +480,12 @@ class _Derivatives:
 
     def weighted(self, x: Any, v: Any, *args: Any) -> Any:
         """The Hessian of sum(v * f(x))."""
-        point, x = self._at(x)
-        found = self._planned("weighted", x, np.array(v, np.float64), *args)
+        found = self._planned("weighted", np.array(x, np.float64), np.array(v, np.float64), *args)
         if found is None:
+            point, x = self._at(x)
             with self._reentered(point, x, args) as graph:
-                found = graph.hessian(v)
-        return np.array(found)
+                found = np.array(graph.hessian(v))
+        return found
 
     def raw(self, x: Any, *args: Any) -> Any:
         """f's value for a difference of SciPy's: complex for "cs"."""

@@ -1987,7 +1987,8 @@ def test_a_subclass_with_a_call_of_its_own():
 
 
 @pytest.mark.parametrize("size", [3, 5000])
-@pytest.mark.parametrize("parts", [("text",), (None, 1.5), (True, -0.0, 2 + 1j, b"x"), (["list"],), ({"a": 1}, 3), ((1, 2), None)])
+@pytest.mark.parametrize("parts", [("text",), (None, 1.5), (True, -0.0, 2 + 1j, b"x"), (["list"],), ({"a": 1}, 3),
+                                   ((1, 2), None)])
 def test_constants_beside_results(parts, size):
     def f(x):
         return (parts[0], F.exp(x), *parts[1:], x, x.data * 2)

@@ -215,7 +215,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
     check_callable(f, op)
     numbers = check_argnums(argnums, op)
     whole = not isinstance(argnums, (tuple, list))
-    captured = _CapturedHessian(f, op) if isinstance(f, Dispatch) and numbers == (0,) and whole and not sparse else None
+    captured = CapturedHessian(f, op) if isinstance(f, Dispatch) and numbers == (0,) and whole and not sparse else None
 
     @named(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -245,7 +245,7 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, sparse: b
     return matrix
 
 
-class _CapturedHessian:
+class CapturedHessian:
     """The Hessian of a captured function of one array: its products are captured, for each shape and dtype, and then put into
     their places, which the graph has told when it was traced."""
 
