@@ -2020,6 +2020,13 @@ NUMPY_CALLS = {
     "constants": lambda a, b: np.power(2.0, a.data),
     "array by name": lambda a, b: np.average(a.data, axis=0, weights=b.data[:, 0]),
     "reduce": lambda a, b: np.add.reduce(a.data, axis=0),
+    "squares": lambda a, b: a.data ** 2 + b.data ** 0.5 + 2.0 ** a.data, "powers": lambda a, b: a.data ** b.data,
+    "variable to an array": lambda a, b: a ** b.data, "array to a variable": lambda a, b: a.data ** b,
+    "row": lambda a, b: a.data[1] * b.data[:, 2], "element": lambda a, b: a.data[1, 2] * b.data[0, 0],
+    "view": lambda a, b: a.data[1:],
+    "backwards": lambda a, b: a.data[::-1, 0] - b.data[..., -1], "new axis": lambda a, b: a.data[None, 1] * b.data[:1],
+    "parts of parts": lambda a, b: a.data[1:][0][1:] * 3.0, "differences": lambda a, b: (a.data[1:] - a.data[:-1]) / 0.1,
+    "0-d": lambda a, b: a.data[1, 1, ...] * 2.0, "part of a sum": lambda a, b: F.exp(Variable((a.data + b.data)[1:, 0])),
 }
 
 
@@ -2033,6 +2040,30 @@ def test_functions_of_numpy_on_data(name):
         assert type(found) is type(expected)
         assert bits(found) == bits(expected)
     assert g.plans == 1
+
+
+def test_parts_of_data_that_are_written_to():
+    def before(a):
+        part = a.data[1:]
+        a.data -= 1.0
+        return part * 2.0
+
+    def element_before(a):
+        element = a.data[0, 1]
+        a.data -= 1.0
+        return element * 2.0, a.data * 1.0
+
+    def computed_before(a):
+        part = a.data[1:] * 1.0
+        a.data -= 1.0
+        return part
+
+    def power(a):
+        a.data **= 2
+        return a
+
+    for f in (before, element_before, computed_before, power):
+        runs(f, lambda k: [Variable(np.random.RandomState(k).uniform(0, 1, (3, 3)))])
 
 
 # ---- random programs

@@ -125,6 +125,18 @@ class TracedArray(NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         return _apply(operator.getitem, (self, index), {}, view=True)
 
+    def __pow__(self, other: Any) -> Any:      # squares and roots of ndarray's own, which np.power has not in every version
+        return NotImplemented if isinstance(other, _core.Variable) else _apply(operator.pow, (self, other), {})
+
+    def __rpow__(self, other: Any) -> Any:
+        return NotImplemented if isinstance(other, _core.Variable) else _apply(operator.pow, (other, self), {})
+
+    def __ipow__(self, other: Any) -> Any:
+        if isinstance(other, _core.Variable) or not isinstance(self._value, np.ndarray):
+            return self ** other
+        _change(operator.ipow, self, (other,), {})
+        return self
+
     def __setitem__(self, index: Any, value: Any) -> None:
         _change(operator.setitem, self, (index, value), {})
 
@@ -219,9 +231,16 @@ def _logged(function: Callable[..., Any], args: Any, kwargs: Any, effect: bool) 
     return _core.apply_traced(template, tuple(slots), effect)
 
 
+def _is_constant(o: Any) -> bool:
+    """Whether no array of the traced call is in an index."""
+    if isinstance(o, slice):
+        return not any(isinstance(x, Place) for x in (o.start, o.stop, o.step))
+    return all(_is_constant(x) for x in o) if type(o) in (tuple, list) else not isinstance(o, Place)
+
+
 def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
     """What a logged function of arrays does, for the machine: a name, and for a ufunc or a comparison its operands, which
-    are numbers, or (k,) for the k-th array."""
+    are numbers, or (k,) for the k-th array; for an element or a slice the index."""
     named: dict[Any, str] = {np.asarray: "array", _core.same: "same", np.zeros_like: "zeros"}
     if function in named:
         return named[function], ()
@@ -242,6 +261,8 @@ def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
             return call.__name__, tuple((a.k,) if isinstance(a, Place) else a for a in args)
         if call is call_method:
             return ("copy" if args[0] == "copy" and len(args) == 2 and not function.kwargs else f"ndarray.{args[0]}"), ()
+        if call is operator.getitem and isinstance(args[0], Place) and _is_constant(args[1]):
+            return "item", (args[1],)
         return f"np.{getattr(call, '__name__', call)}", ()
     return f"np.{getattr(function, '__name__', function)}", ()
 

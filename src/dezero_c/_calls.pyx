@@ -125,8 +125,8 @@ cdef object fixed_key(object o, list held):
 
 
 cdef list with_constants(list results, object shape, object missing, int kind):
-    """The results of a call with what else is in their tuple, as (kind, what), where `shape` is one whose other parts are numbers,
-    strings and None; None where it is anything else. shape: the tuple, with `missing` in the places of results."""
+    """The results of a call with what else is in their tuple, as (kind, what), where its other parts are numbers, strings and
+    None; None where they, or `shape`, are anything else. shape: the tuple, with `missing` in the places of results."""
     cdef Py_ssize_t at = 0
     cdef list found = []
     if type(shape) is not tuple:

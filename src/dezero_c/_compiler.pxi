@@ -551,6 +551,17 @@ cdef class Compiler:
         cdef PyObject *v = self.trace.nodes[k]
         return not (isinstance(<object> v, Variable) and (<Variable> v).kind & K_CONST)
 
+    cdef Cell item(self, Cell c, object index, line):
+        """What NumPy's array[index] is: a view, or of one element a scalar."""
+        cdef dz_place place
+        if c.scalar or c.dt != DZ_F64:
+            raise no(line, "an index of a scalar, or of data that are not float64")
+        offset, step, shape = self.part_of(index, c.shape, line)
+        place = tapes.part(self.tape, self.full(c), offset, step, room_for(shape))
+        if shape or Ellipsis in (index if type(index) is tuple else (index,)):
+            return self.view_of(c, place, shape, line)
+        return self.new(place, (), line, True)
+
     cdef Cell applied(self, object function, list xs, line):
         """What NumPy's function of arrays gives of the cells xs."""
         cdef dz_place places[5]
@@ -569,6 +580,8 @@ cdef class Compiler:
         if what == "zeros" or what == "ones":
             c = xs[0]
             return evenly(self, <double> (what == "ones"), c.shape, c.dt, line)
+        if what == "item":
+            return self.item(xs[0], operands[0], line)
         dt = DZ_F32 if any([isinstance(o, tuple) and (<Cell> xs[o[0]]).dt == DZ_F32 for o in operands]) \
             else DZ_F64
         if dt == DZ_F32 and any([not isinstance(o, tuple) and (type(o) not in (float, int, bool) or abs(o) > LARGEST_SINGLE)

@@ -287,6 +287,7 @@ cdef bint recording() noexcept
 cdef bint traced() noexcept
 cdef int modes() noexcept
 cdef int transforms(int more) noexcept
+cdef Variable variable_of_array(object o)
 cdef int derived(Variable v, object function, tuple xs) except -1
 cdef object read(Variable v, str what)
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1

@@ -22,11 +22,11 @@ from dezero_c._core cimport (
     G_RAW, K_CONST, K_WEAK, Function, Variable, add_grad, as_operand, clone_function, data_of, derived, double_array, drop_grad,
     dz_args, dz_axes, dz_beside, dz_bind, dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even,
     dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape,
-    dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, function_call, grad_alike,
-    grad_target, grad_target_alike, grad_array, grad_variable, grad_view, grad_view_even, has_grad, hooks, is_column, kernels,
-    methods,
-    new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array, set_even_grad,
-    set_inputs, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, view, wants_grad, wrap)
+    dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, function_call,
+    grad_alike, grad_target, grad_target_alike, grad_array, grad_variable, grad_view, grad_view_even, has_grad, hooks, is_column,
+    kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
+    set_even_grad, set_inputs, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, variable_of_array, view,
+    wants_grad, wrap)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -525,6 +525,8 @@ cdef object power_any(type cls, object x, object c):
         if isinstance(c, (Variable, np.ndarray, list, tuple)) or is_column(c):
             return apply2(DZ_OP_POWER, x, c)
         if not isinstance(c, (int, float, complex, np.generic)):
+            if (v := variable_of_array(c)) is not None:
+                return apply2(DZ_OP_POWER, x, v)
             raise TypeError(f"pow: exponent {type(c).__name__!r} is not supported: pass a number, an ndarray or a Variable")
         if isinstance(c, np.generic) and c.dtype.kind in "fiub" \
                 and (not hasattr(x, "dtype") or np.result_type(x.dtype, c.dtype) != x.dtype):

@@ -299,6 +299,13 @@ cdef bint is_traced_array(object o) except -1:
     return not watched() and isinstance(o, methods["traced_array"])
 
 
+cdef Variable variable_of_array(object o):
+    """An operand for an array of the call that is being traced; None for anything else, and for a NumPy scalar."""
+    if not traced() or not is_traced_array(o) or not cnp.PyArray_Check(data_of(methods["slot_of"](o))):
+        return None
+    return methods["untraced"](o)
+
+
 cdef Variable untraced_variable(object o):
     """The Variable that such a one stands for; None for anything else."""
     return methods["untraced"](o) if is_traced_array(o) else None
