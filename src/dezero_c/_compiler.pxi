@@ -35,6 +35,11 @@ cdef Cell cell_at(dz_place place, tuple shape, int size, bint scalar, int dt):
     return c
 
 
+cdef inline bint same(tuple a, tuple b) except -1:
+    """Whether two shapes are equal."""
+    return a is b or a == b
+
+
 cdef inline bint is_number(Cell c) noexcept:
     """Whether it is one float64 number without axes."""
     return c.dt == DZ_F64 and PyTuple_GET_SIZE(<PyObject *> c.shape) == 0
@@ -67,9 +72,12 @@ ctypedef struct Node:       # of the log, as far as the tape has come
 
 cdef int room_for(tuple shape, int dt=DZ_F64) except -1:
     """The number of elements of an array that the machine has room for; 0 for any other."""
-    cdef Py_ssize_t n = 1, length, most = DZ_WIDEST * sizeof(double) // item_of(dt)
+    cdef Py_ssize_t n = 1, length, most
+    if PyTuple_GET_SIZE(<PyObject *> shape) == 0:
+        return 1
     if len(shape) > DZ_RAWDIM:
         return 0
+    most = DZ_WIDEST * sizeof(double) // item_of(dt)
     for length in shape:
         if length == 0 or n * length > most:
             return 0
@@ -119,13 +127,15 @@ cdef class Compiler:
     cdef Node *at(self, int k) except NULL:
         """What is known of a node."""
         cdef Node *more
-        cdef Py_ssize_t room = max(k + 1, self.trace.nnodes, 2 * self.room if self.room else 0)
-        if k >= self.room:
-            more = <Node *> realloc(self.nodes, room * sizeof(Node))
-            if more == NULL:
-                raise MemoryError()
-            memset(more + self.room, 0, (room - self.room) * sizeof(Node))
-            self.nodes, self.room = more, room
+        cdef Py_ssize_t room
+        if k < self.room:
+            return &self.nodes[k]
+        room = max(k + 1, self.trace.nnodes, 2 * self.room)
+        more = <Node *> realloc(self.nodes, room * sizeof(Node))
+        if more == NULL:
+            raise MemoryError()
+        memset(more + self.room, 0, (room - self.room) * sizeof(Node))
+        self.nodes, self.room = more, room
         return &self.nodes[k]
 
     # ---- cells
@@ -260,7 +270,7 @@ cdef class Compiler:
         """The node's gradient gets, or grows by, what is at a place, in its shape and dtype."""
         cdef Cell xc = self.cell(k, line), old = self.gradient(k, line)
         if old is not None:
-            if old.dt != xc.dt or old.shape != xc.shape:
+            if old.dt != xc.dt or not same(old.shape, xc.shape):
                 raise no(line, "a gradient of another shape or dtype than its Variable's")
             if xc.dt == DZ_F64:
                 place = tapes.add(self.tape, old.place, place)
@@ -640,7 +650,7 @@ cdef class Compiler:
         y = self.cell(called.v, line)
         if c is None:
             c = evenly(self, 0.0, y.shape, y.dt, line)
-        if c.dt != y.dt or c.shape != y.shape:
+        if c.dt != y.dt or not same(c.shape, y.shape):
             raise no(line, "a gradient of another shape or dtype than its Variable's")
         if not is_exact(f):
             self.passed_back(f, self.wanted(called), self.cells_of(called, line), y, c, line)
@@ -653,7 +663,7 @@ cdef class Compiler:
     cdef bint is_alone(self) except -1:
         """Whether one operation, of the table, is all."""
         cdef Py_ssize_t i
-        for i in range(self.trace.n):
+        for i in range(self.trace.n if self.steps == 1 else 0):
             if self.trace.log[i].kind == E_OP and not is_exact(<Function> self.trace.log[i].o):
                 return False
         return self.steps == 1
