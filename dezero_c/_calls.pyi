@@ -26,7 +26,7 @@ def plain_key(o: Any) -> Any:
     """What a number, a string or None is the same by; None for anything else."""
 
 class Arguments:
-    """The arguments that a call has by position. Made by `arguments_of`."""
+    """The arguments that a call has, by position and then by name. Made by `arguments_of`."""
 
 class Place:
     """The k-th array's place in a Template."""

@@ -70,6 +70,7 @@ class Call:
 def call_of(
     plan: Plan,
     args: tuple[Any, ...],
+    names: tuple[str, ...] | None,
     static: frozenset[int],
     own: list[int],
     stands: list[tuple[int, Variable]],
@@ -82,7 +83,7 @@ def call_of(
 ) -> Call | None:
     """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
 
-    args: those that it was traced with; static: positions that count by what they are; own: indices, among the Variables in args,
+    args: those that it was traced with, the last of which have names; static: positions that count by what they are; own: indices, among the Variables in args,
     of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
     each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
     see `holds`.

@@ -329,7 +329,7 @@ class Captured(Dispatch):
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
         left = iter([TracedArray(holder) for holder in holders])
         bare = [v for v in variables if not _core.has_gradient(v)]
-        passed = args
+        passed, named = args, kwargs
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
         random = _random.states() if self._looks_at_random else []
         guards = self._guards()
@@ -341,7 +341,7 @@ class Captured(Dispatch):
         collecting = gc.isenabled()
         gc.disable()        # what follows makes many objects, and leaves none in a circle
         try:
-            return self._understood(kind, passed, kwargs, variables, holders, checked, trace, result, random, bare, guards)
+            return self._understood(kind, passed, named, variables, holders, checked, trace, result, random, bare, guards)
         finally:
             if collecting:
                 gc.enable()
@@ -400,10 +400,11 @@ class Captured(Dispatch):
                               RuntimeWarning, stacklevel=4)
                 return _plain_result(result)
             self._planned(entry, trace, copied, variables, holders, shape, found, bare)
-            if not kwargs and self._check == "twice":
+            if self._check == "twice":
+                given, names, static = self._in_order(args, kwargs)
                 entry.call = call_of(
-                    entry.plan, args, frozenset(k for k in self._static if isinstance(k, int)), [k for k, _ in entry.own],
-                    entry.given, entry.holders, found, shape, _MISSING, _rebuilt, entry.guards)
+                    entry.plan, given, names, static, [k for k, _ in entry.own], entry.given, entry.holders, found, shape, _MISSING,
+                    _rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
@@ -422,19 +423,26 @@ class Captured(Dispatch):
             self._calls.append(entry.call)
         return _plain_result(result)
 
+    def _in_order(self, args: Any, kwargs: Any) -> tuple[Any, Any, frozenset[int]]:
+        """(all arguments, those last that have names, in alphabetical order; the names, or None; which count by what they are)."""
+        names = tuple(sorted(kwargs))
+        static = [k for k in self._static if isinstance(k, int) and k < len(args)]
+        static += [len(args) + k for k, name in enumerate(names) if name in self._static]
+        return (*args, *[kwargs[name] for name in names]), names or None, frozenset(static)
+
     def _on_machine(self, entry: _Entry, trace: _core.Trace, args: Any, kwargs: Any, bare: list[_core.Variable],
                     holders: list[_core.Variable], copied: set[int], shape: Any, found: list[_Leaf]) -> None:
         """Gives the entry a machine, if the trace is one for it."""
-        if kwargs or self._check != "twice":
-            entry.reason = "arguments by keyword" if kwargs else f"check={self._check!r}"
+        if self._check != "twice":
+            entry.reason = f"check={self._check!r}"
             return
-        static = frozenset(k for k in self._static if isinstance(k, int))
+        args, names, static = self._in_order(args, kwargs)
         places = [k for k in range(len(args)) if k not in static]
         variables = [k for k in places if isinstance(args[k], _core.Variable)]
         arrays = [k for k in places if isinstance(args[k], np.ndarray)]
         try:
             machine, compiler = Machine.of(
-                trace, args, static, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
+                trace, args, names, static, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
                 dict(zip(arrays, holders, strict=False)), copied, decoded)
             machine.finish(compiler, found, shape, _MISSING, _rebuilt, entry.guards)
         except NotNative as reason:

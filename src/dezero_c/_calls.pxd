@@ -30,8 +30,9 @@ cdef class Arguments:
     cdef list abouts                # shape and dtype of a Variable, the dtype of an array
     cdef list own                   # (position, the very Variable that must be there)
     cdef list guards
+    cdef tuple names                # of the last ones, by name, in alphabetical order; None where there are none
 
-    cdef bint take(self, PyObject **args, Py_ssize_t n, int mode) except -1
+    cdef bint take(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1
     cdef bint shaped(self, PyObject **args) except -1
 
 cdef class Template:
@@ -49,7 +50,7 @@ cdef class Replayed(Function):
     pass
 
 cdef Replayed replayed_function
-cdef Arguments arguments_of(tuple args, frozenset static, list own)
+cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own)
 cdef bint alike(object o, object expected) except -1
 cdef bint grown(Variable v) noexcept
 cdef bint is_scalar(Variable v) noexcept

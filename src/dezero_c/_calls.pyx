@@ -215,20 +215,20 @@ cdef bint alike_tuples(tuple a, tuple b) except -1:
 # ---- the same without a key
 
 cdef class Arguments:
-    """The arguments that a call has by position. Made by `arguments_of`."""
+    """The arguments that a call has, by position and then by name. Made by `arguments_of`."""
 
     def __dealloc__(self):
         free(self.kinds)
         free(self.same)
         free(self.shapes)
 
-    cdef bint take(self, PyObject **args, Py_ssize_t n, int mode) except -1:
-        """Whether a call with these, by position, in these modes is one for the program. The shapes of Variables and arrays are
-        looked at by `shaped`."""
+    cdef bint take(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1:
+        """Whether a call with these, the last of which have names, in these modes is one for the program. The shapes of Variables
+        and arrays are looked at by `shaped`."""
         cdef PyObject *a
         cdef PyObject *expected
         cdef int k, i
-        if n != self.n or mode != self.mode:
+        if n != self.n or mode != self.mode or names is not self.names and names != self.names:
             return False
         for k in range(self.n):
             a = args[k]
@@ -286,16 +286,16 @@ cdef class Arguments:
         return True
 
 
-cdef Arguments arguments_of(tuple args, frozenset static, list own):
-    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. static:
-    positions that count by what they are; own: positions of Variables that must be these very ones."""
+cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own):
+    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. names: of the
+    last ones, or None; static: positions that count by what they are; own: positions of Variables that must be these very ones."""
     cdef Arguments found = Arguments.__new__(Arguments)
     cdef Shape *s
     cdef dz_view w
     cdef int k, i, n = <int> len(args)
     if n > MOST:
         return None
-    found.n, found.mode = n, modes()
+    found.n, found.mode, found.names = n, modes(), names
     found.kinds = <int *> calloc(n + 1, sizeof(int))
     found.same = <int *> calloc(n + 1, sizeof(int))
     found.shapes = <Shape *> calloc(n + 1, sizeof(Shape))

@@ -21,7 +21,7 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
-from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, Arguments, arguments_of, replayed_function, with_constants
+from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, MOST, Arguments, arguments_of, replayed_function, with_constants
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
     E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
@@ -313,12 +313,13 @@ cdef class Machine:
         return tapes.bytes(self.tape)
 
     @staticmethod
-    def of(Trace trace not None, tuple args, frozenset static, list bare, list own, dict holders, set copied, decode):
+    def of(Trace trace not None, tuple args, tuple names, frozenset static, list bare, list own, dict holders, set copied, decode):
         """The machine for a trace of f(*args); `finish` is its last step.
 
-        static: positions of arguments that count by what they are; bare: Variables among the arguments that had no gradient
-        when the call began; own: positions of those that must be these very ones; holders: {position: the Variable that stood
-        for the ndarray there}; copied: ids of arrays that a call makes anew each time; decode: what a function of arrays is.
+        args: the arguments, those last that have names; static: positions of arguments that count by what they are; bare:
+        Variables among the arguments that had no gradient when the call began; own: positions of those that must be these very
+        ones; holders: {position: the Variable that stood for the ndarray there}; copied: ids of arrays that a call makes anew each
+        time; decode: what a function of arrays is.
         Raises NotNative.
         """
         cdef Compiler compiler = Compiler()
@@ -332,17 +333,17 @@ cdef class Machine:
         compiler.trace, compiler.decode, compiler.copied = trace, decode, copied
         compiler.bare, compiler.outside = {<size_t> <void *> v: True for v in bare}, []
         compiler.updates, compiler.cleared = [], []
-        m.take_arguments(compiler, args, own, holders, static)
+        m.take_arguments(compiler, args, names, own, holders, static)
         for i in range(trace.n):
             compiler.follow(&trace.log[i])
         m.lines, m.numpy, m.works = trace.lines, compiler.numpy, compiler.works
         m.updates, m.cleared = [Prepared(optimizer) for optimizer in compiler.updates] or None, compiler.cleared
         return m, compiler
 
-    cdef int take_arguments(self, Compiler compiler, tuple args, list own, dict holders, frozenset static) except -1:
+    cdef int take_arguments(self, Compiler compiler, tuple args, tuple names, list own, dict holders, frozenset static) except -1:
         cdef Outside o
         cdef int k
-        self.held, self.arguments = [], arguments_of(args, static, own)
+        self.held, self.arguments = [], arguments_of(args, names, static, own)
         if self.arguments is None:
             raise NotNative("arguments in a list, tuple or dict, or very many")
         for k in range(self.arguments.n):
@@ -556,13 +557,13 @@ cdef class Machine:
 
     # ---- a call
 
-    cdef bint takes(self, PyObject **args, Py_ssize_t n, int mode) except -1:
-        """Whether a call with these arguments, by position, is one for this machine. Finds where the numbers from outside are."""
+    cdef bint takes(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1:
+        """Whether a call with these arguments, the last of which have names, is one for this machine. Finds where the numbers from outside are."""
         cdef Access *at
         cdef Variable v
         cdef dz_view w
         cdef int i, k
-        if not self.arguments.take(args, n, mode) or self.unread and not self.arguments.shaped(args):
+        if not self.arguments.take(args, n, names, mode) or self.unread and not self.arguments.shaped(args):
             return False
         for k in range(self.naccess):
             at = &self.access[k]
@@ -596,13 +597,13 @@ cdef class Machine:
                             return False
         return True
 
-    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode):
+    cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
         if self.busy:
             return EAGER        # called by itself, or by another thread meanwhile
         self.busy = True        # before a look at the arguments, which may give another thread its turn
         try:
-            if not self.takes(args, n, mode):
+            if not self.takes(args, n, names, mode):
                 return NOT_TAKEN
             if not dz_fpe_begin():
                 return NOT_TAKEN
@@ -780,7 +781,7 @@ cdef class Machine:
             return 0
         self.busy = True
         try:
-            if not self.takes(args, given, mode):
+            if not self.takes(args, given, None, mode):
                 return 0
             if not dz_fpe_begin():
                 return 0
@@ -865,7 +866,7 @@ cdef class Machine:
             return None
         self.busy = True
         try:
-            if not self.takes(items_of(args), len(args), modes()):
+            if not self.takes(items_of(args), len(args), None, modes()):
                 return None
             if self.beside == NULL:
                 self.lanes = LANES
@@ -1029,33 +1030,50 @@ cdef class Dispatch:
     cdef public list _machines
     cdef public list _calls
     cdef public object _f
+    cdef tuple names            # of the call by name before,
+    cdef tuple sorted_names     # in alphabetical order,
+    cdef list order             # and which of them is each of those
 
     def __cinit__(self):
         self._machines, self._calls = [], []
         self.entry = dz_entry_of(dispatched)
 
     def __call__(self, *args, **kwargs):
-        return self._call(args, kwargs) if kwargs else self.called(items_of(args), len(args))
+        cdef object found = NOT_TAKEN if kwargs else self.called(items_of(args), len(args), None)
+        return self._f(*args) if found is EAGER else self._call(args, kwargs) if found is NOT_TAKEN else found
 
-    cdef object called(self, PyObject **args, Py_ssize_t n):
-        """The call with n arguments by position."""
+    cdef object called(self, PyObject **args, Py_ssize_t n, tuple names):
+        """What a machine or a plan gives for n arguments, the last of which have names; EAGER, or NOT_TAKEN."""
         cdef int mode = modes()
         cdef Machine m
         cdef Call c
-        cdef Py_ssize_t k
         cdef object found
         if not mode & WITHIN:
             for m in self._machines:
-                found = m.replay(args, n, mode)
-                if found is EAGER:
-                    return PyObject_Vectorcall(self._f, args, n, NULL)
+                found = m.replay(args, n, names, mode)
                 if found is not NOT_TAKEN:
                     return found
             for c in self._calls:
-                found = c.replay(args, n, mode)
+                found = c.replay(args, n, names, mode)
                 if found is not NOT_TAKEN:
                     return found
-        return self._call(tuple([<object> args[k] for k in range(n)]), {})
+        return NOT_TAKEN
+
+    cdef object called_by_name(self, PyObject **args, Py_ssize_t n, tuple names):
+        """The same where the names, all of them, stand as the caller has them."""
+        cdef PyObject *sorted_args[MOST]
+        cdef Py_ssize_t total = n + len(names), k
+        if total > MOST:
+            return NOT_TAKEN
+        if names is not self.names and names != self.names:
+            self.order = sorted(range(len(names)), key=names.__getitem__)
+            self.sorted_names = tuple([names[k] for k in self.order])
+            self.names = names
+        for k in range(n):
+            sorted_args[k] = args[k]
+        for k in range(total - n):
+            sorted_args[n + k] = args[n + <Py_ssize_t> self.order[k]]
+        return self.called(sorted_args, total, self.sorted_names)
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):
         """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine
@@ -1089,11 +1107,19 @@ cdef class Dispatch:
 
 cdef object dispatched(object f, PyObject **args, size_t nargsf, PyObject *names):
     """A call as the interpreter makes it: n arguments by position, and after them those that have names."""
+    cdef Dispatch d = <Dispatch> f
     cdef Py_ssize_t n = dz_nargs(nargsf), k
+    cdef object found
     if names == NULL:
-        return (<Dispatch> f).called(args, n)
-    return (<Dispatch> f)._call(tuple([<object> args[k] for k in range(n)]),
-                                {name: <object> args[n + k] for k, name in enumerate(<tuple> <object> names)})
+        found = d.called(args, n, None)
+    else:
+        found = d.called_by_name(args, n, <tuple> <object> names)
+    if found is EAGER:
+        return PyObject_Vectorcall(d._f, args, n, names)
+    if found is not NOT_TAKEN:
+        return found
+    return d._call(tuple([<object> args[k] for k in range(n)]),
+                   {} if names == NULL else {name: <object> args[n + k] for k, name in enumerate(<tuple> <object> names)})
 
 
 def call_at_once(cls):

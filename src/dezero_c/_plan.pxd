@@ -85,6 +85,6 @@ cdef class Call:
     cdef int find_alone(self) except -1
     cdef object computed(self, PyObject **args)
 
-    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode)
+    cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode)
 
 cdef object NOT_TAKEN

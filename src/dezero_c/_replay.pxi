@@ -16,13 +16,13 @@ cdef class Call:
     def __dealloc__(self):
         free(self.given)
 
-    cdef object replay(self, PyObject **args, Py_ssize_t n, int mode):
-        """What the call gives, or NOT_TAKEN, having changed nothing. args: the arguments, by position."""
+    cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
+        """What the call gives, or NOT_TAKEN, having changed nothing. args: the arguments, those last that have names."""
         cdef Plan plan = self.plan
         cdef Stand *s = self.given
         cdef int given = 0, position, kind, k
         cdef list values
-        if not self.arguments.take(args, n, mode) or not self.arguments.shaped(args) or not plan.fits():
+        if not self.arguments.take(args, n, names, mode) or not self.arguments.shaped(args) or not plan.fits():
             return NOT_TAKEN
         if self.alone is not None:
             return self.computed(args)
@@ -111,11 +111,11 @@ cdef class Call:
         return y
 
 
-def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list holders, list found, shape, missing, rebuilt,
+def call_of(Plan plan, tuple args, tuple names, frozenset static, list own, list stands, list holders, list found, shape, missing, rebuilt,
             list guards):
     """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
 
-    args: those that it was traced with; static: positions that count by what they are; own: indices, among the Variables in args,
+    args: those that it was traced with, the last of which have names; static: positions that count by what they are; own: indices, among the Variables in args,
     of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
     each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
     see `holds`."""
@@ -123,7 +123,7 @@ def call_of(Plan plan, tuple args, frozenset static, list own, list stands, list
     cdef int i
     cdef list variables = [k for k in range(len(args)) if k not in static and isinstance(args[k], Variable)]
     cdef list arrays = [k for k in range(len(args)) if k not in static and cnp.PyArray_Check(args[k])]
-    call.arguments = arguments_of(args, static, [variables[k] for k in own])
+    call.arguments = arguments_of(args, names, static, [variables[k] for k in own])
     if call.arguments is None:
         return None
     call.arguments.guards = guards
