@@ -52,3 +52,18 @@ def call_into(function: Callable[..., Any], target: Any, *args: Any, **kwargs: A
 
 def call_method(name: str, array: Any, *args: Any, **kwargs: Any) -> Any:
     """array.name(*args, **kwargs)"""
+
+@final
+class Branch:
+    """A tuple, list or dict among the arguments."""
+
+class Signature:
+    """How a call's arguments are given: which have names, which are trees, which count by what they are. Made by
+    `signature_of`.
+    """
+    static: frozenset[int]
+
+def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str]) -> tuple[tuple[Any, ...], Signature]:
+    """(the leaves of all arguments in order, those by name last and in alphabetical order; their Signature). static: places and
+    names of arguments that count by what they are.
+    """

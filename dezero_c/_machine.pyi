@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from ._calls import Signature
 from ._core import Trace, Variable
 from ._plan import Call
 
@@ -36,8 +37,7 @@ class Machine:
     def of(
         trace: Trace,
         args: tuple[Any, ...],
-        names: tuple[str, ...] | None,
-        static: frozenset[int],
+        signature: Signature,
         bare: list[Variable],
         own: list[int],
         holders: dict[int, Variable],
@@ -46,10 +46,9 @@ class Machine:
     ) -> tuple[Machine, Compiler]:
         """The machine for a trace of f(*args); `finish` is its last step.
 
-        args: the arguments, those last that have names; static: positions of arguments that count by what they are; bare:
-        Variables among the arguments that had no gradient when the call began; own: positions of those that must be these very
-        ones; holders: {position: the Variable that stood for the ndarray there}; copied: ids of arrays that a call makes anew each
-        time; decode: what a function of arrays is.
+        args, signature: see `signature_of`; bare: Variables among the arguments that had no gradient when the call began; own:
+        positions of those that must be these very ones; holders: {position: the Variable that stood for the ndarray there};
+        copied: ids of arrays that a call makes anew each time; decode: what a function of arrays is.
         Raises NotNative.
         """
     def finish(

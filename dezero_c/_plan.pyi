@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from ._calls import Signature
 from ._core import Trace, Variable
 
 def drawing(trace: Trace) -> list[Any]:
@@ -70,8 +71,7 @@ class Call:
 def call_of(
     plan: Plan,
     args: tuple[Any, ...],
-    names: tuple[str, ...] | None,
-    static: frozenset[int],
+    signature: Signature,
     own: list[int],
     stands: list[tuple[int, Variable]],
     holders: list[Variable],
@@ -83,10 +83,9 @@ def call_of(
 ) -> Call | None:
     """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
 
-    args: those that it was traced with, the last of which have names; static: positions that count by what they are; own: indices, among the Variables in args,
-    of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
-    each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
-    see `holds`.
+    args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
+    (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's
+    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`.
     """
 
 @final

@@ -1,6 +1,7 @@
 """dezero_c.capture: replays give the eager run's bits, or it says why it cannot; every public function, random programs, and
 the traps of tracing."""
 
+import collections
 import functools
 import gc
 import math
@@ -1984,6 +1985,66 @@ def test_a_subclass_with_a_call_of_its_own():
     f = Twice(lambda x: x + 1, frozenset(), "error", "twice", 8)
     for _ in range(4):
         np.testing.assert_array_equal(f(Variable(np.ones(3))).data, 4)
+
+
+Pair = collections.namedtuple("Pair", "first second")
+
+
+@pytest.mark.parametrize("size", [3, 700])
+@pytest.mark.parametrize("same", [True, False])
+def test_trees_of_arguments(size, same, monkeypatch):
+    def f(pair, weights, *more, scale=(1.0, 2.0), named=None):
+        y = pair[0] * weights["w"][0] + weights["b"] - F.sum(pair[1]) * scale[1]
+        y = F.exp(-y * y) + sum(m[0] for m in more) + named.first * named.second
+        weights["b"].cleargrad()
+        F.sum(y).backward()
+        return y, weights["b"].grad, pair[1]
+
+    def arguments(k):
+        draw = np.random.RandomState(k).uniform
+        v = [Variable(draw(0, 1, size)) for _ in range(6)]
+        names = {"named": Pair(v[4], v[5]), "scale": (1.0, 3.0)}
+        return ((v[0], draw(0, 1, size)), {"w": [v[1]], "b": v[2]}, [v[3]], (v[3],)), names
+
+    g, kept = capture(f), arguments(0)
+    for k in range(7):
+        if k == 4:
+            monkeypatch.setattr(type(g), "_call", None)     # the long way
+        args, names = kept if same else arguments(k)
+        expected = f(*args, **names)
+        expected = bits(expected[:2])
+        found = g(*args, **(names if k % 2 else dict(reversed(names.items()))))
+        assert bits(found[:2]) == expected, k
+        assert found[2] is args[0][1]
+    monkeypatch.undo()
+    args, names = arguments(9)
+    for other in [
+            (args, names | {"scale": (1.0, 4.0)}), ((args[0], {"b": args[1]["b"], "w": args[1]["w"]}, *args[2:]), names),
+            ((list(args[0]), *args[1:]), names), ((args[0], {**args[1], "extra": args[0][0]}, *args[2:]), names),
+            ((args[0], args[1], args[2]), names), ((args[0], args[1], args[2], args[3] * 2), names),
+            (args, {"named": Pair(*reversed(names["named"])), "scale": (1.0, 3.0)}),
+            (((args[0][0], Variable(args[0][1])), *args[1:]), names)]:
+        assert bits(g(*other[0], **other[1])[:2]) == bits(f(*other[0], **other[1])[:2])
+        assert bits(g(*other[0], **other[1])[:2]) == bits(f(*other[0], **other[1])[:2])
+
+
+def test_static_trees_and_lists_that_change():
+    @functools.partial(capture, static=("how", 1))
+    def f(x, shape, how=("sum", 0)):
+        y = x.reshape(shape)
+        return F.sum(y, axis=how[1]) if how[0] == "sum" else F.max(y, axis=how[1])
+
+    x, shape, how = Variable(np.arange(6.0)), (2, 3), ("max", 1)
+    for _ in range(4):
+        assert bits(f(x, shape, how=how)) == bits(F.max(x.reshape((2, 3)), axis=1))
+        assert bits(f(x, shape)) == bits(F.sum(x.reshape((2, 3)), axis=0))
+    batch = [Variable(np.ones(2)), Variable(np.ones(2))]
+    g = capture(lambda vs: vs[0] * sum(v.data.sum() for v in vs))
+    for k in range(6):
+        np.testing.assert_array_equal(g(batch).data, 2.0 * len(batch))
+        if k == 3:
+            batch.append(Variable(np.ones(2)))
+    assert g.plans == 2
 
 
 @pytest.mark.parametrize("size", [3, 5000])

@@ -14,7 +14,7 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c import _random
-from dezero_c._calls import CaptureError, call_key, holds
+from dezero_c._calls import CaptureError, call_key, holds, signature_of
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._capture.guards import guards_of, unchanged
@@ -401,10 +401,9 @@ class Captured(Dispatch):
                 return _plain_result(result)
             self._planned(entry, trace, copied, variables, holders, shape, found, bare)
             if self._check == "twice":
-                given, names, static = self._in_order(args, kwargs)
                 entry.call = call_of(
-                    entry.plan, given, names, static, [k for k, _ in entry.own], entry.given, entry.holders, found, shape, _MISSING,
-                    _rebuilt, entry.guards)
+                    entry.plan, *signature_of(args, kwargs, self._static), [k for k, _ in entry.own], entry.given, entry.holders,
+                    found, shape, _MISSING, _rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
@@ -423,26 +422,19 @@ class Captured(Dispatch):
             self._calls.append(entry.call)
         return _plain_result(result)
 
-    def _in_order(self, args: Any, kwargs: Any) -> tuple[Any, Any, frozenset[int]]:
-        """(all arguments, those last that have names, in alphabetical order; the names, or None; which count by what they are)."""
-        names = tuple(sorted(kwargs))
-        static = [k for k in self._static if isinstance(k, int) and k < len(args)]
-        static += [len(args) + k for k, name in enumerate(names) if name in self._static]
-        return (*args, *[kwargs[name] for name in names]), names or None, frozenset(static)
-
     def _on_machine(self, entry: _Entry, trace: _core.Trace, args: Any, kwargs: Any, bare: list[_core.Variable],
                     holders: list[_core.Variable], copied: set[int], shape: Any, found: list[_Leaf]) -> None:
         """Gives the entry a machine, if the trace is one for it."""
         if self._check != "twice":
             entry.reason = f"check={self._check!r}"
             return
-        args, names, static = self._in_order(args, kwargs)
-        places = [k for k in range(len(args)) if k not in static]
+        args, signature = signature_of(args, kwargs, self._static)
+        places = [k for k in range(len(args)) if k not in signature.static]
         variables = [k for k in places if isinstance(args[k], _core.Variable)]
         arrays = [k for k in places if isinstance(args[k], np.ndarray)]
         try:
             machine, compiler = Machine.of(
-                trace, args, names, static, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
+                trace, args, signature, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
                 dict(zip(arrays, holders, strict=False)), copied, decoded)
             machine.finish(compiler, found, shape, _MISSING, _rebuilt, entry.guards)
         except NotNative as reason:

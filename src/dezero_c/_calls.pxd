@@ -6,7 +6,7 @@ from cpython.object cimport PyObject
 from dezero_c._core cimport Function, Variable
 
 cdef enum:
-    MOST = 16       # arguments, which are compared with each other in each call
+    MOST = 32       # arguments, which are compared with each other in each call
     LENGTHS = 8     # axes of an argument
 
 cdef enum:
@@ -31,7 +31,9 @@ cdef class Arguments:
     cdef list own                   # (position, the very Variable that must be there)
     cdef list guards
     cdef tuple names                # of the last ones, by name, in alphabetical order; None where there are none
+    cdef list branches              # for each, as the caller has it, a Branch, or None; None where no argument is a tree
 
+    cdef list leaves(self, PyObject **args, Py_ssize_t n)
     cdef bint take(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1
     cdef bint shaped(self, PyObject **args) except -1
 
@@ -46,11 +48,17 @@ cdef class Template:
 
     cdef object of(self, list arrays)
 
+cdef class Signature:
+    cdef tuple names
+    cdef list branches
+    cdef readonly frozenset static  # positions of leaves that count by what they are
+
 cdef class Replayed(Function):
     pass
 
 cdef Replayed replayed_function
-cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own)
+cdef Arguments arguments_of(tuple args, Signature signature, list own)
+cdef PyObject **items_of(object args) noexcept
 cdef bint alike(object o, object expected) except -1
 cdef bint grown(Variable v) noexcept
 cdef bint is_scalar(Variable v) noexcept

@@ -25,6 +25,7 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyList_GET_ITEM(PyObject *, Py_ssize_t)
     PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
+    bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **)
     PyObject *PyCell_GET(PyObject *)
     Py_ssize_t PyDict_Size(PyObject *)
     Py_ssize_t PyLong_AsSsize_t(PyObject *)
@@ -36,9 +37,9 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    #define dz_list_items(list) (((PyListObject *)(list))->ob_item)
+    #define dz_items(o) (PyList_CheckExact(o) ? ((PyListObject *)(o))->ob_item : ((PyTupleObject *)(o))->ob_item)
     """
-    PyObject **dz_list_items(PyObject *) noexcept
+    PyObject **dz_items(PyObject *) noexcept
 
 
 class CaptureError(RuntimeError):
@@ -214,6 +215,86 @@ cdef bint alike_tuples(tuple a, tuple b) except -1:
 
 # ---- the same without a key
 
+@cython.final
+cdef class Branch:
+    """A tuple, list or dict among the arguments."""
+    cdef object kind
+    cdef tuple keys         # a dict's
+    cdef list children      # a Branch, or None for a leaf
+
+    cdef bint put(self, object o, list leaves) except -1:
+        """Appends the leaves of o; False where o is another kind of tree."""
+        cdef PyObject *key
+        cdef PyObject *value
+        cdef Py_ssize_t at = 0, k = 0, n = len(self.children)
+        if type(o) is not self.kind or len(o) != n:
+            return False
+        if self.keys is not None:
+            while PyDict_Next(<PyObject *> o, &at, &key, &value):
+                expected = self.keys[k]
+                if key != <PyObject *> expected \
+                        and not (Py_TYPE(key) == Py_TYPE(<PyObject *> expected) and <object> key == expected):
+                    return False
+                if not self.put_child(k, <object> value, leaves):
+                    return False
+                k += 1
+            return k == n
+        for each in o:
+            if not self.put_child(k, each, leaves):
+                return False
+            k += 1
+        return True
+
+    cdef bint put_child(self, Py_ssize_t k, object o, list leaves) except -1:
+        child = self.children[k]
+        if child is not None:
+            return (<Branch> child).put(o, leaves)
+        leaves.append(o)
+        return True
+
+
+cdef Branch branch_of(object o, list leaves):
+    """The tree that o is, whose leaves are appended; None for anything else."""
+    cdef Branch b
+    if not (type(o) is tuple or type(o) is list or type(o) is dict or isinstance(o, tuple) and hasattr(o, "_fields")):
+        leaves.append(o)
+        return None
+    b = Branch.__new__(Branch)
+    b.kind = type(o)
+    b.keys = tuple(o) if type(o) is dict else None
+    b.children = [branch_of(each, leaves) for each in (o.values() if type(o) is dict else o)]
+    return b
+
+
+cdef class Signature:
+    """How a call's arguments are given: which have names, which are trees, which count by what they are. Made by
+    `signature_of`."""
+
+
+def signature_of(tuple args, dict kwargs, frozenset static):
+    """(the leaves of all arguments in order, those by name last and in alphabetical order; their Signature). static: places and
+    names of arguments that count by what they are."""
+    cdef Signature found = Signature.__new__(Signature)
+    cdef list leaves = [], branches = [], fixed = []
+    cdef list names = sorted(kwargs)
+    for place, o in [*enumerate(args), *[(name, kwargs[name]) for name in names]]:
+        if place in static:
+            fixed.append(len(leaves))
+            leaves.append(o)
+            branches.append(None)
+        else:
+            branches.append(branch_of(o, leaves))
+    found.names = tuple(names) if names else None
+    found.branches = branches if any([b is not None for b in branches]) else None
+    found.static = frozenset(fixed)
+    return tuple(leaves), found
+
+
+cdef PyObject **items_of(object args) noexcept:
+    """Where a list or a tuple has its elements."""
+    return dz_items(<PyObject *> args)
+
+
 cdef class Arguments:
     """The arguments that a call has, by position and then by name. Made by `arguments_of`."""
 
@@ -248,6 +329,20 @@ cdef class Arguments:
                 if args[<Py_ssize_t> position] != <PyObject *> v:
                     return False
         return not self.guards or holds(self.guards)
+
+    cdef list leaves(self, PyObject **args, Py_ssize_t n):
+        """The leaves of arguments some of which are trees; None where they are other trees."""
+        cdef list found = []
+        cdef Py_ssize_t k
+        if n != len(self.branches):
+            return None
+        for k in range(n):
+            branch = self.branches[k]
+            if branch is None:
+                found.append(<object> args[k])
+            elif not (<Branch> branch).put(<object> args[k], found):
+                return None
+        return found
 
     cdef bint shaped(self, PyObject **args) except -1:
         """Whether Variables and arrays have the shapes and dtypes, and Variables a graph of their own, as in the call before."""
@@ -286,16 +381,16 @@ cdef class Arguments:
         return True
 
 
-cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own):
-    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. names: of the
-    last ones, or None; static: positions that count by what they are; own: positions of Variables that must be these very ones."""
+cdef Arguments arguments_of(tuple args, Signature signature, list own):
+    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. args,
+    signature: see `signature_of`; own: positions of Variables that must be these very ones."""
     cdef Arguments found = Arguments.__new__(Arguments)
     cdef Shape *s
     cdef dz_view w
     cdef int k, i, n = <int> len(args)
     if n > MOST:
         return None
-    found.n, found.mode, found.names = n, modes(), names
+    found.n, found.mode, found.names, found.branches = n, modes(), signature.names, signature.branches
     found.kinds = <int *> calloc(n + 1, sizeof(int))
     found.same = <int *> calloc(n + 1, sizeof(int))
     found.shapes = <Shape *> calloc(n + 1, sizeof(Shape))
@@ -306,7 +401,7 @@ cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own)
         a = args[k]
         s = &found.shapes[k]
         found.abouts.append(None)
-        if k not in static and isinstance(a, Variable):
+        if k not in signature.static and isinstance(a, Variable):
             found.kinds[k] = AS_VARIABLE
             found.expected.append(type(a))
             found.abouts[k] = about(a)
@@ -316,7 +411,7 @@ cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own)
                 s.dt, s.nd, s.scalar = w.dt, w.nd, is_scalar(a)
                 for i in range(w.nd):
                     s.lengths[i] = w.shape[i]
-        elif k not in static and cnp.PyArray_Check(a):
+        elif k not in signature.static and cnp.PyArray_Check(a):
             if type(a) is not cnp.ndarray or a.ndim > LENGTHS:
                 return None
             found.kinds[k] = AS_ARRAY
@@ -325,7 +420,7 @@ cdef Arguments arguments_of(tuple args, tuple names, frozenset static, list own)
             s.nd = a.ndim
             for i in range(s.nd):
                 s.lengths[i] = cnp.PyArray_DIM(a, i)
-        elif k not in static and isinstance(a, (tuple, list, dict)):
+        elif k not in signature.static and isinstance(a, (tuple, list, dict)):
             return None
         else:
             found.kinds[k] = AS_OBJECT if plain_key(a) is None else AS_NUMBER

@@ -21,7 +21,8 @@ from libc.stdint cimport uint32_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
-from dezero_c._calls cimport AS_ARRAY, AS_VARIABLE, MOST, Arguments, arguments_of, replayed_function, with_constants
+from dezero_c._calls cimport (
+    AS_ARRAY, AS_VARIABLE, MOST, Arguments, Signature, arguments_of, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
     E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
@@ -313,13 +314,12 @@ cdef class Machine:
         return tapes.bytes(self.tape)
 
     @staticmethod
-    def of(Trace trace not None, tuple args, tuple names, frozenset static, list bare, list own, dict holders, set copied, decode):
+    def of(Trace trace not None, tuple args, Signature signature not None, list bare, list own, dict holders, set copied, decode):
         """The machine for a trace of f(*args); `finish` is its last step.
 
-        args: the arguments, those last that have names; static: positions of arguments that count by what they are; bare:
-        Variables among the arguments that had no gradient when the call began; own: positions of those that must be these very
-        ones; holders: {position: the Variable that stood for the ndarray there}; copied: ids of arrays that a call makes anew each
-        time; decode: what a function of arrays is.
+        args, signature: see `signature_of`; bare: Variables among the arguments that had no gradient when the call began; own:
+        positions of those that must be these very ones; holders: {position: the Variable that stood for the ndarray there};
+        copied: ids of arrays that a call makes anew each time; decode: what a function of arrays is.
         Raises NotNative.
         """
         cdef Compiler compiler = Compiler()
@@ -333,19 +333,19 @@ cdef class Machine:
         compiler.trace, compiler.decode, compiler.copied = trace, decode, copied
         compiler.bare, compiler.outside = {<size_t> <void *> v: True for v in bare}, []
         compiler.updates, compiler.cleared = [], []
-        m.take_arguments(compiler, args, names, own, holders, static)
+        m.take_arguments(compiler, args, signature, own, holders)
         for i in range(trace.n):
             compiler.follow(&trace.log[i])
         m.lines, m.numpy, m.works = trace.lines, compiler.numpy, compiler.works
         m.updates, m.cleared = [Prepared(optimizer) for optimizer in compiler.updates] or None, compiler.cleared
         return m, compiler
 
-    cdef int take_arguments(self, Compiler compiler, tuple args, tuple names, list own, dict holders, frozenset static) except -1:
+    cdef int take_arguments(self, Compiler compiler, tuple args, Signature signature, list own, dict holders) except -1:
         cdef Outside o
         cdef int k
-        self.held, self.arguments = [], arguments_of(args, names, static, own)
+        self.held, self.arguments = [], arguments_of(args, signature, own)
         if self.arguments is None:
-            raise NotNative("arguments in a list, tuple or dict, or very many")
+            raise NotNative("very many arguments, or trees of other classes")
         for k in range(self.arguments.n):
             if self.arguments.kinds[k] == AS_VARIABLE:
                 if self.arguments.same[k] == k:
@@ -558,7 +558,8 @@ cdef class Machine:
     # ---- a call
 
     cdef bint takes(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1:
-        """Whether a call with these arguments, the last of which have names, is one for this machine. Finds where the numbers from outside are."""
+        """Whether a call with these arguments, the last of which have names, is one for this machine. Finds where the numbers from
+        outside are."""
         cdef Access *at
         cdef Variable v
         cdef dz_view w
@@ -599,8 +600,14 @@ cdef class Machine:
 
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
+        cdef list leaves
         if self.busy:
             return EAGER        # called by itself, or by another thread meanwhile
+        if self.arguments.branches is not None:
+            leaves = self.arguments.leaves(args, n)
+            if leaves is None:
+                return NOT_TAKEN
+            args, n = items_of(leaves), len(leaves)
         self.busy = True        # before a look at the arguments, which may give another thread its turn
         try:
             if not self.takes(args, n, names, mode):
@@ -777,8 +784,14 @@ cdef class Machine:
         cdef Py_ssize_t length = tapes.length(self.tape) + 1, i = 0, stop, room = max(1, 1000000 // length)
         cdef bint watched = self.numpy
         cdef int flag = NO_FLAG
+        cdef list leaves
         if self.busy or not self.repeats:
             return 0
+        if self.arguments.branches is not None:
+            leaves = self.arguments.leaves(args, given)
+            if leaves is None:
+                return 0
+            args, given = items_of(leaves), len(leaves)
         self.busy = True
         try:
             if not self.takes(args, given, None, mode):
@@ -862,7 +875,7 @@ cdef class Machine:
         cdef int k, slot
         cdef bint raised
         cdef list found = [], again = []
-        if self.busy or dz_flushes() or not self.without_effects():
+        if self.busy or dz_flushes() or self.arguments.branches is not None or not self.without_effects():
             return None
         self.busy = True
         try:
@@ -1000,7 +1013,6 @@ cdef extern from *:
     """
     #define dz_entry_of(f) ((vectorcallfunc)(void (*)(void))(f))    /* Cython cannot say that the array is const */
     #define dz_nargs(nargsf) PyVectorcall_NARGS(nargsf)
-    #define dz_items(tuple) (((PyTupleObject *)(tuple))->ob_item)
     static void dz_set_entry(PyObject *type, ptrdiff_t offset)
     {
         PyTypeObject *t = (PyTypeObject *)type;
@@ -1013,15 +1025,10 @@ cdef extern from *:
     ctypedef void *vectorcallfunc
     vectorcallfunc dz_entry_of(object (object, PyObject **, size_t, PyObject *))
     Py_ssize_t dz_nargs(size_t) noexcept
-    PyObject **dz_items(PyObject *) noexcept
     void dz_set_entry(object, ptrdiff_t)
 
 cdef extern from "Python.h":
     object PyObject_Vectorcall(object, PyObject **, size_t, PyObject *)
-
-
-cdef inline PyObject **items_of(tuple args) noexcept:
-    return dz_items(<PyObject *> args)
 
 
 cdef class Dispatch:

@@ -21,7 +21,8 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
-from dezero_c._calls cimport LENGTHS, Shape, Template, arguments_of, grown, is_scalar, replayed_function, with_constants
+from dezero_c._calls cimport (
+    LENGTHS, Shape, Signature, Template, arguments_of, grown, is_scalar, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
     E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
     G_SHOWN, IN_TRAINING, INSIDE, WITH_GRAPH, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad,

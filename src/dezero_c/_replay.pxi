@@ -21,7 +21,12 @@ cdef class Call:
         cdef Plan plan = self.plan
         cdef Stand *s = self.given
         cdef int given = 0, position, kind, k
-        cdef list values
+        cdef list values, leaves
+        if self.arguments.branches is not None:
+            leaves = self.arguments.leaves(args, n)
+            if leaves is None:
+                return NOT_TAKEN
+            args, n = items_of(leaves), len(leaves)
         if not self.arguments.take(args, n, names, mode) or not self.arguments.shaped(args) or not plan.fits():
             return NOT_TAKEN
         if self.alone is not None:
@@ -111,19 +116,18 @@ cdef class Call:
         return y
 
 
-def call_of(Plan plan, tuple args, tuple names, frozenset static, list own, list stands, list holders, list found, shape, missing, rebuilt,
+def call_of(Plan plan, tuple args, Signature signature, list own, list stands, list holders, list found, shape, missing, rebuilt,
             list guards):
     """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
 
-    args: those that it was traced with, the last of which have names; static: positions that count by what they are; own: indices, among the Variables in args,
-    of those that must be these very ones; stands: (such an index, the Variable that stands for it); holders: the Variable for
-    each array, in order; found, shape: the result's parts and its tree, with `missing` in their places, for `rebuilt`; guards:
-    see `holds`."""
+    args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
+    (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's
+    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`."""
     cdef Call call = Call.__new__(Call)
     cdef int i
-    cdef list variables = [k for k in range(len(args)) if k not in static and isinstance(args[k], Variable)]
-    cdef list arrays = [k for k in range(len(args)) if k not in static and cnp.PyArray_Check(args[k])]
-    call.arguments = arguments_of(args, names, static, [variables[k] for k in own])
+    cdef list variables = [k for k in range(len(args)) if k not in signature.static and isinstance(args[k], Variable)]
+    cdef list arrays = [k for k in range(len(args)) if k not in signature.static and cnp.PyArray_Check(args[k])]
+    call.arguments = arguments_of(args, signature, [variables[k] for k in own])
     if call.arguments is None:
         return None
     call.arguments.guards = guards

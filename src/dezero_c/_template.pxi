@@ -47,7 +47,7 @@ cdef class Template:
     cdef object of(self, list arrays):
         """What it gives for these arrays."""
         cdef list values = arrays if self.arrays_alone else [filled(a, arrays) for a in self.parts]
-        cdef PyObject **items = dz_list_items(<PyObject *> values)
+        cdef PyObject **items = items_of(values)
         cdef PyObject *names = NULL if self.names is None else <PyObject *> self.names
         cdef size_t n = len(values) - (0 if names == NULL else len(self.names))
         if self.method is not None:
