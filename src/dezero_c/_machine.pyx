@@ -558,8 +558,8 @@ cdef class Machine:
     # ---- a call
 
     cdef bint takes(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1:
-        """Whether a call with these arguments, the last of which have names, is one for this machine. Finds where the numbers from
-        outside are."""
+        """Whether a call with these arguments, the last of which have names, is one for this machine. Finds where the numbers
+        from outside are."""
         cdef Access *at
         cdef Variable v
         cdef dz_view w
