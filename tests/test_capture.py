@@ -2103,6 +2103,76 @@ def test_functions_of_numpy_on_data(name):
     assert g.plans == 1
 
 
+VIEWS = {
+    "reshape": lambda x: x.reshape((-1,)), "T": lambda x: x.T, "expand_dims": lambda x: F.expand_dims(x, 0),
+    "broadcast_to": lambda x: F.broadcast_to(x, (2, *x.shape)), "itself": lambda x: F.broadcast_to(x, x.shape),
+    "all": lambda x: x[:], "row": lambda x: x[0],
+    "part": lambda x: x[1:, ::2], "element": lambda x: x[0, 0], "rows": lambda x: x[[0, 1]], "swapaxes": lambda x: F.swapaxes(x, 0, 1),
+    "flip": lambda x: F.flip(x, 0), "split": lambda x: F.split(x, 2)[0], "one joined": lambda x: F.concatenate((x,), 0),
+    "as_variable": dezero_c.as_variable, "data": lambda x: Variable(x.data), "part of data": lambda x: Variable(x.data[1:]),
+    "shape of data": lambda x: Variable(x.data.reshape(-1)), "copy of data": lambda x: Variable(x.data.copy()),
+    "times one": lambda x: x * 1.0, "minus zero": lambda x: x - 0.0, "first power": lambda x: x ** 1, "stack": lambda x: F.stack((x,)),
+    "part of a reshape": lambda x: x.reshape((2, 2, 3))[0], "minus minus": lambda x: -(-x), "detach": lambda x: x.detach(),
+}
+
+
+def written_argument(view, x):
+    y = view(x)
+    x.data -= 1.0
+    return y * 2.0
+
+
+def written_value(view, x):
+    w = F.exp(x)
+    y = view(w)
+    w.data -= 1.0
+    return y * 2.0
+
+
+def written_view(view, x):
+    y = view(x)
+    y.data -= 1.0
+    return x * 2.0
+
+
+def written_before_backward(view, x):
+    y = view(x)
+    z = F.sum(y * y)
+    x.cleargrad()
+    x.data -= 1.0
+    z.backward()
+    return x.grad
+
+
+def written_and_returned(view, x):
+    y = view(x)
+    x.data[:] = 0.5
+    return y * 1.0, y
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_of_what_is_written_to(view, dtype):
+    def results(h):
+        found = []
+        for k in range(5):
+            x = Variable(np.random.RandomState(k).uniform(0, 1, (4, 3)).astype(dtype))
+            found.append([bits(h(x)), bits(x.data)])
+        return found
+
+    for f in (written_argument, written_value, written_view, written_before_backward, written_and_returned):
+        program = functools.partial(f, VIEWS[view])
+        try:
+            wanted = results(program)
+        except (ValueError, RuntimeError, TypeError):      # read-only views, a part without a gradient
+            continue
+        try:
+            found = results(capture(lambda x, program=program: program(x)))
+        except CaptureError:
+            continue
+        assert found == wanted, f.__name__
+
+
 def test_parts_of_data_that_are_written_to():
     def before(a):
         part = a.data[1:]

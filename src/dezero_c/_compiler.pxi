@@ -563,14 +563,17 @@ cdef class Compiler:
 
     cdef Cell item(self, Cell c, object index, line):
         """What NumPy's array[index] is: a view, or of one element a scalar."""
-        cdef dz_place place
-        if c.scalar or c.dt != DZ_F64:
-            raise no(line, "an index of a scalar, or of data that are not float64")
-        offset, step, shape = self.part_of(index, c.shape, line)
-        place = tapes.part(self.tape, self.full(c), offset, step, room_for(shape))
-        if shape or Ellipsis in (index if type(index) is tuple else (index,)):
-            return self.view_of(c, place, shape, line)
-        return self.new(place, (), line, True)
+        cdef Cell y
+        if c.scalar or c.dt == LABELS:
+            raise no(line, "an index of a scalar, or of labels")
+        if c.dt == DZ_F32:
+            y = part_by_work(self, c, index, line)
+        else:
+            offset, step, shape = self.part_of(index, c.shape, line)
+            y = self.view_of(c, tapes.part(self.tape, self.full(c), offset, step, room_for(shape)), shape, line)
+        if y.shape or Ellipsis in (index if type(index) is tuple else (index,)):
+            return y
+        return self.new(y.place, (), line, True, c.dt)
 
     cdef Cell applied(self, object function, list xs, line):
         """What NumPy's function of arrays gives of the cells xs."""

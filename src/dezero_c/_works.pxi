@@ -104,6 +104,17 @@ cdef Cell copy_of(Compiler c, Cell x, line):
     return c.new(called(c, &w, [x], x.size), x.shape, line, False, x.dt)
 
 
+cdef Cell part_by_work(Compiler c, Cell x, index, line):
+    """A view of float32 data."""
+    cdef dz_work w = work_of(tapes.workers[DZ_WORK_PART], "part", x.dt, 1)
+    cdef Cell y
+    offset, step, shape = c.part_of(index, x.shape, line)
+    w.n[0], w.n[1], w.n[2] = room_for(shape, x.dt), offset, step
+    y = c.view_of(x, called(c, &w, [x], w.n[0]), shape, line)
+    y.fixed = True      # the instruction's place is not the part's own
+    return y
+
+
 cdef tuple extents_of(Function f, Cell x, line):
     """(rows, elements of one) of an operation along the last axis."""
     cdef int axis = f.axis, nd = <int> len(x.shape)
@@ -174,12 +185,7 @@ cdef Cell value_by_work(Compiler c, Function f, list xs, line):
         place = total(c, x, 1.0 if kind is Sum else 1.0 / x.size)
         return c.new(place, (1,) * len(x.shape) if f.keepdims else (), line, False, x.dt)
     if kind is GetItem:
-        w = work_of(tapes.workers[DZ_WORK_PART], "part", x.dt, 1)
-        offset, step, shape = c.part_of(f.slices, x.shape, line)
-        w.n[0], w.n[1], w.n[2] = room_for(shape, x.dt), offset, step
-        y = c.new(called(c, &w, xs, w.n[0]), shape, line, False, x.dt)
-        y.fixed = True      # a view, which an instruction's place would be
-        return y
+        return part_by_work(c, x, f.slices, line)
     if kind is Reshape or kind is Transpose and len(x.shape) < 2:
         return None
     raise no(line, f"{kind.__name__} of float32")
