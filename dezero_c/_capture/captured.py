@@ -14,7 +14,7 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c import _random
-from dezero_c._calls import CaptureError, call_key, holds, signature_of
+from dezero_c._calls import CaptureError, Signature, call_key, holds, signature_of
 from dezero_c._capture.arrays import TracedArray, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._capture.guards import guards_of, unchanged
@@ -329,7 +329,7 @@ class Captured(Dispatch):
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
         left = iter([TracedArray(holder) for holder in holders])
         bare = [v for v in variables if not _core.has_gradient(v)]
-        passed, named = args, kwargs
+        given = signature_of(args, kwargs, self._static)        # before the call, which may change them
         args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
         random = _random.states() if self._looks_at_random else []
         guards = self._guards()
@@ -341,12 +341,12 @@ class Captured(Dispatch):
         collecting = gc.isenabled()
         gc.disable()        # what follows makes many objects, and leaves none in a circle
         try:
-            return self._understood(kind, passed, named, variables, holders, checked, trace, result, random, bare, guards)
+            return self._understood(kind, given, variables, holders, checked, trace, result, random, bare, guards)
         finally:
             if collecting:
                 gc.enable()
 
-    def _understood(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], holders: list[_core.Variable],
+    def _understood(self, kind: _Kind, given: tuple[Any, Signature], variables: list[_core.Variable], holders: list[_core.Variable],
                     checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
                     bare: list[_core.Variable], guards: list[Any]) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
@@ -390,7 +390,7 @@ class Captured(Dispatch):
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         copied = last.copied(program)
         shape = _made_anew(shape, copied)
-        self._on_machine(entry, trace, args, kwargs, bare, holders, copied, shape, found)
+        self._on_machine(entry, trace, given, bare, holders, copied, shape, found)
         if entry.machine is None:
             if has_calls(trace) and any(
                     isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):
@@ -402,7 +402,7 @@ class Captured(Dispatch):
             self._planned(entry, trace, copied, variables, holders, shape, found, bare)
             if self._check == "twice":
                 entry.call = call_of(
-                    entry.plan, *signature_of(args, kwargs, self._static), [k for k, _ in entry.own], entry.given, entry.holders,
+                    entry.plan, *given, [k for k, _ in entry.own], entry.given, entry.holders,
                     found, shape, _MISSING, _rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
@@ -422,13 +422,13 @@ class Captured(Dispatch):
             self._calls.append(entry.call)
         return _plain_result(result)
 
-    def _on_machine(self, entry: _Entry, trace: _core.Trace, args: Any, kwargs: Any, bare: list[_core.Variable],
+    def _on_machine(self, entry: _Entry, trace: _core.Trace, given: tuple[Any, Signature], bare: list[_core.Variable],
                     holders: list[_core.Variable], copied: set[int], shape: Any, found: list[_Leaf]) -> None:
         """Gives the entry a machine, if the trace is one for it."""
         if self._check != "twice":
             entry.reason = f"check={self._check!r}"
             return
-        args, signature = signature_of(args, kwargs, self._static)
+        args, signature = given
         places = [k for k in range(len(args)) if k not in signature.static]
         variables = [k for k in places if isinstance(args[k], _core.Variable)]
         arrays = [k for k in places if isinstance(args[k], np.ndarray)]

@@ -49,6 +49,7 @@ cdef class Template:
     cdef object of(self, list arrays)
 
 cdef class Signature:
+    cdef Arguments arguments        # what is asked of a call; None where `call_key` has to tell
     cdef tuple names
     cdef list branches
     cdef readonly frozenset static  # positions of leaves that count by what they are
@@ -57,7 +58,6 @@ cdef class Replayed(Function):
     pass
 
 cdef Replayed replayed_function
-cdef Arguments arguments_of(tuple args, Signature signature, list own)
 cdef PyObject **items_of(object args) noexcept
 cdef bint alike(object o, object expected) except -1
 cdef bint grown(Variable v) noexcept

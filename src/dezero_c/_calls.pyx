@@ -267,8 +267,8 @@ cdef Branch branch_of(object o, list leaves):
 
 
 cdef class Signature:
-    """How a call's arguments are given: which have names, which are trees, which count by what they are. Made by
-    `signature_of`."""
+    """How a call's arguments are given: which have names, which are trees, which count by what they are; and what they are when
+    the call begins, which may change them. Made by `signature_of`."""
 
 
 def signature_of(tuple args, dict kwargs, frozenset static):
@@ -287,6 +287,7 @@ def signature_of(tuple args, dict kwargs, frozenset static):
     found.names = tuple(names) if names else None
     found.branches = branches if any([b is not None for b in branches]) else None
     found.static = frozenset(fixed)
+    found.arguments = arguments_of(tuple(leaves), found)
     return tuple(leaves), found
 
 
@@ -296,7 +297,7 @@ cdef PyObject **items_of(object args) noexcept:
 
 
 cdef class Arguments:
-    """The arguments that a call has, by position and then by name. Made by `arguments_of`."""
+    """The arguments that a call has, by position and then by name. Part of a Signature."""
 
     def __dealloc__(self):
         free(self.kinds)
@@ -381,9 +382,8 @@ cdef class Arguments:
         return True
 
 
-cdef Arguments arguments_of(tuple args, Signature signature, list own):
-    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell. args,
-    signature: see `signature_of`; own: positions of Variables that must be these very ones."""
+cdef Arguments arguments_of(tuple args, Signature signature):
+    """What calls with arguments like these have in common, in the modes of now; None where `call_key` has to tell."""
     cdef Arguments found = Arguments.__new__(Arguments)
     cdef Shape *s
     cdef dz_view w
@@ -396,7 +396,7 @@ cdef Arguments arguments_of(tuple args, Signature signature, list own):
     found.shapes = <Shape *> calloc(n + 1, sizeof(Shape))
     if found.kinds == NULL or found.same == NULL or found.shapes == NULL:
         raise MemoryError()
-    found.expected, found.abouts, found.own = [], [], [(k, args[k]) for k in own] if own else None
+    found.expected, found.abouts = [], []
     for k in range(n):
         a = args[k]
         s = &found.shapes[k]

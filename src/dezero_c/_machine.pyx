@@ -22,7 +22,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from dezero_c._calls cimport (
-    AS_ARRAY, AS_VARIABLE, MOST, Arguments, Signature, arguments_of, items_of, replayed_function, with_constants)
+    AS_ARRAY, AS_VARIABLE, MOST, Arguments, Signature, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
     E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
@@ -343,9 +343,10 @@ cdef class Machine:
     cdef int take_arguments(self, Compiler compiler, tuple args, Signature signature, list own, dict holders) except -1:
         cdef Outside o
         cdef int k
-        self.held, self.arguments = [], arguments_of(args, signature, own)
+        self.held, self.arguments = [], signature.arguments
         if self.arguments is None:
             raise NotNative("very many arguments, or trees of other classes")
+        self.arguments.own = [(k, args[k]) for k in own] or None
         for k in range(self.arguments.n):
             if self.arguments.kinds[k] == AS_VARIABLE:
                 if self.arguments.same[k] == k:

@@ -64,6 +64,7 @@ cdef class Plan:
     cdef int more_room(self) except -1
     cdef int execute(self) except -1
     cdef int forward(self, Function f, tuple ys, int graph) except -1
+    cdef object results_of(self, Function f, object r)
     cpdef Variable leave(self, Variable v)
     cdef Variable left_as(self, Variable v)
 

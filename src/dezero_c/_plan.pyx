@@ -22,7 +22,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
 from dezero_c._calls cimport (
-    LENGTHS, Shape, Signature, Template, arguments_of, grown, is_scalar, items_of, replayed_function, with_constants)
+    LENGTHS, Shape, Signature, Template, grown, is_scalar, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
     E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
     G_SHOWN, IN_TRAINING, INSIDE, WITH_GRAPH, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad,
@@ -643,10 +643,12 @@ cdef class Plan:
         swap_mode(graph)
         r = value_of(f)
         swap_mode(0)
+        if type(f) is Applied:
+            r = self.results_of(f, r)
         if len(ys) == 1:
             if type(f) is not Applied:
                 r = as_array(r[0] if isinstance(r, tuple) else r)
-            set_data_array(<Variable> ys[0], r)
+            set_data_array(<Variable> ys[0], r[0] if type(f) is Applied else r)
             return 0
         if len(r) != len(ys):
             raise CaptureError(f"{type(f).__name__}.forward gives {len(r)} outputs, and gave {len(ys)} when it was captured")
@@ -655,6 +657,23 @@ cdef class Plan:
                 continue
             set_data_array(y, each if type(f) is Applied else as_array(each))
         return 0
+
+    cdef object results_of(self, Function f, object r):
+        """What an Applied gave as a sequence, in the shapes that it had when it was traced: what follows may have asked for them."""
+        cdef tuple shapes = f.shapes
+        cdef Py_ssize_t i = 0
+        r = r if isinstance(r, (tuple, list)) else (r,)
+        if shapes is None:
+            return r
+        for each, shape in zip(r, shapes):
+            if not has_shape(each, shape):
+                while self.code[i].f != <PyObject *> f and (
+                        self.code[i].kind != NUMPY or <object> (<tuple> self.code[i].extra)[0] is not f):
+                    i += 1
+                raise CaptureError(f"{self.lines[i]}: an array has the shape {np.shape(each)} here, and had {shape} when it was "
+                                   "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, use "
+                                   "where(), or leave it outside of the captured function")
+        return r
 
     # ---- what leaves
 
@@ -814,6 +833,19 @@ cdef inline PyObject *owned(object o) noexcept:
 
 cdef list inputs(Function f):
     return list(f.rest) if f.rest is not None else [f.arg(k) for k in range(f.nin)]
+
+
+cdef bint has_shape(object a, tuple shape) except -1:
+    """Whether an array, or a scalar, has a shape."""
+    cdef int k
+    if not cnp.PyArray_Check(a):
+        return np.shape(a) == shape
+    if cnp.PyArray_NDIM(a) != len(shape):
+        return False
+    for k in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, k) != <cnp.npy_intp> shape[k]:
+            return False
+    return True
 
 
 cdef object value_of(Function f):

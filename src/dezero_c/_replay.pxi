@@ -118,7 +118,7 @@ cdef class Call:
 
 def call_of(Plan plan, tuple args, Signature signature, list own, list stands, list holders, list found, shape, missing, rebuilt,
             list guards):
-    """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
+    """The plan's Call; None for arguments that `call_key` has to tell of.
 
     args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
     (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's
@@ -127,9 +127,10 @@ def call_of(Plan plan, tuple args, Signature signature, list own, list stands, l
     cdef int i
     cdef list variables = [k for k in range(len(args)) if k not in signature.static and isinstance(args[k], Variable)]
     cdef list arrays = [k for k in range(len(args)) if k not in signature.static and cnp.PyArray_Check(args[k])]
-    call.arguments = arguments_of(args, signature, [variables[k] for k in own])
+    call.arguments = signature.arguments
     if call.arguments is None:
         return None
+    call.arguments.own = [(variables[k], args[variables[k]]) for k in own] or None
     call.arguments.guards = guards
     call.plan, call.rebuilt, call.shape = plan, rebuilt, shape
     call.stands = [(variables[k], stand) for k, stand in stands]

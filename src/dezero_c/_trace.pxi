@@ -374,6 +374,7 @@ cdef object read(Variable v, str what):
 
 cdef class Applied(Function):
     """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
+    cdef readonly tuple shapes      # of its results when it was traced; None of a rule
 
     def forward(self, *xs):
         return self.given(*xs)
@@ -426,6 +427,7 @@ def apply_traced(function, tuple xs, bint effect):
         y.kind = K_CONST
         ys.append(y)
     several = isinstance(r, (tuple, list))
+    f.shapes = tuple([np.shape(each) for each in r]) if several else (np.shape(r),)
     (<Trace> dz_trace).operation(E_OP, IN_TRAINING if mode(1) else 0, f, None if several else ys[0],
                                  tuple(ys) if several else None)
     return tuple(ys) if several else ys[0]
