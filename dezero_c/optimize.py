@@ -380,7 +380,8 @@ class _Derivatives:
         except (CaptureError, NotForward):
             found = None
         if found is None:
-            plans.refused.add(name)
+            if not _core.is_observed():     # for this call alone
+                plans.refused.add(name)
             return None
         self.captured = True
         return found

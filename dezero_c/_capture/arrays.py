@@ -94,6 +94,11 @@ class TracedArray(NDArrayOperatorsMixin):
                                 "result")
             return getattr(ufunc, method)(*[_untraced(x) if isinstance(x, TracedArray) else x for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
+        if isinstance(inputs[0], np.generic) and method == "__call__" and all(_is_scalar(x) for x in inputs) and (
+                ufunc is np.power or any(isinstance(_plain(x), (complex, np.complexfloating)) for x in inputs)):
+            raise CaptureError(f"{_core.user_line()}: np.{ufunc.__name__} of a NumPy scalar and one of the traced call: whether it is "
+                               "the function, or the operator, which has other last bits, cannot be told. Write float() or complex() "
+                               "around the NumPy scalar")
         if method == "at":
             _refused(f"np.{ufunc.__name__}.at")
         if out is None:
@@ -175,6 +180,37 @@ class TracedArray(NDArrayOperatorsMixin):
         return _core.as_array, (_read(self, "a copy of it"),)
 
     __hash__ = None     # type: ignore[assignment]    # as an ndarray
+
+
+def _is_scalar(o: Any) -> bool:
+    """Whether it is a number, whose operators are not those of arrays."""
+    return not isinstance(o._value, np.ndarray) if isinstance(o, TracedArray) else isinstance(o, (np.generic, int, float, complex))
+
+
+def _of_scalars(name: str) -> Callable[..., Any]:
+    """The operator __name__: for two scalars that of scalars, which has other bits (complex numbers, powers) and other warnings
+    than the ufunc, else the ufunc."""
+    reflected = name.startswith("r") and hasattr(operator, f"__{name[1:]}__") and not hasattr(operator, f"__{name}__")
+    function = getattr(operator, f"__{name[1:] if reflected else name}__")
+    of_arrays = getattr(NDArrayOperatorsMixin, f"__{name}__")
+
+    def operate(self: TracedArray, *other: Any) -> Any:
+        if not all(_is_scalar(o) for o in (self, *other)):
+            return of_arrays(self, *other)
+        return _apply(function, (*other, self) if reflected else (self, *other), {})
+
+    return operate
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor", "lshift", "rshift"):
+    setattr(TracedArray, f"__{_name}__", _of_scalars(_name))
+    setattr(TracedArray, f"__r{_name}__", _of_scalars(f"r{_name}"))
+for _name in ("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(TracedArray, f"__{_name}__", _of_scalars(_name))
+# How they are called as ufuncs, which have the same bits for real numbers.
+_UFUNCS = {operator.__add__: "add", operator.__sub__: "subtract", operator.__mul__: "multiply", operator.__truediv__: "divide",
+           operator.__neg__: "negative", operator.__abs__: "absolute", operator.__gt__: "greater", operator.__lt__: "less",
+           operator.__ge__: "greater_equal", operator.__le__: "less_equal", operator.__eq__: "equal", operator.__ne__: "not_equal"}
 
 
 def _method(name: str, array: TracedArray, *args: Any, **kwargs: Any) -> Any:
@@ -259,6 +295,8 @@ def decoded(function: Any) -> tuple[str, tuple[Any, ...]]:
             call, args = call.args[0], args[1:]
         if isinstance(call, np.ufunc) and not function.kwargs and all(isinstance(a, _OPERANDS) for a in args):
             return call.__name__, tuple((a.k,) if isinstance(a, Place) else a for a in args)
+        if call in _UFUNCS and all(isinstance(a, _OPERANDS) for a in args):
+            return _UFUNCS[call], tuple((a.k,) if isinstance(a, Place) else a for a in args)
         if call is call_method:
             return ("copy" if args[0] == "copy" and len(args) == 2 and not function.kwargs else f"ndarray.{args[0]}"), ()
         if call is operator.getitem and isinstance(args[0], Place) and _is_constant(args[1]):

@@ -14,7 +14,7 @@ from dezero_c import functions as F
 from dezero_c._calls import CaptureError
 from dezero_c._machine import Dispatch
 from dezero_c.func._forward import NotForward, Push, spread
-from dezero_c.func._reverse import _number, named
+from dezero_c.func._reverse import _number, named, walked
 from dezero_c.func._scope import Scope, arrays_of, check_argnums, check_callable, no_floats, own, zeros
 from dezero_c.func._sparsity import groups
 from dezero_c.func._trees import built
@@ -104,6 +104,7 @@ def _blocks(scope: Scope, ys: list[_core.Variable], mode: str) -> list[list[Any]
 def _backward(scope: Scope, ys: list[_core.Variable]) -> list[list[Any]]:
     xs = scope.xs
     depend = [True] * len(ys) if scope.linked else _pull.cut(ys, xs, scope.floor)
+    walk = scope.linked and scope.leaves and not _pull.outside(xs, ys, scope.floor)     # with the bits of a call that is not captured
     out: list[list[Any]] = []
     for y, depends in zip(ys, depend, strict=True):
         rows: list[list[Any]] = [[] for _ in xs]
@@ -116,7 +117,11 @@ def _backward(scope: Scope, ys: list[_core.Variable]) -> list[list[Any]]:
                     if g is not None:
                         block[e] = g.reshape(-1)
             else:
-                for row, x, g in zip(rows, xs, _pull.pull([y], [gy], xs, scope.floor, scope.variables), strict=True):
+                if walk:
+                    found = [None if g is None else _core.as_variable(g) for g in walked(scope, [y], [gy])]
+                else:
+                    found = _pull.pull([y], [gy], xs, scope.floor, scope.variables)
+                for row, x, g in zip(rows, xs, found, strict=True):
                     row.append(F.reshape(zeros(x) if g is None else g, (-1,)))
         if scope.linked:
             blocks = [F.stack(row) if row else zeros_matrix(0, x) for row, x in zip(rows, xs, strict=True)]
@@ -281,7 +286,7 @@ class CapturedHessian:
     def _for(self, x: Any) -> Callable[..., Any] | None:
         """What gives the products for arrays like x, captured."""
         key = x.shape, x.dtype
-        if x.dtype.kind != "f":
+        if x.dtype.kind != "f" or not x.dtype.isnative or x.size == 0:
             return None
         if key not in self._products:
             # a wrapper, by whom capture finds f's own globals and closures, whose changes count

@@ -148,7 +148,7 @@ def gradients(scope: Scope, ys: list[_core.Variable], gys: list[_core.Variable] 
         found = _pulled(ys, gys, scope.xs, _pull.cut(ys, scope.xs, scope.floor))
         return [None if g is None else _core.Variable(g) for g in found] if scope.variables else found
     if scope.leaves and not _pull.outside(scope.xs, ys, scope.floor):
-        return _walked(scope, ys, gys)
+        return walked(scope, ys, gys)
     if gys is None:
         gys = [_core.Variable(np.ones(y.shape, y.dtype)) for y in ys]
     found = _pull.pull(ys, gys, scope.xs, scope.floor, scope.variables)
@@ -162,7 +162,7 @@ def _pulled(ys: list[_core.Variable], gys: list[_core.Variable] | None, xs: list
     return _pull.pull_arrays([ys[k] for k in chosen], None if gys is None else [gys[k] for k in chosen], xs)
 
 
-def _walked(scope: Scope, ys: list[_core.Variable], gys: list[_core.Variable] | None) -> list[Any]:
+def walked(scope: Scope, ys: list[_core.Variable], gys: list[_core.Variable] | None) -> list[Any]:
     """The same by the engine's own walk, which a plan has in C: in a captured call where no Variable of the caller's could get a
     gradient."""
     for k, y in enumerate(ys):
@@ -227,7 +227,7 @@ class Pull:
         outer = _pull.under_way() > 0 or scope.variables or _has_variable(gy)
         if scope.leaves and not outer and _core.is_traced() and len(self._ys) == 1 and not _pull.outside(
                 scope.xs, self._ys, scope.floor):
-            found = filled(scope, _walked(scope, self._ys, gys))
+            found = filled(scope, walked(scope, self._ys, gys))
         elif scope.linked or outer or _core.is_traced():
             record = outer and (_core.Config.enable_backprop or _pull.under_way() > 0)
             with swapped(scope.swaps):
