@@ -26,7 +26,7 @@ def plain_key(o: Any) -> Any:
     """What a number, a string or None is the same by; None for anything else."""
 
 class Arguments:
-    """The arguments that a call has, by position and then by name. Made by `arguments_of`."""
+    """The arguments that a call has, by position and then by name. Part of a Signature."""
 
 class Place:
     """The k-th array's place in a Template."""
@@ -58,8 +58,8 @@ class Branch:
     """A tuple, list or dict among the arguments."""
 
 class Signature:
-    """How a call's arguments are given: which have names, which are trees, which count by what they are. Made by
-    `signature_of`.
+    """How a call's arguments are given: which have names, which are trees, which count by what they are; and what they are when
+    the call begins, which may change them. Made by `signature_of`.
     """
     static: frozenset[int]
 

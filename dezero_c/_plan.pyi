@@ -81,7 +81,7 @@ def call_of(
     rebuilt: Callable[[Any, list[Any]], Any],
     guards: list[tuple[Any, Any, Any]],
 ) -> Call | None:
-    """The plan's Call, in the modes of now; None for arguments that `call_key` has to tell of.
+    """The plan's Call; None for arguments that `call_key` has to tell of.
 
     args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
     (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's

@@ -5,6 +5,7 @@ import collections
 import functools
 import gc
 import math
+import operator
 import os
 import pickle
 import random
@@ -2103,16 +2104,144 @@ def test_functions_of_numpy_on_data(name):
     assert g.plans == 1
 
 
+def sorted_tail(x):
+    n = x.shape[0]
+    x.data = np.sort(x.data)[1:]
+    return x * n
+
+
+def narrowed(x):
+    factor = 2.0 if x.dtype == np.float64 else 3.0
+    x.data = x.data.astype(np.float32)
+    return x * factor
+
+
+def summed(x):
+    n = x.ndim
+    y = x * (n + 1)
+    x.data = np.sum(x.data, keepdims=True)
+    return y
+
+
+def out_of_training(x):
+    factor = 2.0 if dezero_c.Config.train else 3.0
+    dezero_c.Config.train = False
+    return x * factor + x
+
+
+@pytest.mark.parametrize("f", [sorted_tail, narrowed, summed, out_of_training])
+def test_arguments_are_asked_for_what_they_were_before_the_call(f):
+    others = {sorted_tail: np.arange(3.0), narrowed: np.ones(3, np.float32), summed: np.ones(()), out_of_training: np.arange(3.0)}
+    g = capture(f)
+    try:
+        for k in range(9):
+            a = others[f] if k > 4 and k % 2 else np.linspace(0, 1, 4)
+            dezero_c.Config.train = f is not out_of_training or not (k > 4 and k % 2)
+            train = dezero_c.Config.train
+            expected = bits(f(Variable(a.copy())))
+            dezero_c.Config.train = train
+            assert bits(g(Variable(a.copy()))) == expected, k
+    finally:
+        dezero_c.Config.train = True
+
+
+ONE_ARRAY = {
+    "nonzero": lambda x: x.data.take(x.data.nonzero()[0]) * 2, "where": lambda x: x.data[np.where(x.data > -1)[0]],
+    "split": lambda x: np.split(x.data, 1)[0] * 2, "meshgrid": lambda x: np.meshgrid(x.data)[0] * 2,
+    "broadcast": lambda x: np.sum(np.broadcast_arrays(x.data)[0], axis=0), "tuple": lambda x: (x.data * 1.0, *x.data.nonzero()),
+}
+
+
+@pytest.mark.parametrize("name", ONE_ARRAY)
+def test_functions_of_numpy_that_give_one_array_in_a_sequence(name):
+    runs(ONE_ARRAY[name], lambda k: [Variable(np.random.RandomState(k).uniform(1, 2, 3))])
+
+
+class Positive(Function):
+    def forward(self, x):
+        return x[x > 0]
+
+    def backward(self, gy):
+        return gy
+
+
+def average_of_positive(x):
+    p = x.data[x.data > 0]
+    return F.sum(Variable(p * 1.0)) / len(p)
+
+
+def distinct(x):
+    return np.unique(x.data).size * x
+
+
+def positive_by_function(x):
+    y = Positive()(x)
+    return y * y.size
+
+
+@pytest.mark.parametrize("f", [average_of_positive, distinct, positive_by_function])
+def test_a_shape_that_depends_on_data(f):
+    g = capture(f)
+    for k in range(4):
+        x = Variable(np.array([1.0, 3.0, 2.0 + k / 8]))
+        assert bits(g(x)) == bits(f(x))
+    with pytest.raises(CaptureError, match=r"test_capture.py:\d+: an array has the shape .*depends on data"):
+        g(Variable(np.array([1.0, 1.0, -1.0])))
+    x = Variable(np.array([1.0, 3.0, 2.5]))
+    assert bits(g(x)) == bits(f(x))
+
+
+SCALARS = {
+    "mul": lambda a, b: a[0] * b[1], "add": lambda a, b: a[0] + b[1], "sub": lambda a, b: a[0] - b[1],
+    "div": lambda a, b: a[0] / b[1], "pow": lambda a, b: a[0] ** b[1], "abs": lambda a, b: abs(a[0] - b[0]),
+    "neg": lambda a, b: -a[0], "rmul": lambda a, b: 2.5 * a[0], "rsub": lambda a, b: 1 - a[0], "rdiv": lambda a, b: 1 / a[0],
+    "rpow": lambda a, b: 2.1 ** b[0], "array": lambda a, b: a * b[0],
+    "of an array": lambda a, b: a[0] * b, "sum": lambda a, b: abs(np.sum(a)), "numpy": lambda a, b: np.multiply(a[0], b[0]),
+    "comparison": lambda a, b: a[0] == b[0], "in place": lambda a, b: operator.iadd(a[0], b[0]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "c16", "c8"])
+@pytest.mark.parametrize("name", SCALARS)
+def test_scalars_have_their_own_operators(name, dtype):
+    def draw(k):
+        random_numbers = np.random.RandomState(k)
+        parts = [random_numbers.uniform(0.1, 3, (2, 3)) for _ in range(2)]
+        return [Variable((a[0] + 1j * a[1] if dtype[0] == "c" else a[0]).astype(dtype)) for a in parts]
+
+    runs(lambda x, y: SCALARS[name](x.data, y.data), draw, calls=40)
+
+
+def test_a_scalar_of_numpy_to_the_power_of_one_of_the_call():
+    for f in (lambda x: np.float64(2.1) ** x.data[0], lambda x: np.complex128(2j) * (x.data[0] * 1j)):
+        with pytest.raises(CaptureError, match="cannot be told"):
+            capture(f)(Variable(np.ones(2)))
+    f = capture(lambda x: 1.0 / x.data[0])
+    for _ in range(4):
+        with pytest.warns(RuntimeWarning, match="scalar divide"):
+            f(Variable(np.zeros(2)))
+
+
+def test_as_variable_of_data_gets_a_gradient():
+    def f(x, y):
+        a = dezero_c.as_variable(y.data)
+        F.sum(a * x).backward()
+        return a.grad
+
+    runs(f, lambda k: [Variable(np.random.RandomState(k).uniform(0, 1, 2)) for _ in range(2)])
+
+
 VIEWS = {
     "reshape": lambda x: x.reshape((-1,)), "T": lambda x: x.T, "expand_dims": lambda x: F.expand_dims(x, 0),
     "broadcast_to": lambda x: F.broadcast_to(x, (2, *x.shape)), "itself": lambda x: F.broadcast_to(x, x.shape),
-    "all": lambda x: x[:], "row": lambda x: x[0],
-    "part": lambda x: x[1:, ::2], "element": lambda x: x[0, 0], "rows": lambda x: x[[0, 1]], "swapaxes": lambda x: F.swapaxes(x, 0, 1),
+    "all": lambda x: x[:], "row": lambda x: x[0], "part": lambda x: x[1:, ::2], "element": lambda x: x[0, 0],
+    "rows": lambda x: x[[0, 1]], "swapaxes": lambda x: F.swapaxes(x, 0, 1),
     "flip": lambda x: F.flip(x, 0), "split": lambda x: F.split(x, 2)[0], "one joined": lambda x: F.concatenate((x,), 0),
     "as_variable": dezero_c.as_variable, "data": lambda x: Variable(x.data), "part of data": lambda x: Variable(x.data[1:]),
     "shape of data": lambda x: Variable(x.data.reshape(-1)), "copy of data": lambda x: Variable(x.data.copy()),
-    "times one": lambda x: x * 1.0, "minus zero": lambda x: x - 0.0, "first power": lambda x: x ** 1, "stack": lambda x: F.stack((x,)),
-    "part of a reshape": lambda x: x.reshape((2, 2, 3))[0], "minus minus": lambda x: -(-x), "detach": lambda x: x.detach(),
+    "times one": lambda x: x * 1.0, "minus zero": lambda x: x - 0.0, "first power": lambda x: x ** 1,
+    "stack": lambda x: F.stack((x,)), "part of a reshape": lambda x: x.reshape((2, 2, 3))[0], "detach": lambda x: x.detach(),
+    "twice negative": lambda x: -F.neg(x),
 }
 
 

@@ -94,11 +94,11 @@ class TracedArray(NDArrayOperatorsMixin):
                                 "result")
             return getattr(ufunc, method)(*[_untraced(x) if isinstance(x, TracedArray) else x for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
-        if isinstance(inputs[0], np.generic) and method == "__call__" and all(_is_scalar(x) for x in inputs) and (
+        if isinstance(inputs[0], np.generic) and method == "__call__" and all(map(_is_scalar, inputs)) and (
                 ufunc is np.power or any(isinstance(_plain(x), (complex, np.complexfloating)) for x in inputs)):
-            raise CaptureError(f"{_core.user_line()}: np.{ufunc.__name__} of a NumPy scalar and one of the traced call: whether it is "
-                               "the function, or the operator, which has other last bits, cannot be told. Write float() or complex() "
-                               "around the NumPy scalar")
+            raise CaptureError(f"{_core.user_line()}: np.{ufunc.__name__} of a NumPy scalar and one of the traced call: whether "
+                               "it is the function, or the operator, which has other last bits, cannot be told. Write float() or "
+                               "complex() around the NumPy scalar")
         if method == "at":
             _refused(f"np.{ufunc.__name__}.at")
         if out is None:
@@ -184,7 +184,9 @@ class TracedArray(NDArrayOperatorsMixin):
 
 def _is_scalar(o: Any) -> bool:
     """Whether it is a number, whose operators are not those of arrays."""
-    return not isinstance(o._value, np.ndarray) if isinstance(o, TracedArray) else isinstance(o, (np.generic, int, float, complex))
+    if isinstance(o, TracedArray):
+        return not isinstance(o._value, np.ndarray)
+    return isinstance(o, (np.generic, int, float, complex))
 
 
 def _of_scalars(name: str) -> Callable[..., Any]:
@@ -208,9 +210,10 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "x
 for _name in ("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne"):
     setattr(TracedArray, f"__{_name}__", _of_scalars(_name))
 # How they are called as ufuncs, which have the same bits for real numbers.
-_UFUNCS = {operator.__add__: "add", operator.__sub__: "subtract", operator.__mul__: "multiply", operator.__truediv__: "divide",
-           operator.__neg__: "negative", operator.__abs__: "absolute", operator.__gt__: "greater", operator.__lt__: "less",
-           operator.__ge__: "greater_equal", operator.__le__: "less_equal", operator.__eq__: "equal", operator.__ne__: "not_equal"}
+_UFUNCS = {operator.__add__: "add", operator.__sub__: "subtract", operator.__mul__: "multiply", operator.__neg__: "negative",
+           operator.__truediv__: "divide", operator.__abs__: "absolute", operator.__gt__: "greater", operator.__lt__: "less",
+           operator.__ge__: "greater_equal", operator.__le__: "less_equal", operator.__eq__: "equal",
+           operator.__ne__: "not_equal"}
 
 
 def _method(name: str, array: TracedArray, *args: Any, **kwargs: Any) -> Any:

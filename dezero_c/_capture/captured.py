@@ -346,8 +346,8 @@ class Captured(Dispatch):
             if collecting:
                 gc.enable()
 
-    def _understood(self, kind: _Kind, given: tuple[Any, Signature], variables: list[_core.Variable], holders: list[_core.Variable],
-                    checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
+    def _understood(self, kind: _Kind, given: tuple[Any, Signature], variables: list[_core.Variable],
+                    holders: list[_core.Variable], checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
                     bare: list[_core.Variable], guards: list[Any]) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[_Leaf] = []

@@ -104,7 +104,7 @@ def _blocks(scope: Scope, ys: list[_core.Variable], mode: str) -> list[list[Any]
 def _backward(scope: Scope, ys: list[_core.Variable]) -> list[list[Any]]:
     xs = scope.xs
     depend = [True] * len(ys) if scope.linked else _pull.cut(ys, xs, scope.floor)
-    walk = scope.linked and scope.leaves and not _pull.outside(xs, ys, scope.floor)     # with the bits of a call that is not captured
+    walk = scope.linked and scope.leaves and not _pull.outside(xs, ys, scope.floor)     # with the bits of an eager call
     out: list[list[Any]] = []
     for y, depends in zip(ys, depend, strict=True):
         rows: list[list[Any]] = [[] for _ in xs]

@@ -216,7 +216,8 @@ cdef class Trace:
     cdef Place near[NEAR]
     cdef readonly dict before_set
     cdef dict versions      # of Variables: how often they were given other data, by id
-    cdef dict attributes    # of Functions of the user's, by id, before their forward ran
+    cdef dict attributes    # of Functions of the user's, by id, before their forward ran,
+    cdef dict shapes        # and of what that gave
     cdef public object on_read
     cdef public str refused
     cdef object watch

@@ -117,6 +117,7 @@ cdef class Trace:
     def __cinit__(self):
         self.numbers, self.functions = Numbers(), Numbers()
         self.lines, self.places, self.before_set, self.versions, self.attributes = [], {}, {}, {}, {}
+        self.shapes = {}
 
     def __dealloc__(self):
         self.forget()
@@ -147,6 +148,7 @@ cdef class Trace:
         self.noperands = 0
         self.numbers, self.functions = Numbers(), Numbers()
         self.attributes.clear()
+        self.shapes.clear()
         return 0
 
     # ---- nodes

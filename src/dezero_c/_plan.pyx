@@ -101,7 +101,7 @@ cdef class Plan:
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
         self.of, self.stands, self.borrowed, self.presence, self.there = {}, set(), [], [], []
-        self.large = set()
+        self.large, self.shapes_of = set(), {}
         self.addresses, self.fixed, self.outer = Seen.__new__(Seen), Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
@@ -322,6 +322,8 @@ cdef class Plan:
                             self.borrowed.append(ys[0])
                     else:
                         self.add(FORWARD, f, None, None, tuple(ys), event[4], line)
+                        if <size_t> <void *> f in trace.shapes:
+                            self.shapes_of[<size_t> <void *> f] = trace.shapes[<size_t> <void *> f]
                     if len(ys) > 1:
                         f.outs = [r if c is None else several(c, r) for c, r in zip(ys, event[3])]
             elif kind == "const":
@@ -644,7 +646,9 @@ cdef class Plan:
         r = value_of(f)
         swap_mode(0)
         if type(f) is Applied:
-            r = self.results_of(f, r)
+            r = self.results_of(f, r if isinstance(r, (tuple, list)) else (r,), f.shapes)
+        elif self.shapes_of:
+            r = self.results_of(f, r if isinstance(r, tuple) else (r,), self.shapes_of.get(<size_t> <void *> f))
         if len(ys) == 1:
             if type(f) is not Applied:
                 r = as_array(r[0] if isinstance(r, tuple) else r)
@@ -658,11 +662,10 @@ cdef class Plan:
             set_data_array(y, each if type(f) is Applied else as_array(each))
         return 0
 
-    cdef object results_of(self, Function f, object r):
-        """What an Applied gave as a sequence, in the shapes that it had when it was traced: what follows may have asked for them."""
-        cdef tuple shapes = f.shapes
+    cdef object results_of(self, Function f, object r, tuple shapes):
+        """The sequence that a function of arrays gave, in the shapes that it had when it was traced: what followed may have asked
+        for them."""
         cdef Py_ssize_t i = 0
-        r = r if isinstance(r, (tuple, list)) else (r,)
         if shapes is None:
             return r
         for each, shape in zip(r, shapes):
@@ -671,8 +674,8 @@ cdef class Plan:
                         self.code[i].kind != NUMPY or <object> (<tuple> self.code[i].extra)[0] is not f):
                     i += 1
                 raise CaptureError(f"{self.lines[i]}: an array has the shape {np.shape(each)} here, and had {shape} when it was "
-                                   "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, use "
-                                   "where(), or leave it outside of the captured function")
+                                   "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, "
+                                   "use where(), or leave it outside of the captured function")
         return r
 
     # ---- what leaves

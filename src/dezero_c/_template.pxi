@@ -38,6 +38,8 @@ cdef class Template:
         self.parts = [grouped(a) for a in (*args, *kwargs.values())]
         self.names = tuple(kwargs) or None
         if function is call_method:
+            if len(args) < 2:
+                raise TypeError("call_method: a name and an array are wanted")
             self.method = self.parts.pop(0)
         self.arrays_alone = not kwargs and all([type(a) is Place and (<Place> a).k == k for k, a in enumerate(self.parts)])
 

@@ -442,7 +442,10 @@ cdef object untraced_forward(Function f, list xs):
         (<Trace> dz_trace).attributes[<size_t> <void *> f] = dict(f.__dict__)
     dz_mode[0] = old & M_ON
     try:
-        return f.forward(*[data_of(x) for x in xs])
+        r = f.forward(*[data_of(x) for x in xs])
+        if not f.native and not watched() and type(<Trace> dz_trace) is not Measured:
+            (<Trace> dz_trace).shapes[<size_t> <void *> f] = tuple([np.shape(y) for y in (r if isinstance(r, tuple) else (r,))])
+        return r
     finally:
         dz_mode[0] = old
 
