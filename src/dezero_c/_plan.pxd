@@ -26,7 +26,6 @@ cdef class Plan:
     cdef Instruction *code
     cdef Drop *drops            # in order
     cdef Py_ssize_t ndrops
-    cdef dict shapes_of             # of what users' Functions gave, by id
     cdef set large              # the plan's Variables, by id, whose values are no small ones
     cdef Py_ssize_t n, room
     cdef readonly list lines        # the user's line of each instruction
@@ -64,8 +63,8 @@ cdef class Plan:
     cdef int forget(self) except -1
     cdef int more_room(self) except -1
     cdef int execute(self) except -1
-    cdef int forward(self, Function f, tuple ys, int graph) except -1
-    cdef object results_of(self, Function f, object r, tuple shapes)
+    cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1
+    cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1
     cpdef Variable leave(self, Variable v)
     cdef Variable left_as(self, Variable v)
 

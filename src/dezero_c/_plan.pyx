@@ -101,7 +101,7 @@ cdef class Plan:
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
         self.of, self.stands, self.borrowed, self.presence, self.there = {}, set(), [], [], []
-        self.large, self.shapes_of = set(), {}
+        self.large = set()
         self.addresses, self.fixed, self.outer = Seen.__new__(Seen), Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
@@ -315,15 +315,14 @@ cdef class Plan:
                         self.add(CALL, None, None, None, f._redraw, False, line)
                     g = operation_of(f, xs, event[2], data_of(made[0]), decode) if len(ys) == 1 and made[0] is not None else None
                     if g is not None:
-                        self.add(NUMPY, g, ys[0], None, (f, tuple(ys)), event[4], line)
+                        self.add(NUMPY, g, ys[0], f.shapes, (f, tuple(ys)), event[4], line)
                     elif type(f) is Applied and (f.given is as_it_is or f.given is np.asarray) and len(ys) == 1:
                         self.add(DATA, None, ys[0], xs[0], None, True, line)
                         if <size_t> <void *> xs[0] in self.stands:
                             self.borrowed.append(ys[0])
                     else:
-                        self.add(FORWARD, f, None, None, tuple(ys), event[4], line)
-                        if <size_t> <void *> f in trace.shapes:
-                            self.shapes_of[<size_t> <void *> f] = trace.shapes[<size_t> <void *> f]
+                        shapes = f.shapes if type(f) is Applied else trace.shapes.get(<size_t> <void *> f)
+                        self.add(FORWARD, f, None, shapes, tuple(ys), event[4], line)
                     if len(ys) > 1:
                         f.outs = [r if c is None else several(c, r) for c, r in zip(ys, event[3])]
             elif kind == "const":
@@ -581,14 +580,14 @@ cdef class Plan:
                 f = <Function> at.f
                 if (at.flag >> 1) != training:
                     with using_config("train", not training):
-                        self.forward(f, <tuple> at.extra, at.flag & 1)
+                        self.forward(f, <tuple> at.extra, at.flag & 1, at.z)
                 else:
-                    self.forward(f, <tuple> at.extra, at.flag & 1)
+                    self.forward(f, <tuple> at.extra, at.flag & 1, at.z)
             elif at.kind == NUMPY:
                 y = <Variable> at.y
                 set_data_array(y, None)
                 if not in_c_order(<Function> at.f) or not as_numpy(<Function> at.f, y):
-                    self.forward(<Function> (<tuple> at.extra)[0], <tuple> (<tuple> at.extra)[1], at.flag & 1)
+                    self.forward(<Function> (<tuple> at.extra)[0], <tuple> (<tuple> at.extra)[1], at.flag & 1, at.z)
             elif at.kind == INTO:
                 if not write_into(<Function> at.f, <Variable> at.y, <Variable> at.z):
                     value_of(<Function> at.extra)
@@ -634,7 +633,7 @@ cdef class Plan:
             set_data_array(<Variable> self.drops[drop].v, None)
         return 0
 
-    cdef int forward(self, Function f, tuple ys, int graph) except -1:
+    cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1:
         cdef object r
         cdef Variable y
         if f.native and len(ys) == 1:
@@ -645,14 +644,16 @@ cdef class Plan:
         swap_mode(graph)
         r = value_of(f)
         swap_mode(0)
-        if type(f) is Applied:
-            r = self.results_of(f, r if isinstance(r, (tuple, list)) else (r,), f.shapes)
-        elif self.shapes_of:
-            r = self.results_of(f, r if isinstance(r, tuple) else (r,), self.shapes_of.get(<size_t> <void *> f))
+        applied = type(f) is Applied
+        if isinstance(r, tuple) or applied and isinstance(r, list):
+            if shapes != NULL:
+                self.check_shapes(f, r, <tuple> <object> shapes)
+            if len(ys) == 1:
+                r = r[0]
+        elif shapes != NULL and not has_shape(r, (<tuple> <object> shapes)[0]):
+            self.check_shapes(f, (r,), <tuple> <object> shapes)
         if len(ys) == 1:
-            if type(f) is not Applied:
-                r = as_array(r[0] if isinstance(r, tuple) else r)
-            set_data_array(<Variable> ys[0], r[0] if type(f) is Applied else r)
+            set_data_array(<Variable> ys[0], r if applied else as_array(r))
             return 0
         if len(r) != len(ys):
             raise CaptureError(f"{type(f).__name__}.forward gives {len(r)} outputs, and gave {len(ys)} when it was captured")
@@ -662,13 +663,11 @@ cdef class Plan:
             set_data_array(y, each if type(f) is Applied else as_array(each))
         return 0
 
-    cdef object results_of(self, Function f, object r, tuple shapes):
-        """The sequence that a function of arrays gave, in the shapes that it had when it was traced: what followed may have asked
-        for them."""
+    cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1:
+        """Raises CaptureError where arrays that f gave have other shapes than when it was traced: what follows may have asked for
+        them."""
         cdef Py_ssize_t i = 0
-        if shapes is None:
-            return r
-        for each, shape in zip(r, shapes):
+        for each, shape in zip(arrays, shapes):
             if not has_shape(each, shape):
                 while self.code[i].f != <PyObject *> f and (
                         self.code[i].kind != NUMPY or <object> (<tuple> self.code[i].extra)[0] is not f):
@@ -676,7 +675,7 @@ cdef class Plan:
                 raise CaptureError(f"{self.lines[i]}: an array has the shape {np.shape(each)} here, and had {shape} when it was "
                                    "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, "
                                    "use where(), or leave it outside of the captured function")
-        return r
+        return 0
 
     # ---- what leaves
 
