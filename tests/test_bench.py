@@ -378,6 +378,14 @@ def test_an_in_place_build_is_used_where_nothing_is_installed(monkeypatch, tmp_p
     assert sys.path.count(str(tmp_path)) == 1
 
 
+def test_replays_have_the_bits_of_eager_calls():
+    done = subprocess.run([sys.executable, "-m", "bench.replays", "--quick"], cwd=ROOT, capture_output=True, text=True,
+                          check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "110 functions" in done.stdout
+    assert done.stdout.count("\n| ") == 27      # the head of the table, and the slowest
+
+
 def test_ratio_is_taken_within_rounds():
     """A machine that is slow in some rounds: the medians fall into different moods, neighbours' ratios do not."""
     timing = load("timing")

@@ -941,6 +941,32 @@ def test_elements_are_scattered_into_zeros(dtype):
             _pull.scattered(*arguments, (3, 4))
 
 
+@pytest.mark.parametrize("mode", ["rev", "fwd", "auto"])
+@pytest.mark.parametrize("f", [lambda x: x ** 3 - x[0] ** 2 * x, lambda x: (x - 1) ** 2 * x[0], lambda x: (x[:1] * x, F.exp(x)),
+                               lambda x: F.stack([x[0], x[1] * x[2], x[0]]), lambda x: x])
+def test_a_captured_jacobian_has_the_same_bits(f, mode):
+    def bits(o):
+        return [bits(x) for x in o] if isinstance(o, tuple) else (o.shape, o.tobytes())
+
+    jacobian, captured = func.jacobian(f, mode=mode), dezero_c.capture(func.jacobian(f, mode=mode))
+    for k in range(40):
+        x = np.ones(3) if k % 7 == 0 else np.random.default_rng(k).standard_normal(3)
+        assert bits(captured(x)) == bits(jacobian(x)), k
+
+
+def test_hessians_of_captured_functions_of_odd_arrays():
+    def f(x):
+        return F.sum(x * x * x)
+
+    for x in (np.zeros(0), np.ones(2, ">f8"), np.ones(2, np.float32), np.ones((2, 2))[:, ::-1]):
+        expected = func.hessian(f)(x)
+        hessian = func.hessian(dezero_c.capture(f))
+        for _ in range(4):
+            found = hessian(x)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_hessian_of_a_captured_function_whose_pattern_changes(monkeypatch):
     """Each of its programs has places of its own."""
     def f(x):

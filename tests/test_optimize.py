@@ -90,6 +90,15 @@ def test_hessians_of_captured_functions_are_those_of_others(shape, args):
         assert not one.captured
 
 
+def test_a_hessian_that_is_looked_at_once_is_captured_afterwards():
+    f = dezero_c.capture(lambda x: np.sum((x - 1) ** 4 + x ** 2))
+    with dezero_c.debug():
+        optimize.minimize(f, [0.0, 0.0], method="trust-exact")
+    found = optimize.minimize(f, [0.0, 0.0], method="trust-exact")
+    assert found.captured
+    assert not any(plans.refused for plans in f.__dict__["_optimize"].values())
+
+
 def test_what_a_plan_refuses_runs_as_it_is():
     @dezero_c.capture
     def f(x):
