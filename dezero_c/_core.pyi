@@ -428,6 +428,7 @@ class OutputReference(ReferenceType[Variable]):
 
 class Applied(Function):
     """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
+    shapes: tuple[tuple[int, ...], ...] | None
     def given_function(self) -> Any:
         """What is applied."""
 

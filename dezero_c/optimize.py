@@ -250,7 +250,7 @@ class _Plans:
 
     def __init__(self, f: Captured, flat: Callable[..., Any]) -> None:
         def value(x: Any, *args: Any) -> Any:
-            return flat(_core.as_variable(x), *args)
+            return flat(x if isinstance(x, _core.Variable) else _core.Variable(x), *args)
 
         def product(x: Any, v: Any, *args: Any) -> Any:
             return func.hvp(lambda u: flat(u, *args), x, v)

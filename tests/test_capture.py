@@ -2222,15 +2222,6 @@ def test_a_scalar_of_numpy_to_the_power_of_one_of_the_call():
             f(Variable(np.zeros(2)))
 
 
-def test_as_variable_of_data_gets_a_gradient():
-    def f(x, y):
-        a = dezero_c.as_variable(y.data)
-        F.sum(a * x).backward()
-        return a.grad
-
-    runs(f, lambda k: [Variable(np.random.RandomState(k).uniform(0, 1, 2)) for _ in range(2)])
-
-
 VIEWS = {
     "reshape": lambda x: x.reshape((-1,)), "T": lambda x: x.T, "expand_dims": lambda x: F.expand_dims(x, 0),
     "broadcast_to": lambda x: F.broadcast_to(x, (2, *x.shape)), "itself": lambda x: F.broadcast_to(x, x.shape),

@@ -196,12 +196,15 @@ def _of_scalars(name: str) -> Callable[..., Any]:
     function = getattr(operator, f"__{name[1:] if reflected else name}__")
     of_arrays = getattr(NDArrayOperatorsMixin, f"__{name}__")
 
-    def operate(self: TracedArray, *other: Any) -> Any:
-        if not all(_is_scalar(o) for o in (self, *other)):
-            return of_arrays(self, *other)
-        return _apply(function, (*other, self) if reflected else (self, *other), {})
+    def operate(self: TracedArray, other: Any) -> Any:
+        if not _is_scalar(self) or not _is_scalar(other):
+            return of_arrays(self, other)
+        return _apply(function, (other, self) if reflected else (self, other), {})
 
-    return operate
+    def operate_alone(self: TracedArray) -> Any:
+        return _apply(function, (self,), {}) if _is_scalar(self) else of_arrays(self)
+
+    return operate_alone if name in ("neg", "pos", "abs", "invert") else operate
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor", "lshift", "rshift"):

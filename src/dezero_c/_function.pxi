@@ -242,9 +242,7 @@ def as_variable(obj):
     """obj itself when it is a Variable, else a Variable around it (a Python or NumPy number becomes an ndarray)."""
     if isinstance(obj, Variable):
         return obj
-    cdef Variable v
     if traced() and (v := untraced_variable(obj)) is not None:
-        v.kind = 0      # no operand's constant, but a Variable that may get a gradient
         return v
     return Variable(as_array(obj))
 
