@@ -90,6 +90,22 @@ def test_hessians_of_captured_functions_are_those_of_others(shape, args):
         assert not one.captured
 
 
+@pytest.mark.parametrize("options", [{"on_read": "freeze"}, {"check": "always"}, {"max_plans": 2}])
+def test_a_hessian_is_captured_with_the_options_of_its_function(options):
+    def f(x):
+        scale = float(c.data) if options.get("on_read") == "freeze" else 2.0
+        return np.sum((x - 1) ** 4) * scale
+
+    c = dezero_c.Variable(np.array(2.0))
+    g = dezero_c.capture(f, **options)
+    found = optimize.minimize(g, [0.0, 0.0], method="trust-exact")
+    plans, = g.__dict__["_optimize"].values()
+    assert found.captured
+    assert not plans.refused
+    captured, = plans._hessian._products.values()
+    assert (captured._on_read, captured._check, captured._max_plans) == (g._on_read, g._check, g._max_plans)
+
+
 def test_a_hessian_that_is_looked_at_once_is_captured_afterwards():
     f = dezero_c.capture(lambda x: np.sum((x - 1) ** 4 + x ** 2))
     with dezero_c.debug():

@@ -171,7 +171,8 @@ class Program:
             return self._value(o.function), self._value(o.args), self._value(o.kwargs)
         if isinstance(o, functools.partial):
             return self._value(o.func), self._value(o.args), self._value(o.keywords)
-        if isinstance(o, (types.MethodType, types.BuiltinMethodType)):      # another object each time that it is looked up
+        if isinstance(o, (types.MethodType, types.BuiltinMethodType)) and not isinstance(
+                o.__self__, (types.ModuleType, types.NoneType)):        # bound: another object each time that it is looked up
             return _Same(o.__self__), o.__name__
         if isinstance(o, np.dtype):
             return o.str

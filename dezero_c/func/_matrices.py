@@ -289,8 +289,10 @@ class CapturedHessian:
         if x.dtype.kind != "f" or not x.dtype.isnative or x.size == 0:
             return None
         if key not in self._products:
-            # a wrapper, by whom capture finds f's own globals and closures, whose changes count
-            self._products[key] = _capture.capture(functools.wraps(self._f)(lambda x: self._computed(x)))
+            # a wrapper, by whom capture finds f's own globals and closures, whose changes count; with f's options
+            f: Any = self._f
+            self._products[key] = _capture.Captured(
+                functools.wraps(f)(lambda x: self._computed(x)), frozenset(), f._on_read, f._check, f._max_plans)
         captured = self._products[key]
         if captured is not None:
             self._last = *key, captured

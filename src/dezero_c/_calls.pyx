@@ -232,8 +232,8 @@ cdef class Branch:
         if self.keys is not None:
             while PyDict_Next(<PyObject *> o, &at, &key, &value):
                 expected = self.keys[k]
-                if key != <PyObject *> expected \
-                        and not (Py_TYPE(key) == Py_TYPE(<PyObject *> expected) and <object> key == expected):
+                if key != <PyObject *> expected and not (       # no key whose == is somebody's code
+                        type(<object> key) is str and type(expected) is str and <object> key == expected):
                     return False
                 if not self.put_child(k, <object> value, leaves):
                     return False
