@@ -2029,6 +2029,17 @@ def test_trees_of_arguments(size, same, monkeypatch):
         assert bits(g(*other[0], **other[1])[:2]) == bits(f(*other[0], **other[1])[:2])
 
 
+def test_an_argument_that_holds_itself():
+    itself = []
+    itself.append(itself)
+    deep = functools.reduce(lambda inner, _: {"in": inner}, range(100_000), Variable(np.ones(2)))
+    f = capture(lambda p: Variable(np.ones(2)) * 2)
+    for argument in (itself, deep):
+        with pytest.raises(RecursionError, match="holds itself"):
+            f(argument)
+    assert bits(f([[[1]]])) == bits(Variable(np.full(2, 2.0)))
+
+
 def test_static_trees_and_lists_that_change():
     @functools.partial(capture, static=("how", 1))
     def f(x, shape, how=("sum", 0)):

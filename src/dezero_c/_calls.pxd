@@ -8,6 +8,7 @@ from dezero_c._core cimport Function, Variable
 cdef enum:
     MOST = 32       # arguments, which are compared with each other in each call
     LENGTHS = 8     # axes of an argument
+    DEPTH = 100     # trees in trees among arguments
 
 cdef enum:
     AS_VARIABLE     # an argument is a Variable,

@@ -78,10 +78,11 @@ def call_key(tuple args, dict kwargs, frozenset static, list variables, list arr
     cdef object o
     for k in range(len(args)):
         o = args[k]
-        key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held))
+        key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held, 0))
     if kwargs:
         for name in sorted(kwargs):
-            key.append((name, fixed_key(kwargs[name], held) if name in static else key_of(kwargs[name], variables, arrays, held)))
+            key.append((name, fixed_key(kwargs[name], held) if name in static
+                        else key_of(kwargs[name], variables, arrays, held, 0)))
     return tuple(key)
 
 
@@ -90,17 +91,19 @@ cdef bint grown(Variable v) noexcept:
     return v._creator is not None and v._creator is not <Function> replayed_function
 
 
-cdef object key_of(object o, list variables, list arrays, list held):
+cdef object key_of(object o, list variables, list arrays, list held, int depth):
     if isinstance(o, Variable):
         variables.append(o)
         return place_among(variables, o), type(o), about(o), grown(<Variable> o)
     if cnp.PyArray_Check(o):
         arrays.append(o)
         return "array", place_among(arrays, o), type(o), o.shape, o.dtype
+    if isinstance(o, (tuple, list, dict)) and depth == DEPTH:
+        raise RecursionError(f"capture: an argument has trees in trees, more than {DEPTH} deep, or holds itself; pass its parts")
     if isinstance(o, (tuple, list)):
-        return type(o), tuple([key_of(x, variables, arrays, held) for x in o])
+        return type(o), tuple([key_of(x, variables, arrays, held, depth + 1) for x in o])
     if isinstance(o, dict):
-        return dict, tuple([(k_, key_of(x, variables, arrays, held)) for k_, x in o.items()])
+        return dict, tuple([(k_, key_of(x, variables, arrays, held, depth + 1)) for k_, x in o.items()])
     return fixed_key(o, held)
 
 
