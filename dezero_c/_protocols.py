@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c import _ops
 from dezero_c import functions as F
 from dezero_c._constants import BITS
 from dezero_c._numpy_adapters import ON_DATA, REDUCTIONS
@@ -30,18 +29,7 @@ _COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, 
                 np.isnan, np.isinf, np.isfinite, np.logical_not, np.logical_and, np.logical_or, np.signbit}
 
 
-def _ufunc_table() -> dict[np.ufunc, Callable[..., Any]]:
-    """{ufunc: operation}, read off the table: an operation whose NumPy expression is one call on its arguments."""
-    table = UFUNCS | BITS
-    for op in _ops.TABLE:
-        call = f"({', '.join(op['args'])})"
-        name = op["numpy"].removeprefix("np.").removesuffix(call)
-        if op["numpy"] == f"np.{name}{call}" and isinstance(getattr(np, name), np.ufunc):
-            table.setdefault(getattr(np, name), getattr(_ops, op["name"]))
-    return table
-
-
-_UFUNCS = _ufunc_table()
+_UFUNCS = UFUNCS | BITS
 _OPERANDS = (_core.Variable, np.ndarray, np.generic, int, float, complex, list, tuple)
 
 

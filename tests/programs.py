@@ -13,9 +13,9 @@ import types
 
 import mpmath
 import numpy as np
+import optable
 import records
 
-from dezero_c import _ops
 from dezero_c import functions as F
 from dezero_c import functions_conv as FC
 
@@ -83,7 +83,7 @@ NUMPY = {
     "im2col": records.columns_reference, "col2im": records.images_reference,
 }
 NUMPY |= {op["name"]: eval(f"lambda {', '.join([*op['args'], *op['params']])}: {op['numpy']}", {"np": np, "real": np.asarray})
-          for op in _ops.TABLE if op["name"] not in NUMPY}     # a new operation needs no line here
+          for op in optable.TABLE if op["name"] not in NUMPY}     # a new operation needs no line here
 NUMPY["batch_nrom"] = NUMPY["batch_norm"]
 
 # Functions that put every element of x somewhere, or nowhere, or in several places.
@@ -360,7 +360,7 @@ def writes(*names):
 FREE = set("""add sub mul neg square sin cos tanh sinh cosh arctan sigmoid softplus silu erf erfc gelu exp expm1 exp2
            arcsinh logaddexp nan_to_num ndtr gelu_tanh""".split())
 # Parameters as text; those of `round` would move its steps, and NumPy has other places for those of nan_to_num.
-PARAMS = {op["name"]: [", ".join(map(repr, example)) for example in op["examples"]] for op in _ops.TABLE
+PARAMS = {op["name"]: [", ".join(map(repr, example)) for example in op["examples"]] for op in optable.TABLE
           if op["params"] and op["name"] not in ("round", "nan_to_num")}
 
 
@@ -416,7 +416,7 @@ def fits_together(xs):
         return False
 
 
-TABLE = {op["name"]: op for op in _ops.TABLE}
+TABLE = {op["name"]: op for op in optable.TABLE}
 writes(*TABLE)(elementwise)
 
 

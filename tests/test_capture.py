@@ -20,6 +20,7 @@ import weakref
 
 import numpy as np
 import pytest
+from optable import TABLE
 from programs import DEZERO_C, Program
 from test_functions import ARRAY_NAMES, as_list, points
 from test_functions import CASES as ALL_CASES
@@ -27,7 +28,7 @@ from test_functions import CASES as ALL_CASES
 import dezero_c
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import CaptureError, Function, Parameter, Variable, _ops, capture, no_grad, optimizers
+from dezero_c import CaptureError, Function, Parameter, Variable, capture, no_grad, optimizers
 from dezero_c.models import MLP
 
 
@@ -272,7 +273,7 @@ def test_functions(record, case, order):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("order", [1, 2, 3])
-@pytest.mark.parametrize("op", _ops.TABLE, ids=lambda op: op["name"])
+@pytest.mark.parametrize("op", TABLE, ids=lambda op: op["name"])
 @pytest.mark.filterwarnings("ignore")
 def test_operations_of_the_table(op, order, dtype):
     function, parameters = getattr(F, op["name"]), op["examples"][0]

@@ -3,10 +3,10 @@ real part of sum(gx dx); that of a real input is real."""
 
 import numpy as np
 import pytest
+from optable import TABLE
 
 import dezero_c.functions as F
 from dezero_c import Variable
-from dezero_c._ops import TABLE
 
 rng = np.random.default_rng(3)
 

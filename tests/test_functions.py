@@ -12,10 +12,11 @@ import pickle
 
 import numpy as np
 import pytest
+from optable import TABLE
 from records import ARRAYS, FC, RECORDS, of_numpy
 
 import dezero_c.functions as F
-from dezero_c import Variable, _ops, using_config, utils
+from dezero_c import Variable, using_config, utils
 
 HERE = pathlib.Path(__file__).parent
 PRESENT = [r for r in RECORDS if hasattr(r.module, r.name)]      # what is not: test_every_record_has_its_function
@@ -312,7 +313,7 @@ def test_other_names_are_the_same_function():
 
 
 def test_every_public_function_has_a_record():
-    recorded = {n for r in RECORDS for n in r.names} | {op["name"] for op in _ops.TABLE} | HELPERS
+    recorded = {n for r in RECORDS for n in r.names} | {op["name"] for op in TABLE} | HELPERS
     names = [n for m in (F, FC) for n in m._PUBLIC if not isinstance(getattr(m, n), type)]
     missing = sorted(set(names) - recorded)
     assert not missing, f"public, but without a record in tests/records.py: {missing}"

@@ -5,10 +5,11 @@ import random
 
 import numpy as np
 import pytest
+from optable import TABLE
 from test_machine import bits, derivatives, on_machine, same, state, table
 
 import dezero_c.functions as F
-from dezero_c import Variable, _ops, capture
+from dezero_c import Variable, capture
 
 # chunks of passes, blocks of sums, what lies in a node, the most that is taken
 SIZES = [1, 2, 7, 8, 9, 127, 128, 129, 255, 256, 257, 511, 512, 513, 2047, 2048, 2049, 4095, 4096]
@@ -25,7 +26,7 @@ def total_of(f):
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("op", _ops.TABLE, ids=lambda op: op["name"])
+@pytest.mark.parametrize("op", TABLE, ids=lambda op: op["name"])
 def test_operations_of_the_table(op, order):
     for parameters in op["examples"] or [()]:
         function = derivatives(total_of(table(op, parameters)), order)

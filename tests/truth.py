@@ -6,10 +6,9 @@ contiguous arrays alone. What is not plain arithmetic is therefore compared with
 
 import mpmath
 import numpy as np
+from optable import TABLE
 
-from dezero_c import _ops
-
-OPS = {op["name"]: op for op in _ops.TABLE}
+OPS = {op["name"]: op for op in TABLE}
 
 
 def applied(functions, name, params, *xs):

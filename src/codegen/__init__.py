@@ -15,9 +15,10 @@ compiled; the standard library is all it needs.
 """
 
 from . import families, functions, kernels, levels, machine, pages, rules
+from .rules import records
 from .table import ROOT, TableError, load
 
-__all__ = ["TableError", "generate", "load", "outputs"]
+__all__ = ["TableError", "generate", "load", "outputs", "records"]
 
 
 def outputs(table, public=None):

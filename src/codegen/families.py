@@ -118,15 +118,21 @@ if TYPE_CHECKING:
 
 DECLARED: dict[Any, Callable[..., Any]] = {{
 '''
+NUMPY_ELEMENTWISE = """}
+
+# Of src/ops.toml: NumPy's functions that take what the operation takes.
+ELEMENTWISE: dict[Any, Callable[..., Any]] = {
+"""
 NUMPY_FOOT = """}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = COMPOSED | {f: g for f, g in DECLARED.items() if not isinstance(f, np.ufunc)}
-UFUNCS: dict[np.ufunc, Callable[..., Any]] = UFUNCS_BY_HAND | {f: g for f, g in DECLARED.items() if isinstance(f, np.ufunc)}
+UFUNCS: dict[np.ufunc, Callable[..., Any]] = {
+    f: g for f, g in (ELEMENTWISE | UFUNCS_BY_HAND | DECLARED).items() if isinstance(f, np.ufunc)}
 """
 
 
-def numpy_module(functions):
-    rows = []
+def numpy_module(functions, table):
+    rows, elementwise = [], []
     for f in functions.values():
         for name, text, args in f.numpy:
             if args is None:
@@ -136,7 +142,11 @@ def numpy_module(functions):
             if len(given) < len(args.args):
                 given[0] = f"typed({given[0]}, dtype)"
             rows.append(f"    {name}: lambda {text}: F.{f.name}({', '.join(given)}),\n")
-    return NUMPY_HEAD + "".join(rows) + NUMPY_FOOT
+    for op in table.values():
+        name, _, args = op.entry["numpy"].partition("(")
+        if name.startswith("np.") and args == f"{', '.join(op.args)})":
+            elementwise.append(f"    {name}: F.{op.name},\n")
+    return NUMPY_HEAD + "".join(rows) + NUMPY_ELEMENTWISE + "".join(elementwise) + NUMPY_FOOT
 
 
 # ---- the reference -------------------------------------------------------------------------------------------------------
@@ -155,7 +165,7 @@ def reference(functions, table):
 
 def outputs(functions, table):
     """{path below the checkout: text}"""
-    made = {"docs/api/functions.md": reference(functions, table), "dezero_c/_numpy_functions.py": numpy_module(functions)}
+    made = {"docs/api/functions.md": reference(functions, table), "dezero_c/_numpy_functions.py": numpy_module(functions, table)}
     for family in functions.public:
         made[f"src/dezero_c/generated/{family.name}.pxi"] = last_lines(functions, family)
         made[f"dezero_c/{family.name}.pyi"] = stub(functions, family)

@@ -19,7 +19,7 @@ def stub_source(table):
             out.append(f"    def __init__(self, {', '.join(params)}) -> None: ...")
             out += [f"    @property\n    def {p}(self) -> Any: ..." for p in op.param_names]
         out += ["", f"def {op.name}({sig}) -> Variable:", indent(docstring(op), 4), ""]
-    out += ["TABLE: tuple[dict[str, Any], ...]", "", "__all__ = ["]
+    out += ["__all__ = ["]
     out += [f"    {', '.join(repr(x) for x in pair)},".replace("'", '"') for pair in zip(*[iter(exported)] * 2, strict=True)]
     return "\n".join([*out, "]", ""])
 
