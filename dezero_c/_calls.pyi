@@ -3,6 +3,8 @@ from typing import Any, final
 
 from ._core import Function, Variable
 
+MISSING: object
+
 class CaptureError(RuntimeError):
     """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
 
@@ -64,6 +66,6 @@ class Signature:
     static: frozenset[int]
 
 def signature_of(args: tuple[Any, ...], kwargs: dict[str, Any], static: frozenset[int | str]) -> tuple[tuple[Any, ...], Signature]:
-    """(the leaves of all arguments in order, those by name last and in alphabetical order; their Signature). static: places and
+    """(the leaves of all arguments in order, those by name last; their Signature). static: places and
     names of arguments that count by what they are.
     """

@@ -486,6 +486,9 @@ def is_measured() -> bool:
 def is_watched() -> bool:
     """Whether somebody is told of what this thread does."""
 
+def is_paused() -> bool:
+    """Whether a call of this thread is being traced, and runs what is not logged: somebody's Function, an optimizer."""
+
 def is_traced() -> bool:
     """Whether what this thread does is being logged, to be replayed. Not so for a watch, which changes nothing."""
 
@@ -523,6 +526,9 @@ def user_line() -> str:
 
 def as_dtype(dtype: Any, x: Any) -> Any:
     """x in another dtype."""
+
+def shape_of(a: Any) -> tuple[tuple[int, ...], Any]:
+    """(shape, dtype) of an array or a number."""
 
 def same(x: Any) -> Any:
     """x."""

@@ -23,7 +23,7 @@ _KEYWORDS = not np.__version__.startswith("2.0.")       # which take the array a
 def _array(x: _core.Variable) -> np.ndarray[Any, Any]:
     """The value of x as an ndarray, of its shape and dtype."""
     value = x.data
-    if isinstance(value, np.ndarray):
+    if issubclass(type(value), np.ndarray):
         return value
     if value is None:
         raise TypeError("__dlpack__: the Variable has no value yet (its data is None)")

@@ -1,5 +1,11 @@
 """What a captured function depends on beside its arguments (dezero_c/_capture/guards.py): the next call sees a change of it."""
 
+import collections
+import dataclasses
+import functools
+import gc
+import types
+
 import numpy as np
 import pytest
 
@@ -212,3 +218,243 @@ def test_what_the_function_itself_counts_and_writes_down_is_no_change():
     assert counting.calls == len(counting.lines) == 4
     counting.factor = 3.0
     assert g(short).data[0] == g(long).data[0] == 3.0
+
+
+# ---- what code reaches in other ways than by a name of its own: each function multiplies by what `at` holds, which then changes
+
+AT = 2.0
+CONFIG = types.SimpleNamespace(at=2.0)
+
+
+def reads_a_global(f):
+    @functools.wraps(f)
+    def wrapped(x):
+        return f(x) * AT
+    return wrapped
+
+
+class Base(Model):
+    at = 2.0
+
+    def forward(self, x):
+        return x * AT
+
+    @staticmethod
+    def static(x):
+        return x * AT
+
+    @classmethod
+    def of_class(cls, x):
+        return x * AT
+
+    @property
+    def shown(self):
+        return AT
+
+
+class Derived(Base):
+    def __init__(self):
+        super().__init__()
+        self.cfg, self.rates = {"at": 2.0, "more": {"at": 2.0}}, [2.0]
+
+    def forward(self, x):
+        return super().forward(x)
+
+    def loss(self, x):
+        return x * self.shown
+
+    def by_dict(self, x):
+        return x * self.cfg["at"]
+
+    def by_nested_dict(self, x):
+        return x * self.cfg["more"]["at"]
+
+    def by_list(self, x):
+        return x * self.rates[0]
+
+    def by_class_attribute(self, x):
+        return x * self.at
+
+
+class Slots:
+    __slots__ = ("__weakref__", "at")
+
+    def __init__(self):
+        self.at = 2.0
+
+    @capture
+    def f(self, x):
+        return x * self.at
+
+
+class Plain:
+    def __init__(self):
+        self._at = 2.0
+
+    @property
+    def at(self):
+        return self._at
+
+    def inner(self, x):
+        return x * self._at
+
+    @capture
+    def f(self, x):
+        return x * self._at
+
+    @capture
+    def g(self, x):
+        return x * self.at
+
+
+class Above(Plain):
+    def inner(self, x):
+        return super().inner(x)
+
+    @capture
+    def f(self, x):
+        return super().f(x)
+
+    @capture
+    def h(self, x):
+        return self.inner(x)
+
+
+class Loss:
+    def __call__(self, x):
+        return x * AT
+
+
+def of_globals(make):
+    def prepare(monkeypatch):
+        return make(), lambda: monkeypatch.setitem(globals(), "AT", 3.0)
+    return prepare
+
+
+def of_object(make, change, call=lambda o: capture(lambda x: o(x))):
+    def prepare(monkeypatch):
+        o = make()
+        return call(o), lambda: change(o)
+    return prepare
+
+
+def container(o, read, change):
+    return lambda monkeypatch: (capture(lambda x: x * read(o)), lambda: change(o))
+
+
+def assigned(key):
+    return lambda o: o.__setitem__(key, 3.0)
+
+
+CALLS = {
+    "forward": lambda m: capture(m),
+    "static": lambda m: capture(lambda x: m.static(x)),
+    "class": lambda m: capture(lambda x: m.of_class(x)),
+    "property": lambda m: capture(lambda x: x * m.shown),
+    "loss": lambda m: capture(lambda x: m.loss(x)),
+    "dict": lambda m: capture(lambda x: m.by_dict(x)),
+    "nested": lambda m: capture(lambda x: m.by_nested_dict(x)),
+    "list": lambda m: capture(lambda x: m.by_list(x)),
+    "attribute": lambda m: capture(lambda x: m.by_class_attribute(x)),
+}
+
+
+def as_argument(f, o):
+    """f(o, x), captured, as a function of x."""
+    g = capture(f)
+    return lambda x: g(o, x)
+
+
+def by_name(f, o):
+    g = capture(f)
+    return lambda x: g(x, o=o)
+
+
+REACHED = {
+    "a decorator": of_globals(lambda: capture(reads_a_global(lambda x: x * 1))),
+    "super() in a model": of_globals(lambda: CALLS["forward"](Derived())),
+    "a static method": of_globals(lambda: CALLS["static"](Derived())),
+    "a static method of a class": of_globals(lambda: capture(lambda x: Derived.static(x))),
+    "a class method": of_globals(lambda: CALLS["class"](Derived())),
+    "a class method of a class": of_globals(lambda: capture(lambda x: Derived.of_class(x))),
+    "a property": of_globals(lambda: CALLS["property"](Derived())),
+    "another method of a model": of_globals(lambda: CALLS["loss"](Derived())),
+    "a callable object": of_globals(lambda: (lambda loss: capture(lambda x: loss(x)))(Loss())),
+    "a callable object as an argument": of_globals(lambda: as_argument(lambda o, x: o(x), Loss())),
+    "a function as an argument": of_globals(lambda: as_argument(lambda o, x: o(x), lambda x: x * AT)),
+    "a dict in a model": of_object(Derived, lambda m: m.cfg.update(at=3.0), CALLS["dict"]),
+    "a dict in a dict": of_object(Derived, lambda m: m.cfg["more"].update(at=3.0), CALLS["nested"]),
+    "a list in a model": of_object(Derived, lambda m: assigned(0)(m.rates), CALLS["list"]),
+    "a model as an argument": of_object(
+        Derived, lambda m: m.cfg.update(at=3.0), lambda m: as_argument(lambda o, x: o.by_dict(x), m)),
+    "a model by name": of_object(Derived, lambda m: assigned(0)(m.rates), lambda m: by_name(lambda x, o: o.by_list(x), m)),
+    "an attribute of a class": lambda monkeypatch: (
+        CALLS["attribute"](Derived()), lambda: monkeypatch.setattr(Base, "at", 3.0)),
+    "an attribute of an object": lambda monkeypatch: (
+        capture(lambda x: x * CONFIG.at), lambda: monkeypatch.setattr(CONFIG, "at", 3.0)),
+    "slots": of_object(Slots, lambda o: setattr(o, "at", 3.0), lambda o: o.f),
+    "a property of self": of_object(Plain, lambda o: setattr(o, "_at", 3.0), lambda o: o.g),
+    "super() of a captured method": of_object(Above, lambda o: setattr(o, "_at", 3.0), lambda o: o.f),
+    "super() in a method": of_object(Above, lambda o: setattr(o, "_at", 3.0), lambda o: o.h),
+    "an ordered dict": container(collections.OrderedDict(at=2.0), lambda o: o["at"], assigned("at")),
+    "a dict with defaults": container(collections.defaultdict(float, at=2.0), lambda o: o["at"], assigned("at")),
+    "a user's dict": container(collections.UserDict(at=2.0), lambda o: o["at"], assigned("at")),
+    "a deque": container(collections.deque([2.0]), lambda o: o[0], assigned(0)),
+    "a set": container({2.0}, lambda o: max(o), lambda o: o.add(3.0)),
+    "a part of an array": container(np.full(4, 2.0), lambda o: o[:1], assigned(0)),
+    "a function of an array": container(np.full(4, 2.0), lambda o: np.abs(o)[:1], assigned(0)),
+    "a number of an array": container(np.full(4, 2.0), lambda o: float(o[0]), assigned(0)),
+    "a whole array and a part": container(np.full(4, 2.0), lambda o: (np.abs(o) + 0 * o)[:1], assigned(0)),
+}
+
+
+@pytest.mark.parametrize("way", REACHED)
+def test_what_code_reaches_is_seen(way, monkeypatch):
+    g, change = REACHED[way](monkeypatch)
+    for _ in range(4):
+        assert float(g(Variable(np.ones(1))).data[0]) == 2.0
+    change()
+    for _ in range(4):
+        assert float(g(Variable(np.ones(1))).data[0]) == 3.0
+
+
+def test_instances_that_are_equal_have_programs_of_their_own():
+    @dataclasses.dataclass(frozen=True)
+    class Net:
+        name: str
+        weight: object = dataclasses.field(compare=False)
+
+        @capture
+        def f(self, x):
+            return x * self.weight
+
+    nets = [Net("same", Variable(np.full(2, k))) for k in (1.0, 5.0)]
+    for _ in range(4):
+        assert [float(net.f(Variable(np.ones(2))).data[0]) for net in nets] == [1.0, 5.0]
+    kept = Net.__dict__["f"]._methods
+    assert len(kept) == 2
+    del nets[1]
+    gc.collect()
+    assert len(kept) == 1
+
+
+def test_a_method_of_an_instance_that_is_gone_says_so():
+    class Net:
+        @capture
+        def f(self, x):
+            return x * 2
+
+    f = Net().f
+    gc.collect()
+    with pytest.raises(ReferenceError, match="f: the instance is gone"):
+        f(Variable(np.ones(2)))
+
+
+def test_a_filled_buffer_is_no_change():
+    """A part of an array from outside is the part as it is at each call, as the whole array is."""
+    buffer = np.zeros((3, 4))
+    g = capture(lambda w: w * buffer[1:, :2])
+    for k in range(6):
+        buffer[:] = k
+        assert np.array_equal(g(Variable(np.ones((2, 2)))).data, np.full((2, 2), k))
+    assert g.plans == 1

@@ -7,8 +7,11 @@ told that it cannot have them.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
+import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
-__all__ = ["TracedArray", "decoded", "slot_of"]
+__all__ = ["TracedArray", "arrays_made", "decoded", "slot_of"]
 
 # Methods of ndarray that give new arrays and change nothing.
 _METHODS = frozenset([
@@ -36,6 +39,25 @@ _BY_SHAPE = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isr
 _IN_PLACE = {np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis}
 
 
+class _Here(threading.local):
+    made: weakref.WeakValueDictionary[int, TracedArray] | None = None
+
+
+_here = _Here()
+
+
+@contextlib.contextmanager
+def arrays_made() -> Iterator[weakref.WeakValueDictionary[int, TracedArray]]:
+    """The TracedArrays that this thread makes meanwhile, by the ids of their Variables: those of them that are alive."""
+    before = _here.made
+    found: weakref.WeakValueDictionary[int, TracedArray] = weakref.WeakValueDictionary()
+    _here.made = found
+    try:
+        yield found
+    finally:
+        _here.made = before
+
+
 class TracedArray(NDArrayOperatorsMixin):
     """The array of the Variable `slot`, in a call that is being traced."""
 
@@ -44,8 +66,15 @@ class TracedArray(NDArrayOperatorsMixin):
     def __init__(self, slot: _core.Variable, view: bool = False) -> None:
         self._slot, self._view = slot, view
         self._version = _core.version_of(slot)
+        if _here.made is not None:
+            _here.made[id(slot)] = self
 
     # ---- what is known beforehand, and guarded
+
+    @property       # type: ignore[misc]
+    def __class__(self) -> Any:
+        """As isinstance() sees it: an ndarray's, or a NumPy scalar's. (type() cannot be told.)"""
+        return type(_core.value_of(self._slot))
 
     @property
     def _value(self) -> Any:
@@ -94,7 +123,7 @@ class TracedArray(NDArrayOperatorsMixin):
                                 "result")
             return getattr(ufunc, method)(*[_untraced(x) if isinstance(x, TracedArray) else x for x in inputs], **kwargs)
         call = ufunc if method == "__call__" else getattr(ufunc, method)
-        if isinstance(inputs[0], np.generic) and method == "__call__" and all(map(_is_scalar, inputs)) and (
+        if issubclass(type(inputs[0]), np.generic) and method == "__call__" and all(map(_is_scalar, inputs)) and (
                 ufunc is np.power or any(isinstance(_plain(x), (complex, np.complexfloating)) for x in inputs)):
             raise CaptureError(f"{_core.user_line()}: np.{ufunc.__name__} of a NumPy scalar and one of the traced call: whether "
                                "it is the function, or the operator, which has other last bits, cannot be told. Write float() or "
@@ -342,8 +371,11 @@ def _change(function: Callable[..., Any], target: TracedArray, args: Any, kwargs
 
 
 def _traced(v: _core.Variable) -> TracedArray | None:
-    """`v.data` in a call that is being traced."""
-    return None if _core.value_of(v) is None else TracedArray(v)
+    """`v.data` in a call that is being traced: one object, as long as v has this array."""
+    if _core.value_of(v) is None:
+        return None
+    found = None if _here.made is None else _here.made.get(id(v))
+    return found if found is not None and found._slot is v and found._version == _core.version_of(v) else TracedArray(v)
 
 
 def _untraced(o: TracedArray) -> _core.Variable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import os
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c import _random
 from dezero_c._calls import CaptureError, Signature, call_key, holds, signature_of
-from dezero_c._capture.arrays import TracedArray, decoded, slot_of
+from dezero_c._capture.arrays import TracedArray, arrays_made, decoded, slot_of
 from dezero_c._capture.compare import Program
-from dezero_c._capture.guards import guards_of, unchanged
+from dezero_c._capture.effects import Before, check_kept
+from dezero_c._capture.guards import Outside, unchanged
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
-from dezero_c._plan import Call, Plan, call_of, drawing, end_graph, forget, given_gradients, has_calls, made_by
+from dezero_c._plan import Call, Plan, call_of, end_graph, given_gradients, has_calls
 from dezero_c._pull import under_way
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["Captured", "capture"]
 
 TRACES = 3              # calls that are traced until two in a row must have agreed: the first may set things up
+ALONE = 4               # times max_plans: kinds of calls that are traced and make no program
 SAMPLE = 64             # check="sample": one call in so many is traced again
 MANY = 100_000          # events of a program that is not kept for comparison
 CHECKS = ("twice", "sample", "always")
 READS = ("error", "freeze")
+_MODES_OF_NUMPY = {"errstate", "seterr", "seterrcall"}
 _ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
 
 
@@ -129,32 +132,40 @@ class Captured(Dispatch):
         super().__init__()
         self._f, self._static, self._on_read, self._check, self._max_plans = f, static, on_read, check, max_plans
         self._kinds: dict[Any, _Kind] = {}
-        self._methods: weakref.WeakKeyDictionary[Any, Captured] = weakref.WeakKeyDictionary()
-        self._warned = self._warned_of_hooks = False
+        self._methods: dict[int, tuple[weakref.ref[Any], Captured]] = {}      # by id: instances may say that they are equal
+        self._warned = self._warned_of_hooks = self._full = False
         functools.update_wrapper(self, f)
 
     def __get__(self, instance: Any, owner: Any = None) -> Captured:
         """As a method: programs for each instance."""
         if instance is None:
             return self
+        kept = self._methods.get(id(instance))
+        if kept is not None and kept[0]() is instance:
+            return kept[1]
+        key, methods, function = id(instance), self._methods, self._f
+
+        def gone(reference: weakref.ref[Any]) -> None:
+            if key in methods and methods[key][0] is reference:
+                del methods[key]
+
         try:
-            found = self._methods.get(instance)
+            reference = weakref.ref(instance, gone)
         except TypeError as error:
-            raise TypeError(f"capture: instances of {type(instance).__name__} can be no keys of a weak dictionary ({error}); "
-                            "capture "
-                            "a function of the instance instead") from error
-        if found is None:
-            reference = weakref.ref(instance)
-            function = self._f
+            raise TypeError(f"capture: there are no weak references to instances of {type(instance).__name__} ({error}); capture "
+                            "a function of the instance instead, or give its class a slot __weakref__") from error
 
-            @functools.wraps(function)
-            def bound(*args: Any, **kwargs: Any) -> Any:
-                return function(reference(), *args, **kwargs)
+        @functools.wraps(function)
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            if (living := reference()) is None:
+                raise ReferenceError(f"{getattr(function, '__qualname__', function)}: the instance is gone whose method this "
+                                     "is, and a captured method does not keep it; keep the instance in a variable")
+            return function(living, *args, **kwargs)
 
-            found = Captured(bound, frozenset(k - 1 if isinstance(k, int) else k for k in self._static), self._on_read,
-                             self._check, self._max_plans)
-            found._guarded_by = function, reference
-            self._methods[instance] = found
+        found = Captured(bound, frozenset(k - 1 if isinstance(k, int) else k for k in self._static), self._on_read, self._check,
+                         self._max_plans)
+        found._guarded_by = function, reference
+        methods[key] = reference, found
         return found
 
     _guarded_by: Any = None
@@ -176,10 +187,11 @@ class Captured(Dispatch):
 
     def reset(self) -> None:
         """Forgets all programs: the next calls are traced."""
+        self._full = False
         self._kinds.clear()
         self._machines.clear()
         self._calls.clear()
-        for captured in self._methods.values():
+        for _, captured in list(self._methods.values()):
             captured.reset()
 
     def show(self) -> str:
@@ -249,7 +261,7 @@ class Captured(Dispatch):
     def _call(self, args: Any, kwargs: Any) -> Any:
         """A call that no machine takes."""
         # part of another trace, or of what a transform differentiates; or looked at by `debug`
-        if _core.is_traced() or _core.is_watched() or under_way() or not _ON:
+        if _core.is_traced() or _core.is_watched() or _core.is_paused() or under_way() or not _ON:
             return self._f(*args, **kwargs)
         if _core.hooks_anywhere():
             if not self._warned_of_hooks:
@@ -263,6 +275,8 @@ class Captured(Dispatch):
         key = call_key(args, kwargs, self._static, variables, arrays, held)
         kind = self._kinds.get(key)
         if kind is None:
+            if self._crowded():
+                return self._f(*args, **kwargs)
             kind = self._kinds[key] = _Kind(held)
             odd = {type(a).__name__ for a in arrays} - {"ndarray", "memmap"}
             if odd:
@@ -306,15 +320,29 @@ class Captured(Dispatch):
             return self._f(*args, **kwargs)
         return self._traced(kind, args, kwargs, variables, arrays, None)
 
+    def _crowded(self) -> bool:
+        """Whether so many kinds of calls have come, none of them twice, that others run as they are; what they hold is let go."""
+        if not self._full:
+            alone = [key for key, kind in self._kinds.items() if not kind.plans and not kind.eager]
+            if len(alone) < ALONE * self._max_plans:
+                return False
+            self._full = True
+            for key in alone:
+                del self._kinds[key]
+            warnings.warn(f"capture: {self._name()} was called in {len(alone)} ways (with other numbers, objects or shapes) "
+                          "of which none was traced to a program; calls of other kinds run as they are. Pass what changes as "
+                          "an array or a Variable", RuntimeWarning, stacklevel=3)
+        return True
+
     def _name(self) -> str:
         return getattr(self._f, "__qualname__", repr(self._f))
 
     # ---- tracing
 
-    def _guards(self) -> list[Any]:
-        """What the function depends on beside its arguments, as it is now."""
+    def _outside(self, held: list[Any]) -> Outside:
+        """What the function depends on beside its arguments, as it is now; held: arguments that count by what they are."""
         function, reference = self._guarded_by or (self._f, None)
-        return guards_of(function, None if reference is None else reference())
+        return Outside(function, None if reference is None else reference(), held)
 
     def _read(self, v: _core.Variable, what: str, where: str) -> None:
         if self._on_read == "error":
@@ -327,28 +355,30 @@ class Captured(Dispatch):
     def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
                 checked: _Entry | None) -> Any:
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
-        left = iter([TracedArray(holder) for holder in holders])
         bare = [v for v in variables if not _core.has_gradient(v)]
         given = signature_of(args, kwargs, self._static)        # before the call, which may change them
-        args, kwargs = _with_arrays(args, left, self._static), _with_arrays(kwargs, left, self._static)
-        random = _random.states() if self._looks_at_random else []
-        guards = self._guards()
+        before = Before(self._outside(kind.held), self._looks_at_random)
         trace = _core.start_trace(self._read)
         try:
-            result = self._f(*args, **kwargs)
+            with arrays_made() as made:
+                trees = _Trees(arrays, holders)
+                args, kwargs = trees.arguments(args, kwargs, self._static)
+                result = self._f(*args, **kwargs)
         finally:
             _core.end_trace(trace)
+        trees.check(self._name())
+        del args, kwargs, trees
         collecting = gc.isenabled()
         gc.disable()        # what follows makes many objects, and leaves none in a circle
         try:
-            return self._understood(kind, given, variables, holders, checked, trace, result, random, bare, guards)
+            return self._understood(kind, given, variables, holders, checked, trace, result, before, bare, made)
         finally:
             if collecting:
                 gc.enable()
 
     def _understood(self, kind: _Kind, given: tuple[Any, Signature], variables: list[_core.Variable],
-                    holders: list[_core.Variable], checked: _Entry | None, trace: _core.Trace, result: Any, random: list[Any],
-                    bare: list[_core.Variable], guards: list[Any]) -> Any:
+                    holders: list[_core.Variable], checked: _Entry | None, trace: _core.Trace, result: Any, before: Before,
+                    bare: list[_core.Variable], made: Any) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[_Leaf] = []
         shape = _results(result, found)
@@ -359,6 +389,7 @@ class Captured(Dispatch):
         if kind.last is None:       # of a second one the plan asks
             Plan().check(trace)
         program = Program(trace, [*variables, *holders], [shape, [(leaf.array, leaf.what) for leaf in found]])
+        before.check_arrays(program.arrays, self._name())
         if checked is not None:
             if checked.program is not None and (difference := checked.program.difference(program)) is not None:
                 raise CaptureError(f"{self._name()} is not what was captured any more: {difference}")
@@ -383,15 +414,21 @@ class Captured(Dispatch):
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
         if self._looks_at_random:
-            _own_random_numbers(trace, random, self._name())
+            before.check_random(trace, self._name())
         entry = _Entry(program)
-        entry.guards = unchanged(guards, self._guards())
+        copied = last.copied(program)
+        entry.guards = [*unchanged(before.outside.guards, self._outside(kind.held).guards),
+                        *before.contents(program.arrays, bool(copied))]
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
-        copied = last.copied(program)
         shape = _made_anew(shape, copied)
         self._on_machine(entry, trace, given, bare, holders, copied, shape, found)
         if entry.machine is None:
+            if before.outside.names & _MODES_OF_NUMPY:
+                kind.eager = True
+                warnings.warn(f"capture: {self._name()} is not captured: np.errstate is set in it, which a plan would not do; "
+                              "put it around the call", RuntimeWarning, stacklevel=4)
+                return _plain_result(result)
             if has_calls(trace) and any(
                     isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):
                 kind.eager = True
@@ -407,7 +444,10 @@ class Captured(Dispatch):
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
         kind.tries, kind.last, kind.last_arguments = 0, None, []
-        _escapes(trace, result, self._name())       # before the plan is kept
+        leaves: list[_Leaf] = []
+        _results(result, leaves)
+        allowed = [*(leaf.what for leaf in leaves), *given_gradients(trace)]
+        check_kept(trace, allowed, made, self._name())       # before the plan is kept
         if same_as is not None and same_as in kind.plans:       # another thread may have been there before
             kind.plans[kind.plans.index(same_as)] = entry
             if same_as.machine in self._machines:
@@ -516,19 +556,50 @@ def _changing(name: str, difference: str | None) -> NoReturn:
 _MISSING = object()
 
 
-def _with_arrays(o: Any, left: Any, static: frozenset[int | str], top: bool = True) -> Any:
-    """The arguments with TracedArrays in place of arrays."""
-    if isinstance(o, np.ndarray):
-        return next(left)
-    if isinstance(o, tuple):
-        parts = [x if top and k in static else _with_arrays(x, left, static, False) for k, x in enumerate(o)]
-        return type(o)(*parts) if hasattr(o, "_fields") else tuple(parts)
-    if isinstance(o, list):
-        return [_with_arrays(x, left, static, False) for x in o]
-    if isinstance(o, dict):
-        keys = sorted(o) if top else o
-        return {k: o[k] if top and k in static else _with_arrays(o[k], left, static, False) for k in keys}
-    return o
+class _Trees:
+    """The arguments of a traced call: with TracedArrays in place of arrays, one for each; lists and dicts that have some are
+    copies."""
+
+    def __init__(self, arrays: list[Any], holders: list[_core.Variable]) -> None:
+        self.arrays: dict[int, TracedArray] = {}
+        for a, holder in zip(arrays, holders, strict=True):
+            if id(a) not in self.arrays:
+                self.arrays[id(a)] = TracedArray(holder)
+        self.given: dict[int, tuple[Any, list[Any], Any]] = {}     # lists and dicts: by id, what f has of it, its parts, itself
+
+    def arguments(self, args: Any, kwargs: Any, static: frozenset[int | str]) -> tuple[list[Any], dict[str, Any]]:
+        """What f is called with."""
+        return ([a if k in static else self.of(a) for k, a in enumerate(args)],
+                {name: a if name in static else self.of(a) for name, a in kwargs.items()})
+
+    def of(self, o: Any) -> Any:
+        if isinstance(o, np.ndarray):
+            return self.arrays[id(o)]
+        if isinstance(o, tuple):
+            parts = [self.of(x) for x in o]
+            if all(a is b for a, b in zip(parts, o, strict=True)):
+                return o
+            return type(o)(*parts) if hasattr(o, "_fields") else tuple(parts)
+        if not isinstance(o, (list, dict)):
+            return o
+        if id(o) not in self.given:
+            keyed = isinstance(o, dict)
+            parts = [self.of(x) for x in (o.values() if isinstance(o, dict) else o)]
+            mine = o
+            if not all(a is b for a, b in zip(parts, o.values() if isinstance(o, dict) else o, strict=True)):
+                mine = copy.copy(o)
+                for key, x in zip(o if keyed else range(len(parts)), parts, strict=True):
+                    mine[key] = x
+            self.given[id(o)] = mine, [*mine, *parts] if keyed else parts, o
+        return self.given[id(o)][0]
+
+    def check(self, name: str) -> None:
+        """Raises CaptureError where f has changed a list or dict that it was given."""
+        for mine, parts, _ in self.given.values():
+            now = [*mine, *mine.values()] if isinstance(mine, dict) else list(mine)
+            if len(now) != len(parts) or any(a is not b for a, b in zip(now, parts, strict=True)):
+                raise CaptureError(f"{name} changes a {type(mine).__name__} that is its argument, which a replay would not do; "
+                                   "return what belongs in it")
 
 
 def _results(o: Any, found: list[_Leaf]) -> Any:
@@ -662,37 +733,3 @@ def _plain_result(result: Any) -> Any:
     found: list[_Leaf] = []
     shape = _results(result, found)
     return _rebuilt(shape, [_core.value_of(leaf.what) if leaf.array else leaf.what for leaf in found])
-
-
-def _own_random_numbers(trace: _core.Trace, before: list[Any], name: str) -> None:
-    """Raises CaptureError where the call has drawn from np.random, or seeded it, beside what its operations (dropout) draw."""
-    drawn, after = before, _random.states()
-    if operations := drawing(trace):
-        _random.restore(before)
-        for f in operations:
-            f._redraw()
-        drawn = [*before[:-1], _random.source().get_state()]
-        _random.restore(after)
-    if any(one[1].tobytes() != other[1].tobytes() or (one[0], *one[2:]) != (other[0], *other[2:])
-           for one, other in zip(drawn, after, strict=True)):
-        raise CaptureError(f"{name} draws from np.random by itself, or seeds it, which a replay would not do; draw outside, and "
-                           "pass the numbers as an argument")
-
-
-def _escapes(trace: _core.Trace, result: Any, name: str) -> None:
-    """Raises CaptureError where the function has put a Variable of its own into something outside, which replays would not do."""
-    found: list[_Leaf] = []
-    _results(result, found)
-    allowed = {id(leaf.what) for leaf in found}
-    allowed.update(map(id, given_gradients(trace)))
-    references = made_by(trace)
-    forget(trace)
-
-    def left() -> list[str]:
-        return [line for reference, line in references if (u := reference()) is not None and id(u) not in allowed]
-
-    if left():
-        gc.collect()        # cycles of the function's own, as closures make them
-        for line in left():
-            raise CaptureError(f"{line}: what is computed here is kept outside of the captured function {name} (in a list, an "
-                               "attribute, a global), where replays would not put it; return it instead")

@@ -51,12 +51,18 @@ class _Array:
         self.bits = (a.dtype.str, a.shape, a.tobytes()) if a.dtype != object else (a.dtype.str, a.shape, id(a))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Array) and (self.a is other.a or self.bits == other.bits)
+        return isinstance(other, _Array) and (_same_place(self.a, other.a) or self.bits == other.bits)
 
     __hash__ = None     # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"an array of shape {self.a.shape}" if self.a.size > 4 else f"{self.a!r}"
+
+
+def _same_place(a: Any, b: Any) -> bool:
+    """Whether two arrays are one, or the same part of one that was there before both."""
+    return a is b or (isinstance(a.base, np.ndarray) and a.base is b.base and a.ctypes.data == b.ctypes.data
+                      and (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype))
 
 
 def _is_plain(o: Any) -> bool:
@@ -104,7 +110,7 @@ class Program:
 
     def copied(self, other: Program) -> set[int]:
         """ids of arrays of `other` that are other objects here, though equal: a call makes them anew each time."""
-        return {id(b) for a, b in zip(self.arrays, other.arrays, strict=False) if a is not b}
+        return {id(b) for a, b in zip(self.arrays, other.arrays, strict=False) if not _same_place(a, b)}
 
     def _event(self, event: Any) -> Any:
         kind, *rest, self._line = event

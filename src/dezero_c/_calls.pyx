@@ -80,7 +80,7 @@ def call_key(tuple args, dict kwargs, frozenset static, list variables, list arr
         o = args[k]
         key.append(fixed_key(o, held) if static and k in static else key_of(o, variables, arrays, held, 0))
     if kwargs:
-        for name in sorted(kwargs):
+        for name in kwargs:     # in the caller's order, which a function that takes **kwargs may see
             key.append((name, fixed_key(kwargs[name], held) if name in static
                         else key_of(kwargs[name], variables, arrays, held, 0)))
     return tuple(key)
@@ -103,7 +103,7 @@ cdef object key_of(object o, list variables, list arrays, list held, int depth):
     if isinstance(o, (tuple, list)):
         return type(o), tuple([key_of(x, variables, arrays, held, depth + 1) for x in o])
     if isinstance(o, dict):
-        return dict, tuple([(k_, key_of(x, variables, arrays, held, depth + 1)) for k_, x in o.items()])
+        return type(o), tuple([(k_, key_of(x, variables, arrays, held, depth + 1)) for k_, x in o.items()])
     return fixed_key(o, held)
 
 
@@ -146,7 +146,7 @@ cdef list with_constants(list results, object shape, object missing, int kind):
     return found
 
 
-cdef object MISSING = object()
+MISSING = object()      # what a name stands for that is not there
 
 
 def cell_of(cell):
@@ -275,11 +275,11 @@ cdef class Signature:
 
 
 def signature_of(tuple args, dict kwargs, frozenset static):
-    """(the leaves of all arguments in order, those by name last and in alphabetical order; their Signature). static: places and
+    """(the leaves of all arguments in order, those by name last; their Signature). static: places and
     names of arguments that count by what they are."""
     cdef Signature found = Signature.__new__(Signature)
     cdef list leaves = [], branches = [], fixed = []
-    cdef list names = sorted(kwargs)
+    cdef list names = list(kwargs)
     for place, o in [*enumerate(args), *[(name, kwargs[name]) for name in names]]:
         if place in static:
             fixed.append(len(leaves))

@@ -563,26 +563,26 @@ cdef class Variable:
     # Comparisons look at the values and record nothing. Between two Variables == and != are identity, so that they can be in
     # sets and lists, as in the book; with an array or a number they compare the values.
     def __lt__(self, other):
-        return read(self, "a comparison") < compared(other)
+        return values_of(self) < compared(other)
 
     def __le__(self, other):
-        return read(self, "a comparison") <= compared(other)
+        return values_of(self) <= compared(other)
 
     def __gt__(self, other):
-        return read(self, "a comparison") > compared(other)
+        return values_of(self) > compared(other)
 
     def __ge__(self, other):
-        return read(self, "a comparison") >= compared(other)
+        return values_of(self) >= compared(other)
 
     def __eq__(self, other):
         if isinstance(other, Variable) or not is_gradient(other):
             return self is other
-        return read(self, "a comparison") == other
+        return values_of(self) == other
 
     def __ne__(self, other):
         if isinstance(other, Variable) or not is_gradient(other):
             return self is not other
-        return read(self, "a comparison") != other
+        return values_of(self) != other
 
     def __hash__(self):
         return <Py_ssize_t> <void *> self >> 4
@@ -727,7 +727,12 @@ cdef inline object plain(object o):
 
 cdef inline object compared(object o):
     """What a comparison looks at."""
-    return read(<Variable> o, "a comparison") if isinstance(o, Variable) else o
+    return values_of(<Variable> o) if isinstance(o, Variable) else o
+
+
+cdef inline object values_of(Variable v):
+    """v's array; in a traced call what stands for it, since a mask of it may be a value like any other."""
+    return methods["traced"](v) if traced() and not watched() else data_of(v)
 
 
 cdef bint is_gradient(object o):

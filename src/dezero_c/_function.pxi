@@ -154,6 +154,18 @@ def inputs_of(f):
     return function_inputs(<Function> f) if isinstance(f, Function) and (<Function> f).nin >= 0 else f.inputs
 
 
+cdef Variable given_variable(object o, int era):
+    """What is no Variable, as an input of somebody's Function: no constant, a user's backward may look at it and at its gradient."""
+    cdef Variable x
+    if traced() and not watched() and (cnp.PyArray_Check(o) or is_traced_array(o)):
+        x = new_variable(era)
+        x._data = traced_data(x, o, True)
+        return x
+    x = traced_operand(o, None) if traced() else wrap(o, -1, era)
+    x.kind &= ~K_CONST
+    return x
+
+
 cdef object function_call(Function f, tuple inputs):
     """Runs f.forward on the inputs' data, and records the graph if that is on. Nothing is recorded when it raises."""
     cdef list xs = [], outputs = []
@@ -166,8 +178,7 @@ cdef object function_call(Function f, tuple inputs):
         elif o is None:
             x = new_variable(era)
         else:
-            x = wrap(o, -1, era)
-            x.kind &= ~K_CONST  # a user's backward may look at it and at its gradient
+            x = given_variable(o, era)
         if x.era > era:
             era = x.era
         xs.append(x)

@@ -90,6 +90,7 @@ cdef class Numbers:
         return &self.table[k]
 
 
+@cython.no_gc_clear     # the destructor needs what it holds
 cdef class Trace:
     """What one call did, in order. As `events` tells it, each event is a tuple: its kind, what it is about, the user's line.
 

@@ -58,7 +58,7 @@ cdef tuple quick_pair(object x0, object x1):
     if not isinstance(x0, Variable) or not (isinstance(x1, Variable) or type(x1) is cnp.ndarray):
         return None
     v0 = <Variable> x0
-    v1 = <Variable> x1 if isinstance(x1, Variable) else <Variable> wrap(x1, -1, ERA_CORE)
+    v1 = as_operand(x1, v0)
     if not view(v0, &a) or not view(v1, &b) or a.dt != b.dt or not dz_same_shape(&a, &b):
         return None
     return v0, v1

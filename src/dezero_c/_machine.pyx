@@ -22,7 +22,7 @@ from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcpy, memset
 
 from dezero_c._calls cimport (
-    AS_ARRAY, AS_VARIABLE, MOST, Arguments, Signature, items_of, replayed_function, with_constants)
+    AS_ARRAY, AS_VARIABLE, Arguments, Signature, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
     E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
@@ -577,6 +577,8 @@ cdef class Machine:
                     return False
                 continue
             v = <Variable> (at.v if at.position < 0 else args[at.position])
+            if at.position >= 0 and self.naccess > 1 and self.elsewhere(<PyObject *> v, args):
+                return False
             if at.bare and v.gstate != G_NONE or v._creator is not None and v._creator is not <Function> replayed_function:
                 return False
             if at.slot < 0:
@@ -598,6 +600,23 @@ cdef class Machine:
                         if i != k and self.access[i].slot >= 0 and overlap(&self.access[i], &self.access[k]):
                             return False
         return True
+
+    cdef bint elsewhere(self, PyObject *v, PyObject **args) noexcept:
+        """Whether an argument is a Variable from outside too, or the gradient of one or of another argument: in the traced call
+        it was neither, and what is done to the one is not done to the other."""
+        cdef Access *at
+        cdef Variable u
+        cdef int k
+        for k in range(self.naccess):
+            at = &self.access[k]
+            if at.array:
+                continue
+            if at.position < 0 and at.v == v:
+                return True
+            u = <Variable> (at.v if at.position < 0 else args[at.position])
+            if u.gstate == G_SHOWN and <PyObject *> u._grad == v:
+                return True
+        return False
 
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
@@ -1038,9 +1057,6 @@ cdef class Dispatch:
     cdef public list _machines
     cdef public list _calls
     cdef public object _f
-    cdef tuple names            # of the call by name before,
-    cdef tuple sorted_names     # in alphabetical order,
-    cdef list order             # and which of them is each of those
 
     def __cinit__(self):
         self._machines, self._calls = [], []
@@ -1066,22 +1082,6 @@ cdef class Dispatch:
                 if found is not NOT_TAKEN:
                     return found
         return NOT_TAKEN
-
-    cdef object called_by_name(self, PyObject **args, Py_ssize_t n, tuple names):
-        """The same where the names, all of them, stand as the caller has them."""
-        cdef PyObject *sorted_args[MOST]
-        cdef Py_ssize_t total = n + len(names), k
-        if total > MOST:
-            return NOT_TAKEN
-        if names is not self.names and names != self.names:
-            self.order = sorted(range(len(names)), key=names.__getitem__)
-            self.sorted_names = tuple([names[k] for k in self.order])
-            self.names = names
-        for k in range(n):
-            sorted_args[k] = args[k]
-        for k in range(total - n):
-            sorted_args[n + k] = args[n + <Py_ssize_t> self.order[k]]
-        return self.called(sorted_args, total, self.sorted_names)
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):
         """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine
@@ -1118,10 +1118,7 @@ cdef object dispatched(object f, PyObject **args, size_t nargsf, PyObject *names
     cdef Dispatch d = <Dispatch> f
     cdef Py_ssize_t n = dz_nargs(nargsf), k
     cdef object found
-    if names == NULL:
-        found = d.called(args, n, None)
-    else:
-        found = d.called_by_name(args, n, <tuple> <object> names)
+    found = d.called(args, n, None) if names == NULL else d.called(args, n + len(<tuple> <object> names), <tuple> <object> names)
     if found is EAGER:
         return PyObject_Vectorcall(d._f, args, n, names)
     if found is not NOT_TAKEN:

@@ -33,7 +33,7 @@ from dezero_c._elementwise cimport evaluate_again, evaluate_from, is_exact, oper
 from dezero_c._training cimport Seen, is_rule, step
 
 from dezero_c._calls import CaptureError
-from dezero_c._core import Applied, as_array, using_config
+from dezero_c._core import Applied, as_array, shape_of, using_config
 from dezero_c._core import same as as_it_is
 
 cnp.import_array()
@@ -299,6 +299,7 @@ cdef class Plan:
                     else:
                         self.add(INTO, g, xs[0], self.room_for(event[2][0]), f, False, line)
                     continue
+                self.calls = self.calls or not f.native and type(f) is not Applied      # somebody's code
                 made = alive(event[3])
                 ys = [None if y is None else self.mine(y, False) for y in made]
                 f.out0, f.outs = NULL, None
@@ -506,11 +507,18 @@ cdef class Plan:
         for stand, v in pairs:
             if not self.suited(stand, v):
                 return False
+            for _, other in pairs:
+                if is_gradient(<PyObject *> v, other):
+                    return False
         return True
 
     cdef bint suited(self, Variable stand, Variable v) except -1:
+        cdef Py_ssize_t k
         if self.outer.has(<PyObject *> v):
             return False
+        for k in range(len(self.outside)):      # whose value would be gone while v is exchanged
+            if is_gradient(<PyObject *> v, <Variable> PyTuple_GET_ITEM(PyList_GET_ITEM(<PyObject *> self.outside, k), 0)):
+                return False
         for y, there in self.presence:
             if y is stand and (v.gstate != G_NONE) != there:
                 return False
@@ -664,15 +672,19 @@ cdef class Plan:
         return 0
 
     cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1:
-        """Raises CaptureError where arrays that f gave have other shapes than when it was traced: what follows may have asked for
-        them."""
+        """Raises CaptureError where arrays that f gave have other shapes or dtypes than when it was traced: what follows may have
+        asked for them."""
         cdef Py_ssize_t i = 0
         for each, shape in zip(arrays, shapes):
             if not has_shape(each, shape):
                 while self.code[i].f != <PyObject *> f and (
                         self.code[i].kind != NUMPY or <object> (<tuple> self.code[i].extra)[0] is not f):
                     i += 1
-                raise CaptureError(f"{self.lines[i]}: an array has the shape {np.shape(each)} here, and had {shape} when it was "
+                now = shape_of(each)
+                if now[0] == shape[0]:
+                    raise CaptureError(f"{self.lines[i]}: an array is of {now[1]} here, and was of {shape[1]} when it was captured: "
+                                       "a dtype that depends on data, which a replay cannot have. Give it one with astype")
+                raise CaptureError(f"{self.lines[i]}: an array has the shape {now[0]} here, and had {shape[0]} when it was "
                                    "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, "
                                    "use where(), or leave it outside of the captured function")
         return 0
@@ -837,17 +849,19 @@ cdef list inputs(Function f):
     return list(f.rest) if f.rest is not None else [f.arg(k) for k in range(f.nin)]
 
 
-cdef bint has_shape(object a, tuple shape) except -1:
-    """Whether an array, or a scalar, has a shape."""
+cdef bint has_shape(object a, tuple expected) except -1:
+    """Whether an array, or a scalar, has a shape and a dtype."""
+    cdef tuple shape
     cdef int k
     if not cnp.PyArray_Check(a):
-        return np.shape(a) == shape
+        return shape_of(a) == expected
+    shape = <tuple> expected[0]
     if cnp.PyArray_NDIM(a) != len(shape):
         return False
     for k in range(cnp.PyArray_NDIM(a)):
         if cnp.PyArray_DIM(a, k) != <cnp.npy_intp> shape[k]:
             return False
-    return True
+    return <PyObject *> cnp.PyArray_DESCR(a) == <PyObject *> expected[1] or a.dtype == expected[1]
 
 
 cdef object value_of(Function f):
@@ -885,6 +899,10 @@ cdef set array_ids(object o, set found):
         for each in o:
             array_ids(each, found)
     return found
+
+
+cdef bint is_gradient(PyObject *v, Variable of) noexcept:
+    return of.gstate == G_SHOWN and <PyObject *> of._grad == v
 
 
 cdef int given_to(Plan plan, Variable stand, Variable v) except -1:

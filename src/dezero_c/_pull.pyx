@@ -8,6 +8,8 @@ been exchanged for constants before; `pull` keeps gradients beside the graph and
 can be differentiated again, by what the function closes over too.
 """
 
+from heapq import heappop, heappush
+
 import numpy as np
 
 cimport numpy as cnp
@@ -313,13 +315,14 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
     create_graph; no Variable's gradient is looked at or changed."""
     cdef dict targets = targets_of(xs), grads = {}
     cdef unsigned long long search
-    cdef list order = live(ys, targets, floor, &search)
     cdef Function f
     cdef Variable x, y
     cdef object gx, old, g, gxs
-    cdef list outs, given
+    cdef list outs, given, waiting = []
+    cdef set seen = set()
     cdef Py_ssize_t i, k
     cdef signed char before = swap_mode((1 if create_graph else 0) | (M_TRACED if traced() else 0))
+    live(ys, targets, floor, &search)
     try:
         for i in range(len(ys)):
             y = ys[i]
@@ -327,8 +330,10 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
             if g is not None and leads(y, targets, floor, search):
                 old = grads.get(key(y))
                 grads[key(y)] = g if old is None else old + g
-        for i in range(len(order) - 1, -1, -1):
-            f = order[i]
+        for y in ys:
+            add_creator(y, waiting, seen, search)
+        while waiting:
+            f = heappop(waiting)[2]
             check_era(f)
             outs = outputs_of(f)
             given = [None if y is None else grads.pop(key(y), None) for y in outs]
@@ -343,9 +348,20 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
                     continue
                 old = grads.get(key(x))
                 grads[key(x)] = gx if old is None else old + gx
+            for k in range(f.nin):
+                add_creator(f.arg(k), waiting, seen, search)
         return [after_hooks(x, grads.get(key(x))) for x in xs]
     finally:
         swap_mode(before)
+
+
+cdef int add_creator(Variable x, list waiting, set seen, unsigned long long search) except -1:
+    """Has x's creator wait for its turn, once, in the order of the engine's walk, so that gradients are added up in it."""
+    cdef Function f = x._creator
+    if f is not None and f.mark == search | 1 and <size_t> <void *> f not in seen:
+        seen.add(<size_t> <void *> f)
+        heappush(waiting, (-f.gen, -<Py_ssize_t> len(seen), f))
+    return 0
 
 
 cdef inline object after_hooks(Variable x, object g):

@@ -34,6 +34,9 @@ cdef class Call:
         for k in range(self.nstands):
             if not plan.suited(<Variable> s[k].v, <Variable> args[s[k].position]):
                 return NOT_TAKEN
+            for position in range(self.nstands):
+                if is_gradient(args[s[k].position], <Variable> args[s[position].position]):
+                    return NOT_TAKEN
         if plan.busy:       # the last question: the others may give another thread its turn
             return NOT_TAKEN
         plan.busy = True

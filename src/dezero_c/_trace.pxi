@@ -191,6 +191,11 @@ def is_traced():
     return traced() and not watched()
 
 
+def is_paused():
+    """Whether a call of this thread is being traced, and runs what is not logged: somebody's Function, an optimizer."""
+    return dz_trace != NULL and not traced()
+
+
 def is_observed():
     """Whether what this thread does is part of a trace, a watch or a transform."""
     return modes() & WITHIN != 0
@@ -374,7 +379,7 @@ cdef object read(Variable v, str what):
 
 cdef class Applied(Function):
     """A function of arrays without a gradient: what the user's code did with data, or a rule made from values."""
-    cdef readonly tuple shapes      # of its results when it was traced; None of a rule
+    cdef readonly tuple shapes      # and dtypes, of its results when it was traced; None of a rule
 
     def forward(self, *xs):
         return self.given(*xs)
@@ -427,10 +432,15 @@ def apply_traced(function, tuple xs, bint effect):
         y.kind = K_CONST
         ys.append(y)
     several = isinstance(r, (tuple, list))
-    f.shapes = tuple([np.shape(each) for each in r]) if several else (np.shape(r),)
+    f.shapes = tuple([shape_of(each) for each in r]) if several else (shape_of(r),)
     (<Trace> dz_trace).operation(E_OP, IN_TRAINING if mode(1) else 0, f, None if several else ys[0],
                                  tuple(ys) if several else None)
     return tuple(ys) if several else ys[0]
+
+
+def shape_of(a):
+    """(shape, dtype) of an array or a number."""
+    return np.shape(a), getattr(a, "dtype", None) or np.result_type(type(a))
 
 
 cdef object untraced_forward(Function f, list xs):
@@ -444,7 +454,7 @@ cdef object untraced_forward(Function f, list xs):
     try:
         r = f.forward(*[data_of(x) for x in xs])
         if not f.native and not watched() and type(<Trace> dz_trace) is not Measured:
-            (<Trace> dz_trace).shapes[<size_t> <void *> f] = tuple([np.shape(y) for y in (r if isinstance(r, tuple) else (r,))])
+            (<Trace> dz_trace).shapes[<size_t> <void *> f] = tuple([shape_of(y) for y in (r if isinstance(r, tuple) else (r,))])
         return r
     finally:
         dz_mode[0] = old
