@@ -2655,8 +2655,9 @@ def test_arrays_outside_that_numpy_writes_to_are_told():
 def test_random_numbers_of_others_are_told():
     generator, old = np.random.default_rng(0), random.Random(0)
     x = Variable(np.ones(2))
-    for f in (lambda x: x * 2 if random.random() < 2 else x, lambda x: x * 2 if generator.random() < 2 else x,
-              lambda x: x * 2 if old.random() < 2 else x):
+    named = random.random
+    for f in (lambda x: x * 2 if random.random() < 2 else x, lambda x: x * 2 if named() < 2 else x,
+              lambda x: x * 2 if generator.random() < 2 else x, lambda x: x * 2 if old.random() < 2 else x):
         assert "draws from `random`, or from a generator" in refused(capture(f), lambda k: x)
     g = capture(lambda x, rng: x * 2 if rng.random() < 2 else x)
     assert "draws from" in refused(lambda x: g(x, generator), lambda k: x)

@@ -42,7 +42,7 @@ class Before:
 
     def _states(self) -> list[Any]:
         """Of the generators that are not NumPy's global one."""
-        return [random.getstate(), *(_state(g) for g in self.outside.generators)]
+        return [_state(g) for g in self.outside.generators]
 
     def check_arrays(self, operands: list[Any], name: str) -> None:
         """Raises CaptureError where the call has written into an array that is an operand of it."""

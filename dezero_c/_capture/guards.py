@@ -133,11 +133,13 @@ class Outside:
             self._object(o, names)
         elif isinstance(o, _CONTAINERS):
             self._elements(o, _equal, names)
+        elif isinstance(o, _GENERATORS) or o is random:
+            if self._new(o):
+                self.generators.append(random.seed.__self__ if o is random else o)      # type: ignore[attr-defined]
+        elif isinstance(o, (types.MethodType, types.BuiltinMethodType)) and isinstance(o.__self__, _GENERATORS):
+            self._value(o.__self__, names)
         elif isinstance(o, _FUNCTIONS):
             self._function(o, None)
-        elif isinstance(o, _GENERATORS):
-            if self._new(o):
-                self.generators.append(o)
         elif isinstance(o, _WRAPPED):
             self._value(next(iter(vars(o).values())), names)
         elif isinstance(o, types.ModuleType):
