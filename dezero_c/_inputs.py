@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,20 +101,29 @@ def pairs_of(values: Any, name: str, limit: int) -> tuple[Any, Any]:
     return [x for x, _ in values], [t for _, t in values]
 
 
-def check_order(x: Any, t: Any, name: str) -> None:
-    """Raises ValueError where both have an index, of the same labels in another order: rows would be paired that do not belong
-    together."""
-    here: Any = getattr(x, "index", None)
-    there: Any = getattr(t, "index", None)
-    if not hasattr(here, "equals") or not hasattr(there, "equals") or len(here) != len(there) or here.equals(there):
-        return
+def check_order(parts: Sequence[tuple[str, Any]], name: str) -> None:
+    """Raises ValueError where two of the parts, (what it is called, values), have an index, of the same labels in another order:
+    rows would be paired that do not belong together."""
+    indexes: list[tuple[str, Any]] = [(label, getattr(values, "index", None)) for label, values in parts]
+    indexed = [(label, index) for label, index in indexes if hasattr(index, "equals")]
+    for (one, here), (other, there) in itertools.combinations(indexed, 2):
+        if len(here) == len(there) and not here.equals(there) and _same_labels(here, there):
+            raise ValueError(f"{name}: the index of {other} has the labels of {one}'s in another order, and rows are paired as "
+                             f"they stand; give {other}.loc[{one}.index], or, where the rows do belong together, "
+                             f"{other}.to_numpy()")
+
+
+def _same_labels(here: Any, there: Any) -> bool:
+    """Whether two indexes have the same labels, each as often."""
     try:
-        same = here.sort_values().equals(there.sort_values())
-    except TypeError:       # labels that cannot be compared
-        return
-    if same:
-        raise ValueError(f"{name}: the index of t has the labels of x's in another order, and rows are paired as they stand; "
-                         "give t.loc[x.index], or, where the rows do belong together, t.to_numpy()")
+        return bool(here.sort_values().equals(there.sort_values()))
+    except TypeError:       # labels without an order, such as numbers and texts
+        return _counted(here) == _counted(there)
+
+
+def _counted(index: Any) -> Counter[Any]:
+    nothing = object        # one stands for all nan, of which none is equal to another
+    return Counter(nothing if label != label else label for label in index.tolist())
 
 
 def _read(values: Any, name: str, limit: int) -> list[Any]:

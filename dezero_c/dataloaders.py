@@ -73,6 +73,17 @@ def _array(values: list[Any], who: str) -> NDArray[Any]:
                          "bring them to one shape in the transform of the data set") from error
 
 
+def _pair(example: Any, place: Any, who: str) -> Any:
+    """The example, which is a pair. What is no sequence, but has elements, is taken as it is."""
+    size = len(example) if hasattr(example, "__len__") else None
+    if isinstance(example, (str, dict)) or not hasattr(type(example), "__getitem__") or size not in (None, 2):
+        what = f"a {type(example).__name__}" + ("" if size is None else f" of {size}")
+        more = ("; what a loss takes beside the labels, such as weights, belongs to t: fit(model, (x, (t, weights)), ...), of "
+                "arrays" if isinstance(example, (tuple, list)) and len(example) > 2 else "")
+        raise TypeError(f"{who}: example {place} is {what}; it is to be a pair, (example, label){more}")
+    return example
+
+
 def _batch(examples_of: Any, index: Any, who: str, dataset: Any = None) -> Batch:
     """The examples and the labels at these places, as two arrays. dataset: what `examples_of` stands for, if anything."""
     dataset = examples_of if dataset is None else dataset
@@ -81,7 +92,7 @@ def _batch(examples_of: Any, index: Any, who: str, dataset: Any = None) -> Batch
         t = None if x is None else dataset._taken(dataset.label, dataset.target_transform, index)
         if t is not None:
             return x, t
-    examples = [examples_of[i] for i in index]
+    examples = [_pair(examples_of[i], i, who) for i in index]
     return _array([example[0] for example in examples], who), _array([example[1] for example in examples], who)
 
 
@@ -350,19 +361,23 @@ class DataLoader:
         return self.__next__()
 
     def state_dict(self) -> dict[str, Any]:
-        """The order of the examples and the place in the pass, for checkpoints (not in DeZero); with a seed, it and the number of
-        the pass as well. The orders after it come from `np.random`, whose state is not in it."""
-        state = {"index": self.index.copy(), "iteration": self.iteration}
+        """The order of the examples, the place in the pass and the size of batches, for checkpoints (not in DeZero); with a seed,
+        it and the number of the pass as well. The orders after it come from `np.random`, whose state is not in it."""
+        state = {"index": self.index.copy(), "iteration": self.iteration, "batch_size": self.batch_size}
         return state if self.seed is None else state | {"seed": self.seed, "epoch": self.epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on where `state_dict` was taken: the next loop has the batches that were left; a seed in it is taken over. Raises
-        ValueError, and changes nothing, where it is of another number of examples or of batches, or has a seed where there can be
-        none."""
+        ValueError, and changes nothing, where it is of another number of examples or of batches, amid a pass with another
+        batch_size, or has a seed where there can be none."""
         index, iteration = np.array(state["index"]), int(state["iteration"])
         who = f"{type(self).__name__}.load_state_dict"
         if index.shape != self.index.shape:
             raise ValueError(f"{who}: the state is of {len(index)} examples, the data set has {len(self.index)}")
+        size = int(state.get("batch_size", self.batch_size))        # older states have none
+        if iteration and size != self.batch_size:
+            raise ValueError(f"{who}: the state is amid a pass with a batch_size of {size}, this loader's is {self.batch_size}: "
+                             f"examples would be left out, or come twice; take batch_size={size} until the pass is over")
         if not 0 <= iteration <= self.max_iter:
             raise ValueError(f"{who}: the state is at batch {iteration} of {self.max_iter}; batch_size is another one")
         seeded = "seed" in state

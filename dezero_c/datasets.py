@@ -185,7 +185,7 @@ class Arrays(Dataset):
         if pictures:
             self.transform = _of_picture(self.transform)
         if t is not None:
-            check_order(x, t, who)
+            check_order([("x", x), ("t", t)], who)
             self.label, pictures = array_of(t, f"{who}: t", True, limit)
             if pictures:
                 self.target_transform = _of_picture(self.target_transform)

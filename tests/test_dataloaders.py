@@ -250,6 +250,18 @@ def test_arguments(cls):
     assert len(next(loader)[0]) == 2
 
 
+@pytest.mark.parametrize(("example", "message"), [
+    ((1.0, 2, 3.0), r"a tuple of 3; it is to be a pair, \(example, label\); what a loss takes .*, belongs to t"),
+    ([1.0], "a list of 1; it is to be a pair"), (np.arange(3), "a ndarray of 3; it is to be a pair"),
+    ("ab", "a str of 2"), ({"x": 1, "t": 2}, "a dict of 2"), (3, "a int; it is to be a pair"), (None, "a NoneType; it is"),
+])
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_an_example_is_a_pair(example, message, prefetch):
+    loader = DataLoader([(0, 0), example], 2, shuffle=False, prefetch=prefetch)
+    with pytest.raises(TypeError, match=f"DataLoader: example 1 is {message}"):
+        next(loader)
+
+
 def test_examples_of_different_shapes():
     loader = DataLoader([(np.zeros(n), 0) for n in (2, 3)], 2)
     with pytest.raises(ValueError, match=r"different shapes, \(2,\), \(3,\)"):

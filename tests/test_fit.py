@@ -180,6 +180,24 @@ def test_what_several_inputs_may_not_be():
         run(Two(), Uneven(), batch_size=None)
 
 
+@pytest.mark.parametrize(("x", "t", "sizes"), [
+    ((6,), (), (20, 20)), ((6,), (1,), (20, 20)), ((6,), (6,), (20, 20)), ((3, 4, 4), (), (20, 20)),
+    ((3, 4, 4), (3, 4, 4), (4, 2)),
+])
+def test_a_list_of_batches_is_no_list_of_examples(x, t, sizes):
+    batches = [(np.ones((n, *x), "f"), np.zeros((n, *t), "f")) for n in sizes]
+    for pairs in (batches, [(Variable(a), list(b)) for a, b in batches]):
+        with pytest.raises(TypeError, match=r"data is a list of pairs, the first of shapes .*which look like batches; each"):
+            run(data=pairs, batch_size=None)
+
+
+def test_a_list_of_examples_with_axes():
+    pictures = [(np.ones((3, 4, 4), "f"), np.ones((3, 4, 4), "f"))] * 4
+    sequence = [(np.ones((5, 6), "f"), np.ones((5, 1), "f"))] * 4
+    for pairs in (pictures, DataLoader(sequence, 2), [(np.ones((1, 4, 4), "f"), np.ones(1, "f"))] * 4):
+        run(L.Linear(1, nobias=True), pairs, loss=lambda y, t: F.mean(y) - F.mean(t), batch_size=None, epochs=1)
+
+
 def test_other_loaders():
     class Batches:
         def __iter__(self):
@@ -936,6 +954,33 @@ def test_a_loader_refuses_the_state_of_another():
         loader.load_state_dict({"index": np.arange(7), "iteration": 0})
     with pytest.raises(ValueError, match="the state is at batch 4 of 3"):
         loader.load_state_dict({"index": np.arange(6), "iteration": 4})
+
+
+@pytest.mark.parametrize("make", [DataLoader, SeqDataLoader])
+def test_a_loader_goes_on_with_its_batch_size_alone(make):
+    examples, one = [(k, k) for k in range(12)], make([(k, k) for k in range(12)], 2)
+    next(one)
+    for size in (3, 4):
+        other = make(examples, size)
+        order = other.index.copy()
+        with pytest.raises(ValueError, match=f"amid a pass with a batch_size of 2, this loader's is {size}: .*take batch_size=2"):
+            other.load_state_dict(one.state_dict())
+        assert other.iteration == 0
+        assert np.array_equal(other.index, order)
+    state = one.state_dict()
+    del state["batch_size"]     # as older ones are
+    make(examples, 2).load_state_dict(state)
+    one.reset()
+    other.load_state_dict(one.state_dict())     # between two passes any size will do
+    assert np.array_equal(other.index, one.index)
+
+
+def test_a_run_does_not_go_on_amid_an_epoch_with_another_batch_size(tmp_path):
+    with pytest.raises(Ended):
+        run(callbacks=[EndAt(1, 2), Checkpoint(tmp_path / "c", every_batches=1)], batch_size=5)
+    for size in (3, 10):
+        with pytest.raises(ValueError, match=f"the data of this call: .* batch_size of 5, this loader's is {size}"):
+            run(callbacks=EndAt(), batch_size=size, checkpoint=tmp_path / "c", resume=True)
 
 
 # ---- the history's files ------------------------------------------------------------------------------------------

@@ -97,7 +97,24 @@ def test_an_index_in_another_order_is_noticed(pd):
     assert Arrays(x, turned.loc[x.index]).label.tolist() == [0, 1, 2]
     assert Arrays(x, turned.to_numpy()).label.tolist() == [2, 0, 1]
     assert Arrays(x.iloc[:2], turned.iloc[:2]).label.tolist() == [2, 0]        # other rows: nothing is known of them
-    assert len(Arrays(x.set_axis([1, "b", 2]), t.set_axis(["b", 2, 1]))) == 3      # labels without an order
+    for labels in ([1, "b", 2], [None, "b", np.nan], [(1, "a"), "b", 2], [1, 1, "b"]):      # labels without an order
+        odd = pd.Index(labels, dtype=object, tupleize_cols=False)
+        with pytest.raises(ValueError, match=r"Arrays: the index of t .* another order"):
+            Arrays(x.set_axis(odd), t.set_axis(odd[[2, 0, 1]]))
+        assert len(Arrays(x.set_axis(odd), t.set_axis(odd))) == 3
+    assert len(Arrays(x.set_axis([1, 1, "b"]), t.set_axis([1, "b", "b"]))) == 3
+
+
+@pytest.mark.parametrize(("places", "message"), [
+    (lambda x, t, turned: ((x, x), turned), r"the index of t has the labels of x\[0\]'s in another.*t\.loc\[x\[0\]\.index\]"),
+    (lambda x, t, turned: ((x, turned), t), r"the index of x\[1\] has the labels of x\[0\]'s"),
+    (lambda x, t, turned: ((x.to_numpy(), x), (t, turned)), r"the index of t\[1\] has the labels of x\[1\]'s"),
+    (lambda x, t, turned: (x.to_numpy(), (t, turned)), r"the index of t\[1\] has the labels of t\[0\]'s"),
+])
+def test_an_index_in_another_order_is_noticed_in_tuples(pd, places, message):
+    x, t = pd.DataFrame({"a": [1.0, 2.0, 3.0]}), pd.Series([0, 1, 2])
+    with pytest.raises(ValueError, match=f"fit: data: {message}"):
+        fitted(places(x, t, t.iloc[[2, 0, 1]]))
 
 
 def test_fit_and_a_loader_take_tables(pd):

@@ -110,7 +110,9 @@ def test_batches_of_one_rank(comm):
     x, t = next(iter(loader))
     assert x.shape == (100, 64)
     assert t.shape == (100,)
-    assert loader.state_dict() == {"epoch": 0, "iteration": 1, "seed": 1}
+    assert loader.state_dict() == {"epoch": 0, "iteration": 1, "seed": 1, "batch_size": 100}
+    with pytest.raises(ValueError, match="amid a pass with a batch_size of 100, this loader's is 50"):
+        mpi.DataLoader(datasets.Digits(), 50, comm).load_state_dict(loader.state_dict())
     other = mpi.DataLoader(datasets.Digits(), 100, comm, seed=7)
     other.load_state_dict(loader.state_dict())
     rest = list(other)

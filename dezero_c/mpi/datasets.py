@@ -235,8 +235,13 @@ class DataLoader:
 
     def state_dict(self) -> dict[str, int]:
         """The pass and the place in it, for checkpoints; the same for any number of ranks, unless scattered."""
-        return {"epoch": self.epoch, "iteration": self.iteration, "seed": self.seed}
+        return {"epoch": self.epoch, "iteration": self.iteration, "seed": self.seed, "batch_size": self.batch_size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on where `state_dict` was taken."""
+        """Goes on where `state_dict` was taken. Raises ValueError, and changes nothing, amid a pass with another batch_size."""
+        size = int(state.get("batch_size", self.batch_size))        # older states have none
+        if int(state["iteration"]) and size != self.batch_size:
+            raise ValueError(f"mpi.DataLoader.load_state_dict: the state is amid a pass with a batch_size of {size}, this "
+                             f"loader's is {self.batch_size}: examples would be left out, or come twice; take "
+                             f"batch_size={size} until the pass is over")
         self.epoch, self.iteration, self.seed = (int(state[key]) for key in ("epoch", "iteration", "seed"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_c._core import Variable
-from dezero_c._inputs import array_of
+from dezero_c._inputs import array_of, check_order
 from dezero_c.dataloaders import DataLoader
 from dezero_c.datasets import Arrays
 from dezero_c.optimizers import Adam, Optimizer, Schedule
@@ -73,12 +73,17 @@ def _array(x: Any, name: str, labels: bool = False) -> Any:
     return found.astype(np.float32) / 255 if pictures else found
 
 
+def _parts(x: Any, name: str) -> list[tuple[str, Any]]:
+    return [(f"{name}[{k}]", each) for k, each in enumerate(x)] if isinstance(x, tuple) else [(name, x)]
+
+
 def _shapes(x: Any) -> str:
     return f"shapes {', '.join(str(a.shape) for a in x)}" if isinstance(x, tuple) else f"shape {x.shape}"
 
 
 def _several(x: Any, t: Any, batch_size: int | None, shuffle: bool, name: str) -> _Several:
     """(x, t), one of them or both a tuple of arrays."""
+    check_order([*_parts(x, "x"), *_parts(t, "t")], f"fit: {name}")
     x, t = _array(x, f"fit: {name}: x"), _array(t, f"fit: {name}: t", True)
     each = [*(x if isinstance(x, tuple) else (x,)), *(t if isinstance(t, tuple) else (t,))]
     nothing = any(isinstance(a, tuple) and not a for a in (x, t))
@@ -87,6 +92,21 @@ def _several(x: Any, t: Any, batch_size: int | None, shuffle: bool, name: str) -
                          "first, of the same length; several inputs are a tuple, ((x1, x2), t)")
     places = np.arange(len(each[0]))
     return _Several(x, t, DataLoader(Arrays(places, places), 32 if batch_size is None else batch_size, shuffle=shuffle))
+
+
+def _are_batches(pairs: list[Any]) -> bool:
+    """Whether pairs of a list are batches: rows and as many labels, in more pairs than one of other lengths, or of shapes that
+    one example and its label hardly have."""
+    lengths, alike = set(), False
+    for pair in pairs:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            return False
+        x, t = ((len(a),) if isinstance(a, list) else np.shape(a) if isinstance(a, (np.ndarray, Variable)) else () for a in pair)
+        if len(x) < 2 or not t or x[0] != t[0]:
+            return False
+        lengths.add(x[0])
+        alike = x == t and len(x) > 2       # pictures to pictures
+    return len(lengths) > 1 or (bool(lengths) and lengths != {1} and not alike)
 
 
 def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> Any:
@@ -109,12 +129,18 @@ def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> An
     if isinstance(data, list) and data and (isinstance(data[0], str) or hasattr(data[0], "getbands")):
         raise TypeError(f"fit: {name} is a list, whose first element is a {type(data[0]).__name__}; it is (x, t), such as "
                         "(pictures, numbers), or a list of pairs (x, t)")
+    if isinstance(data, list) and _are_batches(data):
+        raise TypeError(f"fit: {name} is a list of pairs, the first of shapes {np.shape(data[0][0])} and {np.shape(data[0][1])}, "
+                        "which look like batches; each would be one example. Give all examples as (x, t), such as "
+                        "(np.concatenate(xs), np.concatenate(ts)), or batches by an object whose __iter__ begins anew; where "
+                        "each pair is one example, DataLoader(data, batch_size) says so")
     if isinstance(data, DataLoader) or (hasattr(data, "__iter__") and not hasattr(data, "__getitem__")):
         if batch_size is not None and name == "data":
             raise ValueError(f"fit: batch_size is for arrays and data sets; a {type(data).__name__} has its own")
         if hasattr(data, "__next__") and not isinstance(data, DataLoader):
-            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give a list of "
-                            "batches, a DataLoader, or datasets.Arrays(x), which keeps the examples that x gives")
+            raise TypeError(f"fit: {name} is a {type(data).__name__}, which is used up by one epoch; give an object "
+                            "whose __iter__ begins anew, a DataLoader, or datasets.Arrays(x), which keeps the examples that x "
+                            "gives")
         return data
     if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
         raise TypeError(f"fit: {name} is a {type(data).__name__}; it is (x, t), a Dataset or a DataLoader")
