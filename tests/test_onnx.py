@@ -1,6 +1,8 @@
 """Models as ONNX files: what they compute is compared with the model's own results, by onnx's reference and by onnxruntime."""
 
 import sys
+from collections import deque
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -158,6 +160,52 @@ def test_states_of_other_models_are_refused(as_array):
     model(Variable(floats(2, 3)))
     with pytest.raises(ExportError, match=r"test_onnx.py:\d+: Momentum.last is left from an earlier call"):
         export(model, floats(2, 3))
+
+
+KEEP = {
+    "tuple": (lambda v: (v, 1), lambda s: s[0], r"state\[0\]"), "list": (lambda v: [v], lambda s: s[0], r"state\[0\]"),
+    "dict": (lambda v: {"h": v}, lambda s: s["h"], r"state\['h'\]"),
+    "nested": (lambda v: {"h": [(v,)]}, lambda s: s["h"][0][0], r"state\['h'\]\[0\]\[0\]"),
+    "deque": (lambda v: deque([v]), lambda s: s[0], r"state\[0\]"),
+    "object": (lambda v: SimpleNamespace(h=v), lambda s: s.h, r"state\.h"),
+}
+
+
+class Cell(Model):
+    """With a state in a container; in_place: which is filled anew."""
+
+    def __init__(self, kind, in_place=False):
+        super().__init__()
+        self.l, self.state, self.in_place = L.Linear(3), None, in_place
+        self.keep, self.taken, _ = KEEP[kind]
+
+    def forward(self, x):
+        y = self.l(x)
+        if self.state is not None:
+            y = y + self.taken(self.state)
+        if self.in_place and self.state is not None:
+            self.state[0] = y
+        else:
+            self.state = self.keep(y)
+        return y
+
+
+@pytest.mark.parametrize("kind", KEEP)
+def test_states_in_containers_are_refused(kind):
+    for model in (Cell(kind), *([Cell(kind, True)] if kind in ("list", "deque") else [])):
+        x = floats(2, 3)
+        model(Variable(x))
+        with pytest.raises(ExportError, match=rf"test_onnx.py:\d+: Cell\.{KEEP[kind][2]} is left from an earlier call"):
+            export(model, x)
+        model.state = None
+        export(model, x)
+
+
+def test_constants_in_containers_are_no_states():
+    holds = [np.ones(3, np.float32)]
+    holds.append(holds)
+    model = Of(lambda m, x: x * m.scales[0] + m.shifts["a"], scales=holds, shifts={"a": Variable(np.ones(3, np.float32))})
+    check(model, (floats(2, 3),))
 
 
 def test_constants_of_a_model_are_no_states():

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import copy
 import random
+from collections import deque
+from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +23,7 @@ from dezero_c._core import Parameter, Variable, no_grad, test_mode
 from dezero_c.layers import Layer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 __all__ = ["ExportError", "Operation", "Tape", "run"]
@@ -50,7 +54,8 @@ class Operation(NamedTuple):
 
 class Tape:
     """A model's call. inputs: Variables; operations: those that lead from them to the results; results: (name, Variable);
-    names: {id of a Parameter: its name}; kept: what layers had before; states: {id of a constant: what layers have replaced}."""
+    names: {id of a Parameter: its name}; kept: Variables and arrays that layers had before, those of containers too;
+    states: {id of a constant: what layers have replaced}."""
 
     def __init__(self, model: Layer, inputs: list[Any]) -> None:
         self.model, self.inputs = model, inputs
@@ -61,8 +66,7 @@ class Tape:
         self.held: list[Any] = list(model.params())     # whose ids have to stay theirs
         self.states: dict[int, str] = {}
         self.trace: Any = None
-        self.kept = [(layer, name, v) for layer in _layers(model) for name, v in layer.__dict__.items()
-                     if isinstance(v, (Variable, np.ndarray)) and not isinstance(v, Parameter)]
+        self.kept = [(layer, attribute, name, v) for layer in _layers(model) for attribute, name, v in _kept_by(layer)]
 
     def on_read(self, v: Any, what: str, where: str) -> None:
         """The program looks at v's value."""
@@ -90,8 +94,9 @@ class Tape:
         """Makes the operations of the log."""
         if self.trace.refused is not None:
             raise ExportError(f"onnx.export: {self.trace.refused}, and cannot be exported")
-        states = [(v, f"{type(layer).__name__}.{name}") for layer, name, v in self.kept if layer.__dict__.get(name) is not v]
-        self.states = {id(v): name for v, name in states}
+        now = {(id(layer), attribute, id(v)) for layer in _layers(self.model) for attribute, _, v in _kept_by(layer)}
+        self.states = {id(v): f"{type(layer).__name__}.{name}" for layer, attribute, name, v in self.kept
+                       if (id(layer), attribute, id(v)) not in now}
         found = {id(x) for x in self.inputs}
         explained, born = set(found), self.trace.born
         alias: dict[int, Any] = {}
@@ -161,6 +166,34 @@ def _layers(model: Layer) -> list[Any]:
             found.append(layer)
             todo += [part for _, part in layer._held() if isinstance(part, Layer)]
     return found
+
+
+def _kept_by(layer: Layer) -> Iterator[tuple[str, str, Any]]:
+    """(attribute, name, value) of the Variables and arrays that are no Parameters in a layer's attributes, and in tuples, lists,
+    dictionaries and other objects there."""
+    seen: set[int] = set()
+    for attribute, value in layer.__dict__.items():
+        yield from ((attribute, name, v) for name, v in _leaves(attribute, value, seen))
+
+
+def _leaves(name: str, value: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (Parameter, Layer)) or id(value) in seen:
+        return
+    if isinstance(value, (Variable, np.ndarray)):
+        yield name, value
+        return
+    if isinstance(value, Mapping):
+        parts = [(f"{name}[{key!r}]", each) for key, each in value.items()]
+    elif isinstance(value, (tuple, list, deque)):
+        parts = [(f"{name}[{k}]", each) for k, each in enumerate(value)]
+    elif callable(value) or isinstance(value, ModuleType):
+        return
+    else:
+        parts = [(f"{name}.{key}", each) for key, each in getattr(value, "__dict__", {}).items()]
+    if parts:
+        seen.add(id(value))     # of what may hold itself
+    for label, each in parts:
+        yield from _leaves(label, each, seen)
 
 
 def _results(result: Any) -> list[tuple[str, Any]]:
