@@ -286,6 +286,20 @@ def test_means_are_over_examples():
 
 # ---- clipping, accumulation, rates -----------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("options", [{}, {"captured": True}, {"accumulate": 3}, {"accumulate": 3, "captured": True}])
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_a_loss_of_one_element_has_any_axes(options, shape):
+    found = []
+    for make in (lambda v: v, lambda v: F.reshape(v, shape)):
+        def loss(y, t, make=make):
+            return make(F.mean_squared_error(y, t))
+
+        model, history = run(lambda: MLP((1,)), (X, TARGET), loss=loss, validation=(X[:5], TARGET[:5]), **options)
+        found.append((weights(model), history["loss"], history["val_loss"]))
+    assert equal(found[0][0], found[1][0])
+    assert found[0][1:] == found[1][1:]
+
+
 def test_clip_is_a_hook_while_it_runs():
     norms = []
 
@@ -502,6 +516,42 @@ def test_debug_names_the_operation(captured):
 
     with np.errstate(all="ignore"), dezero_c.debug(), pytest.raises(FloatingPointError, match=r"test_fit\.py:\d+: Log gave"):
         run(MLP((3,)), loss=loss, captured=captured)
+
+
+class Root(Model):
+    """A loss of 0, whose gradient is nan."""
+
+    def __init__(self):
+        super().__init__()
+        self.l = L.Linear(1, in_size=6)
+
+    def forward(self, x):
+        return F.sqrt(F.abs(self.l(x)))
+
+
+@pytest.mark.parametrize("options", [{}, {"captured": True}, {"accumulate": 2}, {"clip": 1.0}, {"validation": (X, TARGET)}])
+def test_weights_that_are_nan_after_the_last_update(options, tmp_path):
+    seen = []
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"l/W has become nan .* by epoch 1, batch 1, though"):
+        run(Root(), (0 * X, 0 * TARGET), loss=F.mean_squared_error, batch_size=50, optimizer=optimizers.SGD(), epochs=1,
+            callbacks=[seen.append, Checkpoint(tmp_path / "c")], **options)
+    assert seen == []
+    with np.load(tmp_path / "c") as file:       # of before the epoch
+        assert np.isfinite(file["model/l/W"]).all()
+
+
+def test_weights_that_are_nan_are_in_no_checkpoint(tmp_path):
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"by epoch 1, batch 2, though the losses"):
+        run(Root(), (0 * X, 0 * TARGET), loss=F.mean_squared_error, batch_size=10, optimizer=optimizers.SGD(),
+            callbacks=Checkpoint(tmp_path / "c", every_batches=2), accumulate=2)
+    with np.load(tmp_path / "c") as file:
+        assert np.isfinite(file["model/l/W"]).all()
+
+
+def test_numbers_that_were_infinite_before_are_no_mistake():
+    model = MLP((3,))
+    model.mask = dezero_c.Parameter(np.array([-np.inf, 0.0]))
+    assert len(run(model)[1]) == 3
 
 
 class OnBatch(Callback):
@@ -1076,6 +1126,7 @@ OTHER = optimizers.SGD().setup(MLP((2,)))
     ({"loss": 3}, TypeError, "loss is 3; it is a function"),
     ({"loss": lambda y, t: 1.0}, TypeError, r"loss gives float of shape \(\)"),
     ({"loss": lambda y, t: y}, TypeError, r"loss gives Variable of shape \(16, 3\)"),
+    ({"loss": lambda y, t: F.sum(y * 1j)}, TypeError, "loss gives Variable of complex numbers"),
     ({"epochs": 0}, ValueError, "epochs is 0"), ({"epochs": True}, ValueError, "epochs is True"),
     ({"accumulate": 0}, ValueError, "accumulate is 0"), ({"accumulate": 1.5}, ValueError, "accumulate is 1.5"),
     ({"clip": 0}, ValueError, "clip is 0"), ({"clip": "1"}, ValueError, "clip is '1'"),
@@ -1113,6 +1164,27 @@ OTHER = optimizers.SGD().setup(MLP((2,)))
 def test_mistakes(options, error, message):
     with pytest.raises(error, match=message):
         run(**options)
+
+
+@pytest.mark.parametrize("options", [
+    {"data": (X[:5], T)}, {"validation": (X[:5], T)}, {"checkpoint": "c", "resume": True},
+    {"callbacks": Checkpoint("d", every_batches=1), "data": {1}, "batch_size": None},
+])
+def test_what_is_refused_changes_nothing(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(MLP((3,)), optimizer=optimizers.SGD(), epochs=1, checkpoint="c")
+    optimizer, model = optimizers.Adam(), Net()
+    np.random.seed(3)
+    random.seed(3)
+    with pytest.raises((ValueError, TypeError)):
+        fit(model, optimizer=optimizer, loss=loss_of, epochs=1, **{"data": (X, T), **options})
+    assert optimizer.target is None
+    assert all(p.data is None for p in model.params() if p.name == "W")
+    drawn = np.random.rand(), random.random()
+    np.random.seed(3)
+    random.seed(3)
+    assert drawn == (np.random.rand(), random.random())
+    fit(Net(), (X, T), optimizer, loss_of, 1, progress=False)
 
 
 def test_what_cannot_be_captured_is_said():

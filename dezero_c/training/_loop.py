@@ -10,12 +10,14 @@ import contextlib
 import math
 import numbers
 import os
+import random
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from dezero_c import _random
 from dezero_c._core import Variable, gradient_values, has_gradient, no_grad, test_mode, using_config
 from dezero_c._draw.progress import _seconds
 from dezero_c.history import History, _check_folder
@@ -53,6 +55,7 @@ class State:
         self._amid: _Amid | None = None     # the epoch that is under way
         self._things: dict[str, Any] = {}       # what a checkpoint holds, beside the model and random numbers
         self._kinds: list[str] = []             # of callbacks
+        self._odd: set[str] = set()             # parameters that were nan or infinite before the run
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint, whose file is replaced when the new one is whole. In on_start, on_batch_end and on_epoch_end,
@@ -63,6 +66,7 @@ class State:
                                "epochs, write it in on_batch_end or on_epoch_end")
         if amid is not None:
             self._must_have_a_place()
+            self._must_be_finite()
         states = {"model": {name: p.data for name, p in self.model.named_params() if p.data is not None},
                   **{name: thing.state_dict() for name, thing in self._things.items()}, "random": _checkpoint.random_state()}
         about = {"epoch": self.epoch, "stop": self.stop, "history": self.history._dumped(), "callbacks": self._kinds,
@@ -73,6 +77,17 @@ class State:
                              "seconds": time.perf_counter() - amid.start, "n": amid.sums.n, "sums": amid.sums.sums,
                              "waiting": amid.step.waiting, "parts": amid.step.parts}
         _checkpoint.write(path, about, states)
+
+    def _must_be_finite(self) -> None:
+        """Raises FloatingPointError where a parameter has become nan or infinite: the next loss would tell, and of the last
+        update nothing."""
+        lost = [name for name in _not_finite(self.model) if name not in self._odd]
+        if lost:
+            raise FloatingPointError(
+                f"fit: the parameter {lost[0]} has become nan or infinite by epoch {self.epoch}, batch {self.batch}, though the "
+                "losses were finite: a gradient was not (as that of sqrt at 0), or a step was too large. `with "
+                "dezero_c.debug():` around the call names the first operation that gives such a number; a lower learning rate or "
+                "clip=1.0 may help")
 
     def _must_have_a_place(self) -> None:
         if "data" not in self._things:
@@ -180,6 +195,11 @@ def _number(value: Any, what: str) -> float:
     return float(data.reshape(()))
 
 
+def _not_finite(model: Layer) -> list[str]:
+    return [name for name, p in model.named_params()
+            if p.data is not None and p.data.dtype.kind in "fc" and not np.isfinite(p.data).all()]
+
+
 def _recurrent(model: Layer) -> Iterator[Any]:
     """The model and the layers in it that have reset_state()."""
     seen: set[int] = set()
@@ -219,15 +239,16 @@ class _Step:
         self.forget()
         y = self.model(*x) if isinstance(x, tuple) else self.model(x)
         value = self.loss(y, t)
-        if not isinstance(value, Variable) or value.size != 1:
-            raise TypeError(f"fit: loss gives {type(value).__name__} of shape {np.shape(value)}; it is to give a Variable of one "
-                            "element, the mean over the batch")
+        if not isinstance(value, Variable) or value.size != 1 or value.dtype.kind == "c":
+            what = "of complex numbers" if np.iscomplexobj(value) else f"of shape {np.shape(value)}"
+            raise TypeError(f"fit: loss gives {type(value).__name__} {what}; it is to give a Variable of one real element, the "
+                            "mean over the batch")
         self.forget()
         return value, y
 
     def _alone(self, x: Any, t: Any) -> tuple[Variable, Any]:
         value, y = self.forward(x, t)
-        if not self.captured and not math.isfinite(float(value.data)):
+        if not self.captured and not math.isfinite(value.data.item()):
             return value, y     # which ends the run, with the weights that led there
         self.model.cleargrads()
         value.backward()
@@ -236,7 +257,7 @@ class _Step:
 
     def _part(self, x: Any, t: Any) -> tuple[Variable, Any]:
         value, y = self.forward(x, t)
-        if not self.captured and not math.isfinite(float(value.data)):
+        if not self.captured and not math.isfinite(value.data.item()):
             return value, y
         (value * count_of(x)).backward()
         return value, y
@@ -244,11 +265,11 @@ class _Step:
     def __call__(self, x: Any, t: Any) -> tuple[float, Any]:
         if self.accumulate == 1:
             value, y = self.run(x, t)
-            return float(value.data), y
+            return float(value.data.item()), y      # of any number of axes
         if not self.waiting:
             self.model.cleargrads()
         value, y = self.run(x, t)
-        found = float(value.data)
+        found = float(value.data.item())
         if math.isfinite(found):
             self.waiting += count_of(x)
             self.parts += 1
@@ -314,8 +335,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
 
     progress: a line on stderr after each epoch. Columns of the history: epoch, loss, the metrics, val_loss, val_ and each
     metric, lr (of Adam: alpha), seconds; means are over examples. Raises FloatingPointError where the loss of a batch is nan or
-    infinite, before the update (captured: after it); ValueError and TypeError for arguments that mean nothing, and for a
-    checkpoint that does not fit.
+    infinite, before the update (captured: after it), and where a parameter is after an epoch; ValueError and TypeError for
+    arguments that mean nothing, and for a checkpoint that does not fit.
     """
     if not isinstance(model, Layer):
         raise TypeError(f"fit: model is a {type(model).__name__}; it is a Layer or a Model")
@@ -339,18 +360,19 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     for each in hung:
         if isinstance(each, Checkpoint):
             _check_folder(each.path, "fit")
-    if optimizer.target is None:
-        optimizer.setup(model)
-    elif optimizer.target is not model:
+    if optimizer.target is not None and optimizer.target is not model:
         raise ValueError("fit: optimizer is set up for another model; make one for this")
     rate = Rate(optimizer, schedule)
-    train = loader_of(data, batch_size, True, "data")
-    held = None if validation is None else loader_of(validation, batch_size, False, "validation")
-    state = State(model, optimizer, epochs, len(train) if hasattr(train, "__len__") else None)
-    _keep(state, rate.schedule, train, held, hung)
-    step = _Step(model, optimizer, loss, accumulate, captured)
-    if resume and checkpoint is not None and os.path.exists(checkpoint.path):
-        state._load(checkpoint.path, step, _Sums(measures))
+    with _or_nothing(optimizer):
+        train = loader_of(data, batch_size, True, "data")
+        held = None if validation is None else loader_of(validation, batch_size, False, "validation")
+        state = State(model, optimizer, epochs, len(train) if hasattr(train, "__len__") else None)
+        _keep(state, rate.schedule, train, held, hung)
+        step = _Step(model, optimizer, loss, accumulate, captured)
+        if optimizer.target is None:
+            optimizer.setup(model)
+        if resume and checkpoint is not None and os.path.exists(checkpoint.path):
+            state._load(checkpoint.path, step, _Sums(measures))
     run = _Run(state, step, rate, measures, hung)
     clipping = None if clip is None else ClipGrad(float(clip))
     if clipping is not None:
@@ -361,6 +383,20 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
         if clipping is not None:
             optimizer.hooks[:] = [hook for hook in optimizer.hooks if hook is not clipping]
     return state.history
+
+
+@contextlib.contextmanager
+def _or_nothing(optimizer: Optimizer) -> Iterator[None]:
+    """Leaves the optimizer's model and the random generators, of which loaders draw, as they were where a call is refused."""
+    target, states, python = optimizer.target, _random.states(), random.getstate()
+    try:
+        yield
+    except BaseException:
+        optimizer.target = target
+        np.random.set_state(states[0])
+        _random.restore(states)
+        random.setstate(python)
+        raise
 
 
 def _keep(state: State, schedule: Any, train: Any, held: Any, hung: list[Any]) -> None:
@@ -395,6 +431,7 @@ class _Run:
 
     def all(self, train: Any, held: Any, progress: bool) -> None:
         state = self.state
+        state._odd = set(_not_finite(state.model))
         self.tell("on_start")
         began, first = time.perf_counter(), state.epoch - (state._amid is not None)
         while state._amid is not None or (state.epoch < state.epochs and not state.stop):
@@ -405,6 +442,7 @@ class _Run:
                 self.tell("on_epoch_start")
             lr, start = state._amid.lr, state._amid.start
             row: dict[str, Any] = self.learn(train, state._amid)
+            state._must_be_finite()
             if held is not None:
                 row |= self.look(held)
             if isinstance(lr, numbers.Real):
@@ -442,7 +480,7 @@ class _Run:
         with no_grad(), test_mode():
             for x, t in self.batches(loader, "validation", True):
                 value, y = self.step.forward(x, t)
-                sums.add(float(value.data), y, t, count_of(x))
+                sums.add(float(value.data.item()), y, t, count_of(x))
         return sums.means("val_")
 
     def batches(self, loader: Any, name: str, empty: bool) -> Iterator[tuple[Any, Any]]:
