@@ -373,7 +373,9 @@ class DataLoader:
         index, iteration = np.array(state["index"]), int(state["iteration"])
         who = f"{type(self).__name__}.load_state_dict"
         if index.shape != self.index.shape:
-            raise ValueError(f"{who}: the state is of {len(index)} examples, the data set has {len(self.index)}")
+            raise ValueError(f"{who}: the state is of {index.size} examples, the data set has {len(self.index)}")
+        if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= len(index):
+            raise ValueError(f"{who}: the state's index is no order of {len(index)} examples")
         size = int(state.get("batch_size", self.batch_size))        # older states have none
         if iteration and size != self.batch_size:
             raise ValueError(f"{who}: the state is amid a pass with a batch_size of {size}, this loader's is {self.batch_size}: "

@@ -19,7 +19,7 @@ import pytest
 import dezero_c
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import DataLoader, Dataset, History, Layer, Model, SeqDataLoader, Variable, fit, no_grad, optimizers
+from dezero_c import DataLoader, Dataset, History, Layer, Model, SeqDataLoader, Variable, datasets, fit, no_grad, optimizers
 from dezero_c.models import MLP
 from dezero_c.training import BestWeights, Callback, Checkpoint, EarlyStopping
 
@@ -861,6 +861,144 @@ def test_a_checkpoint_of_another_optimizer_or_schedule_changes_nothing(tmp_path)
         assert schedule.t == 0
 
 
+def test_other_data_for_validation_and_for_several_inputs(tmp_path):
+    options = {"checkpoint": tmp_path / "v", "resume": True}
+    run(epochs=1, validation=(XV, TV), **options)
+    with pytest.raises(ValueError, match="does not fit the validation of this call: they are of the same shapes"):
+        run(validation=(XV[::-1], TV), **options)
+    run(validation=(XV.copy(), list(TV)), **options)        # the same in other objects
+    several = {"loss": lambda y, t: loss_of(y[0], t), "checkpoint": tmp_path / "s", "resume": True}
+    run(Two(), ((X, X), T), epochs=1, **several)
+    for data, message in ((((X, -X), T), "they are of the same shapes"), (((X, X, X), T), "it has 3 arrays, and here are 4")):
+        with pytest.raises(ValueError, match=f"does not fit the data of this call: {message}"):
+            run(Two(), data, **several)
+
+
+def test_rows_of_large_data_are_compared(tmp_path):
+    x = np.zeros((30, 1 << 17), "f")        # 15 MB, of which 8 rows are looked at
+    options = {"batch_size": 15, "checkpoint": tmp_path / "c", "resume": True}
+    run(L.Linear(3), (x, T[:30]), optimizers.SGD(), epochs=1, **options)
+    x[-1, 5] = 1
+    with pytest.raises(ValueError, match="they are of the same shapes"):
+        run(L.Linear(3), (x, T[:30]), optimizers.SGD(), **options)
+
+
+def decaying(rate, every=2, **options):
+    optimizer = optimizers.MomentumSGD(rate, **options)
+    return {"optimizer": optimizer, "schedule": optimizers.StepDecay(optimizer, every)}
+
+
+def hooked(rate):
+    optimizer = optimizers.SGD()
+    optimizer.add_hook(optimizers.WeightDecay(rate))
+    return {"optimizer": optimizer}
+
+
+@pytest.mark.parametrize(("first", "then", "words"), [
+    (lambda: {"optimizer": optimizers.Adam(0.01)}, lambda: {"optimizer": optimizers.Adam(0.5, eps=1)},
+     r"alpha was 0\.01 and is given as 0\.5 \(0\.01 is taken\); eps was 1e-08 and is given as 1 \(1e-08 is taken\)"),
+    (lambda: decaying(0.1), lambda: decaying(0.2), r"lr was 0\.1 and is given as 0\.2 \(0\.0+1\d* is taken\)\. Resume"),
+    (lambda: decaying(0.1), lambda: decaying(0.1, 3), r"was 'StepDecay\(every=2, gamma=0\.1\)' and is 'StepDecay\(every=3, "),
+    (dict, lambda: {"schedule": lambda epoch: 0.1}, "schedule was None and is 'a function' "),
+    (dict, lambda: {"clip": 1}, r"clip was None and is 1\.0 \(which is taken\)"),
+    (dict, lambda: {"accumulate": 2}, r"accumulate was 1 and is 2 \(which is taken\)"),
+    (dict, lambda: {"batch_size": 7}, r"batch_size was 16 and is 7 \(which is taken\)"),
+    (lambda: hooked(0.1), lambda: hooked(0.2), r"hooks was 'WeightDecay\(rate=0\.1\)' and is 'WeightDecay\(rate=0\.2\)'"),
+])
+def test_other_numbers_than_those_of_the_first_call_are_told(first, then, words, tmp_path):
+    options = {"checkpoint": tmp_path / "c", "resume": True}
+    run(epochs=2, **first(), **options)
+    run(epochs=3, **first(), **options)     # the same: nothing is told
+    with pytest.warns(UserWarning, match=f"fit: the checkpoint .*c is of a call with other settings: .*{words}") as told:
+        run(**{"epochs": 4, **then(), **options})
+    assert [w.filename for w in told] == [__file__]
+    if "given" in words:        # which the file goes on to hold
+        with pytest.warns(UserWarning, match=words):
+            run(epochs=5, **then(), **options)
+        run(epochs=6, **first(), **options)
+
+
+def test_a_warning_that_is_an_error_changes_nothing(tmp_path):
+    run(epochs=1, checkpoint=tmp_path / "c")
+    optimizer, model = optimizers.Adam(0.5), Net()
+    model(X)
+    before = weights(model)
+    with pytest.raises(UserWarning, match="other settings"):
+        fit(model, (X, T), optimizer, loss_of, 2, batch_size=16, checkpoint=tmp_path / "c", resume=True)
+    assert equal(before, weights(model))
+    assert (optimizer.target, optimizer.alpha) == (None, 0.5)
+
+
+def test_the_same_objects_go_on_without_a_word(tmp_path):
+    optimizer = optimizers.Adam(0.1)
+    model = Net()
+    schedule = optimizers.ExponentialDecay(optimizer, 0.5)
+    for epochs in (2, 4):
+        fit(model, (X, T), optimizer, loss_of, epochs, schedule=schedule, checkpoint=tmp_path / "c", resume=True, progress=False)
+    assert optimizer.alpha == 0.1 * 0.5 ** 4
+
+
+def changed(path, change):
+    """Writes a checkpoint anew, changed."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    about = json.loads(bytes(arrays.pop("about")))
+    change(about, arrays)
+    with open(path, "wb") as file:
+        np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+
+
+def test_older_checkpoints_are_read(tmp_path):
+    def older(about, arrays):
+        del about["call"], arrays["data/batch_size"]
+        about["plain"].remove("data/batch_size")
+
+    expected, _ = run()
+    run(epochs=2, checkpoint=tmp_path / "c")
+    changed(tmp_path / "c", older)
+    model, history = run(checkpoint=tmp_path / "c", resume=True)
+    assert equal(weights(model), weights(expected))
+    assert len(history) == 3
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda about, arrays: about.pop("callbacks"), "damaged: it has no callbacks; remove it"),
+    (lambda about, arrays: about.pop("history"), "damaged: it has no history"),
+    (lambda about, arrays: about.update(history="x"), r"damaged: its history is damaged \("),
+    (lambda about, arrays: about.update(epoch="x"), "damaged: its epoch is 'x'"),
+    (lambda about, arrays: about.update(epoch=-5), "damaged: its epoch is -5"),
+    (lambda about, arrays: about.update(epoch=1.5), r"damaged: its epoch is 1\.5"),
+    (lambda about, arrays: about.update(stop=0), "damaged: its stop is 0"),
+    (lambda about, arrays: about.update(things=[1]), r"damaged: its things is \[1\]"),
+    (lambda about, arrays: about.update(call={"data": {"data": 3}}), "damaged: its call is"),
+    (lambda about, arrays: about["amid"].pop("sums"), "damaged: it has no amid/sums"),
+    (lambda about, arrays: about["amid"].update(n="1"), "damaged: its amid/n is '1'"),
+    (lambda about, arrays: [arrays.pop(k) for k in list(arrays) if k.startswith("random/")],
+     r"damaged: its states of random generators are none: 'numpy0/key' is missing"),
+    (lambda about, arrays: arrays.update({"random/numpy0/key": np.arange(3)}), "its states of random generators are none"),
+    (lambda about, arrays: arrays.update({"random/numpy0/place": np.array(10**6)}), "generators are none: a place is 1000000"),
+    (lambda about, arrays: arrays.update({"random/python/words": np.arange(3)}), "its states of random generators are none"),
+    (lambda about, arrays: arrays.update({"model/l1/b": np.array([None])}), "damaged: it holds pickled objects; remove it"),
+    (lambda about, arrays: arrays.update({"data/index": np.array("x")}), "the data of this call: .*the state is of 1 examples"),
+    (lambda about, arrays: arrays.update({"data/index": np.arange(50) + 1}), "the data of this call: .*index is no order of 50"),
+    (lambda about, arrays: arrays.pop("data/index"), "the data of this call: it lacks 'index'"),
+    (lambda about, arrays: arrays.update({"optimizer/alpha": np.array("x"), "optimizer/ms/9": np.ones(2)}), "the optimizer of"),
+    (lambda about, arrays: arrays.update({"gradients/l1/W": np.ones(2)}), "Net: a gradient of l1/W in it fits no Parameter"),
+])
+def test_checkpoints_made_by_hand(change, message, tmp_path):
+    with pytest.raises(Ended):
+        run(callbacks=[EndAt(1, 3), Checkpoint(tmp_path / "c", every_batches=1)], accumulate=4)
+    changed(tmp_path / "c", change)
+    optimizer, model = optimizers.Adam(0.01), Net()
+    drawn = np.random.get_state()[1].tolist(), random.getstate()
+    with pytest.raises(ValueError, match=f"fit: (the checkpoint )?.*c .*{message}"):
+        fit(model, (X, T), optimizer, loss_of, 3, batch_size=16, callbacks=EndAt(), accumulate=4, checkpoint=tmp_path / "c",
+            resume=True)
+    assert optimizer.target is None
+    assert model.l1.W.data is None
+    assert (np.random.get_state()[1].tolist(), random.getstate()) == drawn
+
+
 def print_nothing(state):
     """Another function, of the same kind."""
 
@@ -886,7 +1024,13 @@ def test_parameters_without_axes_keep_their_dtype(tmp_path):
 @pytest.mark.parametrize(("change", "message"), [
     ({"model": MLP((3,))}, r"does not fit MLP: it has no .*l0/b.*the model has no l1/W"),
     ({"optimizer": optimizers.SGD()}, "does not fit the optimizer of this call: it is Adam's"),
-    ({"data": (X[:40], T[:40])}, "does not fit the data of this call: .* of 50 examples, the data set has 40"),
+    ({"data": (X[:40], T[:40])}, r"the data of this call: an array is float32 of shape \(50, 6\) in it and float32 of shape"),
+    ({"data": (X.astype("d"), T)}, r"an array is float32 of shape \(50, 6\) in it and float64 of shape \(50, 6\) here"),
+    ({"data": (-X, T)}, "does not fit the data of this call: they are of the same shapes, and other numbers or in another order"),
+    ({"data": (X[::-1], T[::-1])}, "does not fit the data of this call: they are of the same shapes, and other numbers"),
+    ({"data": (X, 1 - T)}, "does not fit the data of this call: they are of the same shapes"),
+    ({"data": DataLoader(datasets.Arrays(X + 1, T), 16), "batch_size": None}, "they are of the same shapes"),
+    ({"data": list(zip(X[:40], T, strict=False))}, "does not fit the data of this call: .* of 50 examples, the data set has 40"),
     ({"validation": (XV, TV)}, "has the parts optimizer, data, this call optimizer, data, validation"),
     ({"callbacks": [print_nothing]}, r"has the callbacks \(none\), this call _Function")])
 def test_a_checkpoint_of_something_else(tmp_path, change, message):
@@ -912,10 +1056,13 @@ def test_damaged_checkpoints(tmp_path):
     path = tmp_path / "c"
     run(epochs=1, checkpoint=path)
     whole = path.read_bytes()
-    for content in (b"", b"no", whole[:len(whole) // 2]):
+    for content in (b"", b"no", b"a text of some length, not more", whole[:len(whole) // 2]):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"fit: .*c is no checkpoint, or is damaged: .*remove it to begin anew"):
             run(checkpoint=path, resume=True)
+    path.write_text("a text")
+    with pytest.raises(ValueError, match=r"damaged: it is no \.npz file; remove it to begin anew"):
+        run(checkpoint=path, resume=True)
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match="folder"):
         run(checkpoint=tmp_path / "folder", resume=True)

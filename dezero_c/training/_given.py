@@ -45,20 +45,23 @@ class _Several:
     """Batches of a model of several inputs, or of several things to be learnt, by a loader of their places."""
 
     def __init__(self, x: Any, t: Any, places: DataLoader) -> None:
-        self._x, self._t, self._places = x, t, places
+        self._x, self._t, self.places = x, t, places
+
+    def arrays(self) -> list[Any]:
+        return [array for _, array in (*_parts(self._x, "x"), *_parts(self._t, "t"))]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        for k, _ in self._places:
+        for k, _ in self.places:
             yield _at(self._x, k), _at(self._t, k)
 
     def state_dict(self) -> dict[str, Any]:
-        return self._places.state_dict()
+        return self.places.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._places.load_state_dict(state)
+        self.places.load_state_dict(state)
 
 
 def _at(arrays: Any, places: Any) -> Any:

@@ -13,6 +13,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from dezero_c.history import History, _check_folder
 from dezero_c.layers import Layer
 from dezero_c.optimizers import ClipGrad, Optimizer, Schedule, _gradient, _set_gradient
 from dezero_c.training import _checkpoint
+from dezero_c.training._call import Call
 from dezero_c.training._given import EVENTS, Rate, callbacks_of, count_of, loader_of, metrics_of, pair_of, whole_number
 from dezero_c.training.callbacks import Callback, Checkpoint
 
@@ -56,6 +58,7 @@ class State:
         self._things: dict[str, Any] = {}       # what a checkpoint holds, beside the model and random numbers
         self._kinds: list[str] = []             # of callbacks
         self._odd: set[str] = set()             # parameters that were nan or infinite before the run
+        self._call: Call | None = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a checkpoint, whose file is replaced when the new one is whole. In on_start, on_batch_end and on_epoch_end,
@@ -70,7 +73,7 @@ class State:
         states = {"model": {name: p.data for name, p in self.model.named_params() if p.data is not None},
                   **{name: thing.state_dict() for name, thing in self._things.items()}, "random": _checkpoint.random_state()}
         about = {"epoch": self.epoch, "stop": self.stop, "history": self.history._dumped(), "callbacks": self._kinds,
-                 "things": list(self._things)}
+                 "things": list(self._things), **({} if self._call is None else {"call": self._call.about()})}
         if amid is not None:
             states["gradients"] = amid.step.gradients()
             about["amid"] = {"batch": self.batch, "loss": self.loss, "lr": amid.lr if isinstance(amid.lr, numbers.Real) else None,
@@ -97,6 +100,23 @@ class State:
     def _load(self, path: str | os.PathLike[str], step: _Step, sums: _Sums) -> None:
         """Takes all of a checkpoint, or nothing."""
         about, states = _checkpoint.read(path)
+        self._must_fit(about, path, step, sums)
+        call = about.get("call", {})        # older files have none
+        if self._call is not None:
+            self._call.check_data(call, path)
+        self._take(states, call, path)
+        self.history, self.epoch, self.stop = about["history"], about["epoch"], about["stop"]
+        if len(self.history):
+            self.row = dict(self.history[-1])
+        amid = about.get("amid")
+        if amid is not None:
+            self.batch, self.loss = amid["batch"], amid["loss"]
+            sums.n, sums.sums = amid["n"], amid["sums"]
+            step.go_on(amid["waiting"], amid["parts"], states.get("gradients", {}))
+            self._amid = _Amid(step, sums, amid["lr"], time.perf_counter() - amid["seconds"])
+
+    def _must_fit(self, about: Mapping[str, Any], path: str | os.PathLike[str], step: _Step, sums: _Sums) -> None:
+        """Raises ValueError where the checkpoint is of a call with other callbacks, parts, metrics or accumulate."""
         for what, there, here in (("callbacks", about["callbacks"], self._kinds), ("parts", about["things"], list(self._things))):
             if there != here:
                 raise ValueError(f"fit: the checkpoint {path} has the {what} {', '.join(there) or '(none)'}, this call "
@@ -110,16 +130,20 @@ class State:
         if amid is not None and amid["parts"] >= step.accumulate:
             raise ValueError(f"fit: the checkpoint {path} is amid an epoch, where {amid['parts']} batches wait for an update; "
                              "resume with the accumulate of the first run, or remove the file to begin anew")
-        history = History._parsed(about["history"], path)
+
+    def _take(self, states: Mapping[str, Mapping[str, Any]], call: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+        """Puts the states into the model, the things and the generators, into all or none."""
         params = [(p, p.data) for p in self.model.params()]
         before = {name: thing.state_dict() for name, thing in self._things.items()}
         try:
-            _checkpoint.restore_model(self.model, states.get("model", {}), path)
+            _checkpoint.restore_model(self.model, states, path)
             for name, thing in self._things.items():
                 try:
                     thing.load_state_dict(states.get(name, {}))
-                except (ValueError, KeyError) as error:
-                    raise ValueError(f"fit: the checkpoint {path} does not fit the {name} of this call: {error}") from error
+                except (ValueError, TypeError, LookupError, AttributeError) as error:
+                    what = f"it lacks {error}" if isinstance(error, KeyError) else error
+                    raise ValueError(f"fit: the checkpoint {path} does not fit the {name} of this call: {what}") from error
+            self._warn(call, states, path)
             _checkpoint.restore_random(states["random"])
         except BaseException:
             for p, data in params:
@@ -128,14 +152,13 @@ class State:
                 with contextlib.suppress(Exception):
                     thing.load_state_dict(before[name])
             raise
-        self.history, self.epoch, self.stop = history, about["epoch"], about["stop"]
-        if len(self.history):
-            self.row = dict(self.history[-1])
-        if amid is not None:
-            self.batch, self.loss = amid["batch"], amid["loss"]
-            sums.n, sums.sums = amid["n"], amid["sums"]
-            step.go_on(amid["waiting"], amid["parts"], states.get("gradients", {}))
-            self._amid = _Amid(step, sums, amid["lr"], time.perf_counter() - amid["seconds"])
+
+    def _warn(self, call: Mapping[str, Any], states: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+        changes = [] if self._call is None else self._call.changes(call, states.get("optimizer", {}))
+        if changes:
+            warnings.warn(f"fit: the checkpoint {path} is of a call with other settings: {'; '.join(changes)}. Resume with those "
+                          "of the first run; on_start of a callback may change the optimizer's numbers", UserWarning,
+                          stacklevel=5)
 
 
 class _Amid:
@@ -368,6 +391,7 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
         held = None if validation is None else loader_of(validation, batch_size, False, "validation")
         state = State(model, optimizer, epochs, len(train) if hasattr(train, "__len__") else None)
         _keep(state, rate.schedule, train, held, hung)
+        state._call = Call(rate, clip, accumulate, {"data": train, **({} if held is None else {"validation": held})})
         step = _Step(model, optimizer, loss, accumulate, captured)
         if optimizer.target is None:
             optimizer.setup(model)
