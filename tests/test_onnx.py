@@ -556,8 +556,53 @@ def test_files(tmp_path):
 
 def test_names_that_collide():
     made = check(Of(lambda m, x: x * m.x + m.y + m.x, x=Parameter(floats(3)), y=Parameter(floats(3))), (floats(2, 3),))
-    assert sorted(t.name for t in made.graph.initializer) == ["x", "y"]
-    assert [made.graph.input[0].name, made.graph.output[0].name] == ["x_", "y_"]
+    assert sorted(t.name for t in made.graph.initializer) == ["x_", "y_"]
+    assert [made.graph.input[0].name, made.graph.output[0].name] == ["x", "y"]
+    both = {"x": Parameter(floats(3)), "x_": Parameter(floats(3)), "Mul_1": Parameter(floats(3))}
+    made = check(Of(lambda m, x: {"Add_2": x * m.x + x * m.x_ * m.Mul_1}, **both), (floats(2, 3),))
+    assert sorted(t.name for t in made.graph.initializer) == ["Mul_1", "x_", "x__"]
+    assert [made.graph.input[0].name, made.graph.output[0].name] == ["x", "Add_2"]
+    for key, text in (("x", "is called x, as an input is"), ("", "has the key '', which is no"), ("\ud800", "has the key")):
+        with pytest.raises(ExportError, match=f"onnx.export: a result {text}"):
+            export(Of(lambda m, x, key=key: {key: x * 1}), floats(2, 3))
+
+
+WHOLE, TRUE = np.arange(6).reshape(2, 3), np.ones((2, 3), bool)
+
+
+@pytest.mark.parametrize(("f", "x", "text"), [
+    (F.floor, WHOLE, r"Floor cannot be exported: ONNX's Floor takes no int64; cast before"),
+    (F.abs, TRUE, "Abs cannot be exported: ONNX's Abs takes no bool"),
+    (lambda x: x + x, TRUE, "Add cannot be exported: ONNX's Add takes no bool"),
+    (lambda x: F.max(x, 1), TRUE, "Max cannot be exported: ONNX's ReduceMax takes no bool"),
+    (lambda x: x ** 3, WHOLE.astype("u1"), "Pow cannot be exported: ONNX's Pow takes no uint8"),
+    (lambda x: -x, WHOLE.astype("u4"), "Neg cannot be exported: ONNX's Neg takes no uint32"),
+    (lambda x: F.cast(x, np.longdouble), WHOLE, "Cast cannot be exported: a value in it is .*, which no file has"),
+])
+def test_dtypes_that_onnx_has_not_are_told_with_the_line(f, x, text, tmp_path):
+    def forward(m, x):
+        return f(x)
+
+    with pytest.raises(ExportError, match=rf"test_onnx.py:\d+: {text}"):
+        export(Of(forward), x, path=tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_else_onnx_finds_wrong_is_told(monkeypatch):
+    def refuse(made, full_check):
+        raise onnx.checker.ValidationError("too large\nand more")
+
+    monkeypatch.setattr(onnx.checker, "check_model", refuse)
+    with pytest.raises(ExportError, match=r"^onnx.export: the model cannot be exported: onnx finds it wrong: too large$"):
+        export(Of(lambda m, x: x * 2), floats(2, 3))
+
+
+def test_numbers_in_another_byte_order():
+    x = floats(2, 3)
+    model = Of(lambda m, x: x * m.w, w=Parameter(floats(3).astype(">f4")))
+    made = export(model, x.astype(">f4"))
+    found, = runtime.InferenceSession(made.SerializeToString()).run(None, {"x": x})
+    assert np.allclose(found, x * model.w.data)
 
 
 def test_arguments(monkeypatch):
@@ -565,8 +610,12 @@ def test_arguments(monkeypatch):
     with pytest.raises(ValueError, match="the weights l0/W have not been drawn"):
         export(model, x)
     model(x)
-    with pytest.raises(ValueError, match="opset 7 must be from 18 to 23"):
-        export(model, x, opset=7)
+    for opset in (7, 18.0, True, "18", None):
+        with pytest.raises(ValueError, match=f"opset {opset!r} must be from 18 to 23"):
+            export(model, x, opset=opset)
+    assert export(model, x, opset=np.int64(18)).opset_import[0].version == 18
+    with pytest.raises(TypeError, match=r"input 0 is .* and no array of real numbers"):
+        export(model, x.astype(np.longdouble))
     with pytest.raises(TypeError, match="must be a Layer or a Model, not function"):
         export(lambda x: x, x)
     with pytest.raises(TypeError, match=r"export\(model, x\)"):

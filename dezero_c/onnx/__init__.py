@@ -14,7 +14,7 @@ import numpy as np
 from dezero_c._core import Variable
 from dezero_c._files.whole import replacing
 from dezero_c.layers import Layer
-from dezero_c.onnx._operations import Graph, translated
+from dezero_c.onnx._operations import Graph, is_known, translated
 from dezero_c.onnx._tape import ExportError, Tape, run
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def export(model: Layer, *inputs: Any, path: str | os.PathLike[str] | None = Non
     too, 2 N + 1; where its operations or constants differ by more than the lengths of arrays, it is refused.
 
     Inputs are "x", or "x0", "x1", ...; outputs "y", or "y0", ..., those of a dictionary by its keys; weights have the names of
-    `save_weights`, such as "l0/W". A result is a Variable, or a tuple, list or dictionary of them.
+    `save_weights`, such as "l0/W", with an underscore where an input or output is called so. A result is a Variable, or a tuple,
+    list or dictionary of them.
 
     Raises ImportError without the package onnx; TypeError for a model that is no Layer or cannot be copied, and for inputs that
     are no arrays of numbers; ValueError for weights that are not drawn yet, and other options; `ExportError`, a ValueError, with
@@ -47,13 +48,13 @@ def export(model: Layer, *inputs: Any, path: str | os.PathLike[str] | None = Non
     """
     who = "onnx.export"
     try:
-        import onnx
+        import onnx  # noqa: F401
     except ImportError as error:
         raise ImportError(f'dezero_c.{who} needs the package onnx: pip install "dezero_c[onnx]"') from error
     if not isinstance(model, Layer):
         raise TypeError(f"{who}: the model must be a Layer or a Model, not {type(model).__name__}; put the function into the "
                         "`forward` of a Model")
-    if opset not in _OPSETS:
+    if isinstance(opset, bool) or not isinstance(opset, (int, np.integer)) or opset not in _OPSETS:
         raise ValueError(f"{who}: opset {opset!r} must be from {_OPSETS[0]} to {_OPSETS[-1]}")
     if not inputs:
         raise TypeError(f"{who}: what the model is called with is missing, export(model, x)")
@@ -61,10 +62,10 @@ def export(model: Layer, *inputs: Any, path: str | os.PathLike[str] | None = Non
     tapes = [run(model, arrays)]
     if dynamic_batch:
         tapes.append(_with_other_batch(model, arrays, who))
-    graph = Graph(opset, len(arrays), tapes)
+    graph = Graph(int(opset), len(arrays), tapes)
     translated(graph)
     found = graph.model(type(model).__name__)
-    onnx.checker.check_model(found, full_check=True)
+    graph.check(found)
     if path is not None:
         with replacing(path) as file:
             file.write(found.SerializeToString())
@@ -73,9 +74,9 @@ def export(model: Layer, *inputs: Any, path: str | os.PathLike[str] | None = Non
 
 def _array(x: Any, k: int, who: str) -> Any:
     x = np.asarray(x.data if isinstance(x, Variable) else x)
-    if x.dtype.kind not in "fiub":
-        raise TypeError(f"{who}: input {k} is {x.dtype} and no array of real numbers")
-    return x
+    if not is_known(x.dtype):
+        raise TypeError(f"{who}: input {k} is {x.dtype} and no array of real numbers of at most 64 bits")
+    return x.astype(x.dtype.newbyteorder("="), copy=False)
 
 
 def _with_other_batch(model: Layer, arrays: list[Any], who: str) -> Tape:

@@ -8,6 +8,7 @@ is not the same in both, but for the lengths of axes, is refused.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from dezero_c.onnx._tape import ExportError, Operation, Tape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Graph", "translated"]
+__all__ = ["Graph", "is_known", "translated"]
 
 _LAST = np.iinfo(np.int64).max
 _FIRST = np.iinfo(np.int64).min
@@ -44,10 +45,17 @@ class Graph:
         self.other = {id(a): b for a, b in zip(tapes[0].inputs, tapes[-1].inputs, strict=True)}
         self.shared: dict[int, Any] = {}     # constants by id, which has to stay theirs
         self.count = 0
-        self.taken = {name for name in tapes[0].names.values()}
-        for k, x in enumerate(tapes[0].inputs):
-            self.values[id(x)] = self.fresh("x" if inputs == 1 else f"x{k}")
-        self.inputs = list(self.values.values())
+        self.inputs = ["x"] if inputs == 1 else [f"x{k}" for k in range(inputs)]
+        self.values.update(zip(map(id, tapes[0].inputs), self.inputs, strict=True))
+        self.lines: dict[str, tuple[str, str]] = {}     # of nodes: the line of the code, and what it calls there
+        results = [name for name, _ in tapes[0].results]
+        if both := [name for name in results if name in self.inputs]:
+            raise ExportError(f"onnx.export: a result is called {both[0]}, as an input is; give it another key")
+        self.taken = {*self.inputs, *results}
+        names = tapes[0].names.items()
+        self.weights = {key: name for key, name in names if name not in self.taken}     # whose names are free, those first
+        self.taken.update(self.weights.values())
+        self.weights |= {key: self.fresh(name) for key, name in names if key not in self.weights}
 
     # ---- names, nodes
 
@@ -64,12 +72,12 @@ class Graph:
         self.nodes.append(self.onnx.helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
-    def array(self, value: Any, dtype: Any = np.int64, name: str = "constant") -> str:
-        """The name of a constant."""
-        value = np.asarray(value, dtype, order="C")
-        if name not in self.tapes[0].names.values():
+    def array(self, value: Any, dtype: Any = np.int64, name: str | None = None) -> str:
+        """The name of a constant. name: a weight's."""
+        value = np.asarray(value, np.dtype(dtype).newbyteorder("="), order="C")
+        if name is None:
             self.count += 1
-            name = self.fresh(f"{name}_{self.count}")
+            name = self.fresh(f"constant_{self.count}")
         self.initializers[name] = self.onnx.numpy_helper.from_array(value, name)
         return name
 
@@ -91,8 +99,7 @@ class Graph:
         if self.dynamic and not _equal(value, _value(self.other[id(v)])):
             raise _Refused("a constant in it is another one with another number of examples; it was computed from the length of "
                            "an axis, or read from the inputs")
-        name = self.tapes[0].names.get(id(v))
-        name = self.array(value, value.dtype) if name is None else self.array(value, value.dtype, name)
+        name = self.array(value, value.dtype, self.weights.get(id(v)))
         self.values[id(v)], self.shared[id(v)] = name, v
         return name
 
@@ -114,12 +121,23 @@ class Graph:
 
     # ---- the file
 
+    def check(self, made: Any) -> None:
+        """Raises ExportError, with the line of the code, for what onnx finds wrong, such as a dtype that an operator has not."""
+        try:
+            self.onnx.checker.check_model(made, full_check=True)
+        except Exception as error:      # of onnx's own classes, and protobuf's
+            text = str(error).strip()
+            node, kind = (re.search(pattern, text) for pattern in (r"node name: (\w+)", r"unsupported type: tensor\((\w+)\)"))
+            line, what = self.lines.get(node[1] if node else "", ("onnx.export", "the model"))
+            why = (f"ONNX's {node[1].rpartition('_')[0]} takes no {kind[1]}; cast before, F.cast(x, np.float32)" if node and kind
+                   else f"onnx finds it wrong: {text.splitlines()[0] if text else type(error).__name__}")
+            raise ExportError(f"{line}: {what} cannot be exported: {why}") from error
+
     def model(self, name: str) -> Any:
         """The onnx.ModelProto."""
         helper = self.onnx.helper
         outputs = []
         for label, v in self.tapes[0].results:
-            label = self.fresh(label)
             try:
                 self.nodes.append(helper.make_node("Identity", [self.name(v)], [label], name=f"result {label}"))
             except _Refused as reason:
@@ -140,6 +158,11 @@ class Graph:
                 lengths[k] = "N" if (a[k], b[k]) == (n, m) else None
         return self.onnx.helper.make_tensor_value_info(
             label, self.onnx.helper.np_dtype_to_tensor_dtype(_value(v).dtype), lengths)
+
+
+def is_known(dtype: np.dtype[Any]) -> bool:
+    """Whether it is one of real numbers that ONNX has."""
+    return dtype.kind in "fiub" and dtype.char != "g"
 
 
 def _value(v: Any) -> Any:
@@ -179,10 +202,12 @@ def translated(graph: Graph) -> None:
                                "have one (docs/onnx.md)")
             if len(op.outputs) != 1:
                 raise _Refused("it has several outputs")
+            before = len(graph.nodes)
             if op.ids is not None and type(op.f) is not F.GetItem:
                 raise _Refused("its numbers of rows are computed from the inputs; take(x, i, axis=0) has a translation")
             _pair(graph, op, twin)
             graph.values[id(op.outputs[0])] = make(graph, op, twin)
+            graph.lines.update((node.name, (op.line, what)) for node in graph.nodes[before:])
         except _Refused as reason:
             raise ExportError(f"{op.line}: {what} cannot be exported: {reason}") from None
     for (_, v), (_, other) in zip(first.results, last.results, strict=True):
@@ -200,8 +225,8 @@ def _pair(graph: Graph, op: Operation, twin: Operation) -> None:
         if before is not y:
             raise _Refused("with another number of examples it takes other values")
         graph.shared[id(x)] = x
-        if _value(x).dtype.kind not in "fiub":
-            raise _Refused(f"a value in it is {_value(x).dtype}")
+        if not is_known(_value(x).dtype):
+            raise _Refused(f"a value in it is {_value(x).dtype}, which no file has")
         if _value(x).dtype != _value(y).dtype:
             raise _Refused("with another number of examples it has another dtype")
     if type(op.f) not in _OWN_COMPARISON and op.ids is None and not isinstance(op.f, Applied) and not _equal(

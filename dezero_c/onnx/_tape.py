@@ -206,6 +206,8 @@ def _results(result: Any) -> list[tuple[str, Any]]:
     else:
         named = [("y", result)]
     for name, y in named:
+        if not name or not name.isprintable():
+            raise ExportError(f"onnx.export: a result has the key {name!r}, which is no name for a file; give it another")
         if not isinstance(y, Variable):
             what = "an array" if isinstance(y, (_arrays.TracedArray, np.ndarray)) else type(y).__name__
             raise ExportError(f"onnx.export: the result {name} is {what} and no Variable; a model for a file returns a Variable, "
