@@ -75,7 +75,7 @@ class History:
 
     # -- recording --
 
-    def append(self, **values: Value) -> None:
+    def append(self, /, **values: Value) -> None:
         """Record values as the next row: epoch 1 if it is the first, else one more than the last.
 
         Values are numbers, Variables or arrays of one element, or None. Raises ValueError for larger arrays, TypeError
@@ -86,7 +86,7 @@ class History:
             epoch = math.floor(self._epochs[-1]) + 1 if self._epochs else 1
         self._put(epoch, values, "History.append")
 
-    def record(self, epoch: float, **values: Value) -> None:
+    def record(self, /, epoch: float, **values: Value) -> None:
         """Record values of this epoch (any number, so it may be an iteration or half an epoch).
 
         Values are those of `append`. Rows stay sorted by epoch. What is recorded of an epoch that is there already

@@ -226,6 +226,13 @@ def test_modes_are_set_and_put_back():
     assert found == [(True, True), (False, False)]
 
 
+def test_a_metric_may_have_any_name_but_those_of_columns():
+    names = ("self", "values", "op", "a b", "batch", "state")
+    _, history = run(metrics=dict.fromkeys(names, F.accuracy), validation=(XV, TV))
+    assert all(history[name] == history["self"] for name in names)
+    assert history["val_self"] == history["val_op"]
+
+
 def test_metrics_by_name_and_in_lists():
     def error(y, t):
         return 1 - F.accuracy(y, t).data
@@ -470,9 +477,14 @@ def test_a_callback_begins_anew_with_another_run():
 
 def test_which_is_better_is_told_by_the_name():
     assert EarlyStopping().mode == "min"
-    assert BestWeights("val_accuracy").mode == "max"
-    assert BestWeights("max_error").mode == "min"
-    for name in ("perplexity", "score_loss"):
+    small = ("max_error", "val_brier_score", "brier_score_loss", "perplexity", "RMSE", "val_mae", "cross_entropy", "logloss",
+             "val_crossentropy", "error5", "negative_log_likelihood", "nll", "fid_score", "crps")
+    large = ("val_accuracy", "score", "val_f1", "macro_f1_score", "f1score", "r2", "roc_auc", "acc", "top5_acc", "acc5",
+             "trainacc", "neg_mean_squared_error", "neg_log_loss", "log_likelihood", "mIoU")
+    assert {BestWeights(name).mode for name in small} == {"min"}
+    assert {BestWeights(name).mode for name in large} == {"max"}
+    assert BestWeights("accuracy", "min").mode == "min"
+    for name in ("f1_loss", "accumulated_cost", "power", "cancer", "glossy", "entropy", "neg", "x", "", "1"):
         with pytest.raises(ValueError, match=r"EarlyStopping: whether a small or a large .* say mode='min' or mode='max'"):
             EarlyStopping(name)
 
@@ -481,9 +493,15 @@ def test_which_is_better_is_told_by_the_name():
     (lambda: EarlyStopping(patience=0), "EarlyStopping: patience is 0"),
     (lambda: EarlyStopping(min_delta=-1), "EarlyStopping: min_delta is -1"),
     (lambda: EarlyStopping(mode="best"), "EarlyStopping: mode is 'best'"),
-    (lambda: Checkpoint("x", every=0), "Checkpoint: every is 0")])
+    (lambda: EarlyStopping(None), "EarlyStopping: monitor is None; it is the name of a column"),
+    (lambda: BestWeights(3, "min"), "BestWeights: monitor is 3"),
+    (lambda: EarlyStopping(patience=2.5), r"patience is 2\.5; it is a whole number of epochs from 1 on"),
+    (lambda: EarlyStopping(patience="2"), "patience is '2'"), (lambda: EarlyStopping(min_delta=None), "min_delta is None"),
+    (lambda: EarlyStopping(min_delta=math.nan), "min_delta is nan"), (lambda: BestWeights(path=5), "BestWeights: the path is 5"),
+    (lambda: Checkpoint("x", every=0), "Checkpoint: every is 0"), (lambda: Checkpoint("x", every=1.5), r"every is 1\.5; it is"),
+    (lambda: Checkpoint("x", every_batches=True), "every_batches is True"), (lambda: Checkpoint(5), "Checkpoint: the path is 5")])
 def test_callbacks_refuse(make, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         make()
 
 
@@ -1281,6 +1299,13 @@ OTHER = optimizers.SGD().setup(MLP((2,)))
     ({"checkpoint": "no/such/folder/file"}, FileNotFoundError, "the folder 'no/such/folder' does not exist"),
     ({"data": X}, TypeError, "data is one array"), ({"data": 3}, TypeError, r"data is a int; it is \(x, t\)"),
     ({"data": (X, T, T)}, ValueError, "data is a tuple of 3"),
+    ({"data": {"x": X, "t": T}}, TypeError, r"data is a dict; it is \(x, t\), such as \(data\['x'\], data\['t'\]\)"),
+    ({"data": "train.csv"}, TypeError, r"data is a str; it is \(x, t\)"),
+    ({"validation": Path("x")}, TypeError, r"validation is a \w+Path; it is \(x, t\)"),
+    ({"data": [1, 2, 3]}, TypeError, "example [012] is a int; it is to be a pair"),
+    ({"data": range(3)}, TypeError, "example [012] is a int; it is to be a pair"),
+    ({"checkpoint": 5}, TypeError, r"checkpoint is 5; it is the path of a file, or a training\.Checkpoint"),
+    ({"metrics": {1: F.accuracy}}, TypeError, "a metric is called 1; the name of a column is a text"),
     ({"data": (X, T[:3])}, ValueError, r"data has x of shape \(50, 6\) and t of shape \(3,\)"),
     ({"data": (np.float32(1), T)}, ValueError, r"data has x of shape \(\)"),
     ({"data": (X[:0], T[:0])}, ValueError, "the data set is empty"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,7 @@ from dezero_c.optimizers import Adam, Optimizer, Schedule
 from dezero_c.training.callbacks import Callback, Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, TypeAlias
 
     from dezero_c.training._loop import State
@@ -118,6 +120,9 @@ def loader_of(data: Any, batch_size: int | None, shuffle: bool, name: str) -> An
         raise TypeError(f"fit: {name} is one array; it is (x, t), an array of examples and one of what is to be learned of them")
     if hasattr(type(data), "to_numpy"):
         raise TypeError(f"fit: {name} is one {type(data).__name__}; it is (x, t), such as (df[['a', 'b']], df['t'])")
+    if isinstance(data, (Mapping, str, bytes, os.PathLike)):
+        raise TypeError(f"fit: {name} is a {type(data).__name__}; it is (x, t), such as "
+                        + ("(data['x'], data['t'])" if isinstance(data, Mapping) else "two columns of pandas.read_csv(path)"))
     if isinstance(data, tuple):
         if len(data) != 2:
             raise ValueError(f"fit: {name} is a tuple of {len(data)}; it is (x, t), an array of examples and one of what is to "
@@ -181,6 +186,8 @@ def metrics_of(metrics: Metrics) -> dict[str, Loss]:
     else:
         found = dict(metrics.items())
     for name, f in found.items():
+        if not isinstance(name, str):
+            raise TypeError(f"fit: a metric is called {name!r}; the name of a column is a text, {{'name': function}}")
         if not callable(f):
             raise TypeError(f"fit: the metric {name!r} is {f!r}; it is a function metric(y, t) that gives a batch's mean")
         if name in _OWN or name.startswith("val_"):

@@ -378,6 +378,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     measures = metrics_of(metrics)
     hung = callbacks_of(callbacks)
     if checkpoint is not None:
+        if not isinstance(checkpoint, (Checkpoint, str, bytes, os.PathLike)):
+            raise TypeError(f"fit: checkpoint is {checkpoint!r}; it is the path of a file, or a training.Checkpoint")
         checkpoint = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
         hung.append(checkpoint)
     for each in hung:

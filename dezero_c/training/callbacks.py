@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
+import operator
 import os
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,18 +51,49 @@ class Callback:
         """Takes back what `state_dict` gave."""
 
 
+# Words of metrics' names: the last part of a word, and whole words, that say that a small or a large number is good.
+_SMALL = re.compile(r".*(loss|losses|errors?|mse|mae|mape|brier|perplexity|deviance|divergence|crossentropy)|err|nll|wer|cer|ece|"
+                    r"fid|crps")
+_LARGE = re.compile(r".*(acc|accuracy|precision|recall|f1|auc|auroc|r2|iou|dice|bleu|likelihood|correlation|similarity)|mcc|ndcg")
+
+
+def _mode_of(name: str) -> str | None:
+    """"min" or "max", as a metric's name has it, None where it cannot be told. "score" decides where no other word does: Brier's
+    is good when it is small."""
+    name = name.lower().replace("cross_entropy", "crossentropy")
+    words = [word.rstrip("0123456789") for word in re.findall(r"[a-z0-9]+", name)]      # top-5 accuracy may be acc5
+    words += re.findall(r"[a-z]*(?:f1|r2)(?![0-9])", name)
+    small, large = (any(map(pattern.fullmatch, words)) for pattern in (_SMALL, _LARGE))
+    if not small:
+        large = large or any(word.endswith("score") for word in words)
+    if small == large:
+        return None
+    return "min" if small != bool({"neg", "negative"} & set(words)) else "max"
+
+
+def _whole(value: Any, what: str, unit: str) -> int:
+    if isinstance(value, bool) or not hasattr(type(value), "__index__") or operator.index(value) < 1:
+        raise ValueError(f"{what} is {value!r}; it is a whole number of {unit} from 1 on")
+    return operator.index(value)
+
+
+def _path(value: Any, who: str) -> str:
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(f"{who}: the path is {value!r}; it is a text, or a pathlib.Path") from None
+
+
 class _Best(Callback):
     """Follows a column of the history, and keeps the weights of the epoch where it was best."""
 
     def __init__(self, monitor: str, mode: str | None, keep: bool) -> None:
         who = type(self).__name__
-        if mode is None:
-            words = monitor.lower()
-            low = any(part in words for part in ("loss", "error"))
-            if low == any(part in words for part in ("acc", "score", "precision", "recall", "f1", "auc", "r2")):
-                raise ValueError(f"{who}: whether a small or a large {monitor!r} is good cannot be told from the name; say "
-                                 "mode='min' or mode='max'")
-            mode = "min" if low else "max"
+        if not isinstance(monitor, str):
+            raise TypeError(f"{who}: monitor is {monitor!r}; it is the name of a column, such as 'val_loss'")
+        if mode is None and (mode := _mode_of(monitor)) is None:
+            raise ValueError(f"{who}: whether a small or a large {monitor!r} is good cannot be told from the name; say "
+                             "mode='min' or mode='max'")
         if mode not in ("min", "max"):
             raise ValueError(f"{who}: mode is {mode!r}; it is 'min', 'max', or None to tell it from the name")
         self.monitor, self.mode, self.keep = monitor, mode, keep
@@ -106,19 +140,19 @@ class EarlyStopping(_Best):
     """Ends training when `monitor`, a column of the history, has not become better by more than min_delta for `patience` epochs
     in a row.
 
-    mode: "min" or "max", which is better; None tells it by the name (loss, error: "min"; acc, score and their like: "max"), and
-    raises ValueError where it cannot. restore_best: puts the weights of the best epoch back at the end. A nan is never
+    mode: "min" or "max", which is better; None tells it by the name (loss, error, mse, mae, brier, perplexity and their like:
+    "min"; accuracy, precision, recall, f1, auc, r2, or score alone: "max"; neg_ before them the other), and raises ValueError
+    where it cannot. restore_best: puts the weights of the best epoch back at the end. A nan is never
     better.
     Attributes: best, best_epoch, waited (epochs since), stopped_epoch (0 where it did not stop the run).
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 5, min_delta: float = 0.0, restore_best: bool = False,
                  mode: str | None = None) -> None:
-        if patience < 1:
-            raise ValueError(f"EarlyStopping: patience is {patience}; it is a number of epochs from 1 on")
-        if not min_delta >= 0:
-            raise ValueError(f"EarlyStopping: min_delta is {min_delta}; it is a number from 0 on")
-        self.patience, self.min_delta = patience, min_delta
+        self.patience = _whole(patience, "EarlyStopping: patience", "epochs")
+        if not isinstance(min_delta, numbers.Real) or not min_delta >= 0:
+            raise ValueError(f"EarlyStopping: min_delta is {min_delta!r}; it is a number from 0 on")
+        self.min_delta: float = float(min_delta)
         super().__init__(monitor, mode, restore_best)
 
     def _begin(self) -> None:
@@ -155,7 +189,7 @@ class BestWeights(_Best):
 
     def __init__(self, monitor: str = "val_loss", mode: str | None = None, path: str | os.PathLike[str] | None = None) -> None:
         super().__init__(monitor, mode, True)
-        self.path = path
+        self.path = None if path is None else _path(path, "BestWeights")
 
     def on_epoch_end(self, state: State) -> None:
         value = self._value(state)
@@ -179,11 +213,8 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1, every_batches: int | None = None) -> None:
-        if every < 1:
-            raise ValueError(f"Checkpoint: every is {every}; it is a number of epochs from 1 on")
-        if every_batches is not None and every_batches < 1:
-            raise ValueError(f"Checkpoint: every_batches is {every_batches}; it is a number of batches from 1 on, or None")
-        self.path, self.every, self.every_batches = os.fspath(path), every, every_batches
+        self.path, self.every = _path(path, "Checkpoint"), _whole(every, "Checkpoint: every", "epochs")
+        self.every_batches = None if every_batches is None else _whole(every_batches, "Checkpoint: every_batches", "batches")
 
     def on_start(self, state: State) -> None:
         if state.epoch == 0:
