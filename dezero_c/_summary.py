@@ -20,9 +20,11 @@ from dezero_c._core import Parameter, Variable, no_grad, test_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from dezero_c.layers import Layer
+
+    Count: TypeAlias = Callable[[Any, Any, bool], int | None]
 
 __all__ = ["Row", "Summary", "summary_of", "text_of"]
 
@@ -157,7 +159,7 @@ class Summary:
 class _Tally:
     """What the calls of a layer have given so far."""
 
-    def __init__(self, count: Callable[[Any, Any], int | None] | None) -> None:
+    def __init__(self, count: Count | None) -> None:
         self.count, self.known = count, count is not None
         self.calls = self.multiply_adds = self.bytes = 0
         self.shape: tuple[Any, ...] | None = None
@@ -219,8 +221,8 @@ def _is_one_row(layer: Layer, base: type[Layer]) -> bool:
     return type(layer)._summary_one_row(layer) and _formula(layer, base) is not None
 
 
-def _formula(layer: Layer, base: type[Layer]) -> Callable[[Any, Any], int | None] | None:
-    """(x, y) -> the multiply-adds of a call; None where the class that says what a call does is none of ours."""
+def _formula(layer: Layer, base: type[Layer]) -> Count | None:
+    """(x, y, whether there was a state) -> the multiply-adds of a call; None where the class that defines it is none of ours."""
     cls = type(layer)
     if "forward" in vars(layer) or cls.__call__ is not base.__call__:
         return None
@@ -228,10 +230,10 @@ def _formula(layer: Layer, base: type[Layer]) -> Callable[[Any, Any], int | None
     if forward.__module__ == "dezero_c.models":     # they multiply in their layers alone, and in functions that they were given
         given = [part for _, part in cls._summary_parts(layer) if not isinstance(part, (base, Parameter))]
         return _nothing if all(getattr(f, "__module__", None) in _WITHOUT_PRODUCTS for f in given) else None
-    return (lambda x, y: cls._summary_products(layer, x, y)) if forward.__module__ == base.__module__ else None
+    return (lambda x, y, state: cls._summary_products(layer, x, y, state)) if forward.__module__ == base.__module__ else None
 
 
-def _nothing(x: Any, y: Any) -> int:
+def _nothing(x: Any, y: Any, state: bool) -> int:
     return 0
 
 
@@ -240,6 +242,7 @@ def _watched(layer: Layer, tally: _Tally, held: dict[int, Any]) -> Callable[...,
     forward = layer.forward
 
     def run(*args: Any, **kwargs: Any) -> Any:
+        state = tally.count is not None and type(layer)._summary_state(layer)
         y = forward(*args, **kwargs)
         tally.calls += 1
         outputs = list(_arrays(y))
@@ -251,7 +254,7 @@ def _watched(layer: Layer, tally: _Tally, held: dict[int, Any]) -> Callable[...,
                 held[id(each)] = each
                 tally.bytes += math.prod(np.shape(each)) * each.dtype.itemsize
         if tally.count is not None:
-            products = tally.count(args[0] if args else kwargs.get("x"), y)
+            products = tally.count(args[0] if args else kwargs.get("x"), y, state)
             tally.known = tally.known and products is not None
             tally.multiply_adds += products or 0
         return y

@@ -189,8 +189,8 @@ class Layer:
         reaches by closures and not by its attributes is not copied.
 
         Multiply-adds are those of products and convolutions, by formulas from the shapes; biases, elementwise functions,
-        normalisations and pooling are not counted. A recurrent layer, one row, has those of a step with a state, though a first
-        step takes fewer. Layers whose `forward` is your own have "?" and count 0 beside the layers in them. A layer that
+        normalisations and pooling are not counted. A recurrent layer, one row, has those of its calls: a first step, without a
+        state, makes fewer. Layers whose `forward` is your own have "?" and count 0 beside the layers in them. A layer that
         comes several times has one row, with the sums of its calls; its parameters count once. BatchNorm's running
         averages are parameters. Raises TypeError for a shape in place of an array, and for a model that cannot be copied.
         """
@@ -210,8 +210,13 @@ class Layer:
         """Whether the layers within are not worth a row of their own."""
         return False
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
-        """The multiply-adds of a call that was given x first and gave y; None where they are not known."""
+    def _summary_state(self) -> bool:
+        """Whether there is a state before a call, on which its products depend."""
+        return False
+
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
+        """The multiply-adds of a call that was given x first and gave y; None where they are not known. state: what
+        `_summary_state` gave before."""
         return None
 
     def params(self) -> Iterator[Parameter]:
@@ -385,7 +390,7 @@ class Linear(Layer):
     def _summary_sizes(self) -> str | None:
         return _sizes(self, self.__dict__.get("in_size"), "out_size", lambda W: W.shape[0])
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return _each(y, self.W, 1)
 
     def forward(self, x: Operand) -> Variable:
@@ -447,7 +452,7 @@ class _Convolution(Layer):
     def _summary_sizes(self) -> str | None:
         return _sizes(self, self.__dict__.get("in_channels"), "out_channels", lambda W: W.shape[1] * self.groups)
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return _each(y, self.W, 0)
 
     def forward(self, x: Operand) -> Variable:
@@ -480,7 +485,7 @@ class Deconv2d(_Convolution):
     def _summary_sizes(self) -> str | None:
         return _sizes(self, self.__dict__.get("in_channels"), "out_channels", lambda W: W.shape[0])
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return _each(x, self.W, 0)
 
 
@@ -528,12 +533,20 @@ class _Recurrent(Layer):
     def _summary_sizes(self) -> str | None:
         return parts[0]._summary_sizes() if (parts := self._gates()) else None
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    _unused = 0     # how many of the layers from x a call without a state leaves out
+    h: Any
+
+    def _summary_state(self) -> bool:
+        return self.h is not None
+
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         parts = self._gates()
         if not parts or x is None:
             return None
         half = len(parts) // 2      # from x; the others, from the state, have as many rows as columns
         rows: int = half * np.shape(x)[-1] + sum(part.out_size for part in parts[half:])
+        if not state:
+            rows = (half - self._unused) * np.shape(x)[-1]
         return int(math.prod(np.shape(y))) * rows
 
 
@@ -602,6 +615,7 @@ class GRU(_Recurrent):
     """Gated recurrent unit (K. Cho and others, 2014): gates r, z = sigmoid(x2(x) + h2(h)), u = tanh(x2u(x) + h2u(r h)),
     h = z h + (1 - z) u, from h = 0. x: (N, in_size); the result is h, (N, hidden_size), kept as in RNN."""
 
+    _unused = 1     # r, which the state is multiplied by
     x2r: Linear
     x2z: Linear
     x2u: Linear
@@ -667,7 +681,7 @@ class EmbedID(Layer):
         return None if W is None else f"{W.shape[0]} -> {W.shape[1]}" + (
             "" if self.padding_idx is None else f", padding_idx={self.padding_idx}")
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return 0
 
 
@@ -708,7 +722,7 @@ class BatchNorm(Layer):
     def _summary_sizes(self) -> str | None:
         return _length(self)
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return 0
 
 
@@ -732,7 +746,7 @@ class LayerNorm(Layer):
     def _summary_sizes(self) -> str | None:
         return _length(self)
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return 0
 
 
@@ -750,5 +764,5 @@ class Dropout(Layer):
     def _summary_sizes(self) -> str | None:
         return str(self.__dict__.get("dropout_ratio", "?"))
 
-    def _summary_products(self, x: Any, y: Any) -> int | None:
+    def _summary_products(self, x: Any, y: Any, state: bool) -> int | None:
         return 0
