@@ -1,7 +1,6 @@
 """Arrays of what data come in: tables and columns of pandas and of libraries like it, lists, iterators, pictures of Pillow.
 
-No such library is imported for an object of its own: what they have in common is asked for by name (`to_numpy`, `dtype`, `isna`).
-Pillow is, for a list of paths. What is done with examples afterwards is datasets'.
+Pillow is imported for a list of paths alone. What is done with examples afterwards is datasets'.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dezero_c._core import Variable
+from dezero_c._tables import NUMBERS, is_column, values_of
 from dezero_c.transforms import _is_pil, _pil
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "array_of", "check_order", "pairs_of"]
 
 LIMIT = 1_000_000       # examples that an iterator may give, unless one says otherwise
-_NUMBERS = "biufc"
 _MODES = {"L": 1, "RGB": 3}
-_ENCODE = "give numbers for it: column.astype('category').cat.codes, pandas.get_dummies(table), or leave it out"
 
 
 def array_of(values: Any, name: str, labels: bool = False, limit: int = LIMIT) -> tuple[NDArray[Any], bool]:
@@ -52,8 +50,8 @@ def array_of(values: Any, name: str, labels: bool = False, limit: int = LIMIT) -
                                  "values.filled(number), or leave their rows out")
             values = values.data
         return np.asarray(values), False
-    if _is_column(values):
-        return _table(values, name), False
+    if is_column(values):
+        return values_of(values, name), False
     if _is_pil(values):
         raise TypeError(f"{name} is one picture; give a list of them")
     if hasattr(type(values), "__next__"):
@@ -67,17 +65,17 @@ def array_of(values: Any, name: str, labels: bool = False, limit: int = LIMIT) -
         if (k := next((k for k, each in enumerate(values) if _is_pil(_leaf(each))), None)) is not None:
             raise TypeError(f"{name}[{k}] " + ("is a picture, and those before are none" if k else "is a list of pictures")
                             + "; give pictures as one list, and nothing else in it")
-        values = [each.data if isinstance(each, Variable) else _table(each, f"{name}[{k}]") if _is_column(each) else each
+        values = [each.data if isinstance(each, Variable) else values_of(each, f"{name}[{k}]") if is_column(each) else each
                   for k, each in enumerate(values)]
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise ValueError(f"{name} has examples of several shapes ({error}); bring them to one before") from None
-    if array.dtype.kind not in _NUMBERS and isinstance(values, list):
+    if array.dtype.kind not in NUMBERS and isinstance(values, list):
         for k, each in enumerate(values):
             if isinstance(each, str):
                 break       # the message of texts says more
-            if each is None or np.asarray(each).dtype.kind not in _NUMBERS:
+            if each is None or np.asarray(each).dtype.kind not in NUMBERS:
                 what = "None" if each is None else f"a {type(each).__name__} that holds no numbers"
                 raise TypeError(f"{name}[{k}] is {what}; give numbers")
     _check_numbers(array, name, labels)
@@ -142,72 +140,12 @@ def _read(values: Any, name: str, limit: int) -> list[Any]:
 
 def _check_numbers(array: NDArray[Any], name: str, labels: bool) -> None:
     kind = array.dtype.kind
-    if kind in _NUMBERS:
+    if kind in NUMBERS:
         return
     mend = ("np.unique(t, return_inverse=True) gives the classes and a number for each label" if labels and kind in "US" else
             "give numbers, such as (times - start) / np.timedelta64(1, 's')" if kind in "mM" else
             "give numbers; a Dataset of your own may give anything else")
     raise TypeError(f"{name} is of dtype {array.dtype}, which is no numbers; {mend}")
-
-
-# ---- tables -------------------------------------------------------------------------------------------------------
-
-def _is_column(values: Any) -> bool:
-    """Whether these are a column of a table, or a table, as for operands (is_column of src/dezero_c/_values.pxi)."""
-    return hasattr(type(values), "to_numpy") and hasattr(type(values), "__array__")
-
-
-def _table(values: Any, name: str) -> NDArray[Any]:
-    if not hasattr(values, "columns"):
-        return _column(values, name + ("" if getattr(values, "name", None) is None else f", column {values.name!r}"))
-    if hasattr(values, "iloc"):
-        columns = [values.iloc[:, k] for k in range(values.shape[1])]
-    elif hasattr(values, "get_columns"):
-        columns = values.get_columns()
-    else:
-        raise TypeError(f"{name} is a {type(values).__name__}, whose columns cannot be read one by one; give an array, as by "
-                        "to_numpy()")
-    if not columns:
-        raise ValueError(f"{name} is a table without columns")
-    return np.stack([_column(each, f"{name}, column {each.name!r}") for each in columns], axis=1)
-
-
-def _column(column: Any, name: str) -> NDArray[Any]:
-    dtype = getattr(column, "dtype", None)
-    if hasattr(dtype, "categories"):
-        raise TypeError(f"{name} holds categories; {_ENCODE}")
-    within = getattr(dtype, "numpy_dtype", None)        # pandas' nullable dtypes: that of the numbers
-    kind: Any = getattr(within if within is not None else dtype, "kind", None)
-    if kind in ("m", "M"):
-        raise TypeError(f"{name} holds times, of dtype {dtype}; give numbers, such as seconds since a start: "
-                        "(column - start).dt.total_seconds()")
-    if within is not None and kind not in _NUMBERS:
-        raise TypeError(f"{name} holds no numbers, but {dtype}; {_ENCODE}")
-    lacking = within is not None and _missing(column, name)     # before to_numpy, which cannot give such a column's numbers
-    array = np.asarray(column.to_numpy() if within is None or lacking else column.to_numpy(dtype=within))
-    if array.dtype.kind not in _NUMBERS:
-        text = " (text or mixed things)" if array.dtype.kind in "OUST" else ""
-        raise TypeError(f"{name} holds no numbers, but {dtype}{text}; {_ENCODE}; text of digits becomes numbers by "
-                        "pandas.to_numeric(column)")
-    _missing(column, name)
-    return array
-
-
-def _missing(column: Any, name: str) -> bool:
-    """False; raises ValueError where values are missing."""
-    if hasattr(column, "isna"):
-        missing = np.asarray(column.isna())
-    elif hasattr(column, "is_null"):
-        missing = np.asarray(column.is_null())
-    else:
-        return False
-    if missing.any():
-        first = int(np.argmax(missing.reshape(-1)))
-        label = column.index[first] if hasattr(column, "index") and hasattr(column.index, "equals") else first
-        raise ValueError(f"{name} lacks {int(missing.sum())} of {missing.size} values, the first in row {first}"
-                         + ("" if label == first else f" (index {label!r})")
-                         + "; drop those rows (dropna) or fill them in (fillna), of examples and labels alike")
-    return False
 
 
 # ---- pictures -----------------------------------------------------------------------------------------------------

@@ -25,6 +25,10 @@ from dezero_c._core import register_methods as _register_methods
 from dezero_c._ops import Add, Div, Mul, Neg, Pow, Sub, add, div, mul, neg, pow, sub
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
     from dezero_c._typing import Operand
 
 
@@ -34,7 +38,13 @@ def _html(v: Variable) -> str:
     return variable_html(v)
 
 
-_register_methods(html=_html)
+def _table(values: Any) -> NDArray[Any]:
+    from dezero_c._tables import values_of
+
+    return values_of(values, f"a {type(values).__name__}")
+
+
+_register_methods(html=_html, table=_table)
 
 __all__ = [
     "Add", "Config", "Div", "Function", "Mul", "Neg", "Parameter", "Pow", "Sub", "Variable", "add", "array_types",

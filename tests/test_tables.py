@@ -8,7 +8,7 @@ import pytest
 import dezero_c
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import Variable, optimizers
+from dezero_c import Variable, datasets, optimizers
 from dezero_c.models import Sequential
 
 pd = pytest.importorskip("pandas")
@@ -58,19 +58,63 @@ def test_products_with_tables():
         FRAME[["a", "b"]].T @ x
 
 
-@pytest.mark.parametrize(("columns", "named"), [("c", "object"), ("e", "datetime64"), (["a", "c"], r"in the columns c \(")])
+@pytest.mark.parametrize(("columns", "named"), [
+    ("c", r"sum: a Series, column 'c' holds no numbers, but (object|str)"), ("e", "column 'e' holds times, of dtype datetime64"),
+    (["a", "c"], "sum: a DataFrame, column 'c' holds no numbers")])
 def test_what_is_no_number_is_named(columns, named):
     with pytest.raises(TypeError, match=named):
         F.sum(FRAME[columns])
-    with pytest.raises(TypeError, match="fillna"):
+    with pytest.raises(TypeError, match="to_numeric"):
         Variable(np.ones(4)) * FRAME["c"]
 
 
-def test_missing_numbers_are_nan_or_told():
-    try:
-        assert np.isnan(F.sum(FRAME["d"]).data)     # as pandas 3 has them
-    except TypeError as error:
-        assert "fillna" in str(error)       # noqa: PT017, an older pandas gives objects
+def test_missing_numbers_are_told_with_their_row():
+    nan = pd.DataFrame({"a": [1.0, np.nan], "b": [1.0, 2.0]})
+    for values, message in ((FRAME["d"], "a Series, column 'd' lacks 1 of 4 values, the first in row 1"),
+                            (nan, "a DataFrame, column 'a' lacks 1 of 2 values, the first in row 1"),
+                            (nan["a"], "a Series, column 'a' lacks 1 of 2 values"),
+                            (pd.Series([1.0, None], dtype="Float32"), "a Series lacks 1 of 2 values")):
+        for f in (F.sum, F.exp, lambda v: Variable(np.ones(1)) * v):
+            with pytest.raises(ValueError, match=f"{message}.*fillna"):
+                f(values)
+    assert np.isnan(F.sum(nan["a"].to_numpy()).data)
+
+
+def test_categories_are_no_numbers():
+    with pytest.raises(TypeError, match=r"exp: a Series holds categories; give numbers for it: .*cat\.codes"):
+        F.exp(pd.Series(pd.Categorical([10, 30, 20])))
+    with pytest.raises(TypeError, match="column 'b' holds categories"):
+        F.sum(pd.DataFrame({"a": [1.0], "b": pd.Categorical([10])}))
+
+
+MIXED = {"bool": [True, False], "Int64": pd.array([1, 2], dtype="Int64"), "boolean": pd.array([True, False], dtype="boolean"),
+         "Float32": pd.array([1.5, 2.5], dtype="Float32"), "uint8": np.array([1, 2], "u1"), "float32": np.array([1, 2], "f")}
+
+
+@pytest.mark.parametrize("other", MIXED)
+@pytest.mark.parametrize("first", [[1.0, 2.0], [1, 2], np.array([1, 2], "f"), [True, False]])
+def test_a_table_as_an_operand_is_the_table_as_data(first, other):
+    frame = pd.DataFrame({"a": first, "b": MIXED[other]})
+    as_data = datasets.Arrays(frame, [0, 1]).data
+    x = Variable(np.array([[2.0, 3.0]]))
+    for found, wanted in ((F.sum(frame, axis=0), F.sum(as_data, axis=0)), (frame * x, as_data * x), (x - frame, x - as_data),
+                          (F.matmul(frame, x.T), F.matmul(as_data, x.T))):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found.data, wanted.data)
+    column = frame["b"]
+    assert F.sum(column).dtype == F.sum(datasets.Arrays(column, [0, 1]).data).dtype
+    assert as_data.dtype == np.result_type(*(getattr(d, "numpy_dtype", d) for d in frame.dtypes))
+
+
+def test_the_numbers_of_a_table_are_a_copy_in_order():
+    frame = pd.DataFrame(np.arange(6.0).reshape(3, 2))
+    held = datasets.Arrays(frame, np.zeros(3)).data
+    assert held.flags.c_contiguous
+    frame.iloc[0, 0] = 9
+    assert held[0, 0] == 0
+    with pytest.raises(ValueError, match="without columns"):
+        F.sum(frame[[]])
+    assert F.sum(frame[:0], axis=0).shape == (2,)
 
 
 def test_layers_losses_and_fit():

@@ -109,16 +109,9 @@ cdef bint is_column(object o):
 
 
 cdef object column_values(object o):
-    """The numbers of a column or a table, as an ndarray. Raises TypeError for what is no numbers."""
-    cdef object a = np.asarray(o.to_numpy()), names = "", dtypes = getattr(o, "dtypes", None)
-    if a.dtype.kind in "biufc":
-        return a
-    if hasattr(dtypes, "items"):        # a table's
-        names = ", ".join([f"{name} ({dtype})" for name, dtype in dtypes.items()
-                           if not isinstance(dtype, np.dtype) or dtype.kind not in "biufc"])
-        names = f" in the columns {names}" if names else ""
-    raise TypeError(f"a {type(o).__name__} of dtype {a.dtype}: its values are not all numbers{names}; choose the columns that "
-                    "are, fill in what is missing (fillna, then astype(float)), encode categories")
+    """The numbers of a column or a table, as an ndarray, by the rules that data of a training have (dezero_c/_tables.py). Raises
+    TypeError for what is no numbers, ValueError for missing values."""
+    return methods["table"](o)
 
 
 cdef Variable wrap(object o, int dt, int era):
