@@ -20,7 +20,7 @@ import dezero_c
 import dezero_c.functions as F
 import dezero_c.layers as L
 from dezero_c import DataLoader, Dataset, History, Layer, Model, SeqDataLoader, Variable, datasets, fit, no_grad, optimizers
-from dezero_c.models import MLP
+from dezero_c.models import MLP, Sequential
 from dezero_c.training import BestWeights, Callback, Checkpoint, EarlyStopping
 
 RNG = np.random.default_rng(0)
@@ -1369,8 +1369,27 @@ def test_what_cannot_be_captured_is_said():
             y = self.l(x)
             return y * 2 if float(F.sum(y).data) > 0 else y
 
-    with pytest.raises(dezero_c.CaptureError, match="test_fit"):
-        run(Looks(), captured=True)
+    for accumulate in (1, 2):
+        with pytest.raises(dezero_c.CaptureError, match=r"^(?!.*(on_read|_Step))fit: captured=True, in Looks: .*True out$"):
+            run(Looks(), captured=True, accumulate=accumulate)
+    with pytest.raises(dezero_c.CaptureError, match=r"fit: captured=True, in EmbedID: .*looks at a value in the step: "):
+        run(Sequential(L.EmbedID(9, 3), F.flatten, L.Linear(3)), (np.ones((50, 2), int), T), captured=True)
+    with pytest.raises(dezero_c.CaptureError, match=r"fit: captured=True: .*test_fit.py:\d+: "):
+        run(captured=True, loss=lambda y, t: loss_of(y, t) * float(y.data.max()))
+
+
+@pytest.mark.parametrize("make", [lambda: np.array(1.0), lambda: np.ones(1, "f"), lambda: Variable(np.array(1.0))])
+def test_a_captured_step_sees_what_callbacks_write_into_arrays(make):
+    found = []
+    for captured in (False, True):
+        weight = make()
+
+        def halve(state, weight=weight):
+            (weight.data if isinstance(weight, Variable) else weight)[...] *= 0.5
+
+        found.append(run(loss=lambda y, t, weight=weight: weight * loss_of(y, t), captured=captured, callbacks=halve)[1]["loss"])
+    assert found[0] == found[1]
+    assert found[0][2] < found[0][0] / 3
 
 
 def test_imported_when_it_is_asked_for():

@@ -11,6 +11,7 @@ import math
 import numbers
 import os
 import random
+import re
 import sys
 import time
 import warnings
@@ -218,6 +219,17 @@ def _number(value: Any, what: str) -> float:
     return float(data.reshape(()))
 
 
+def _not_captured(error: BaseException) -> str:
+    """What capture says, without what fit has no argument for, and with the layer, whose line may be one of ours."""
+    layer, trace = None, error.__traceback__ and error.__traceback__.tb_next      # our own frame, kept, would hold the error
+    while trace is not None:
+        its = trace.tb_frame.f_locals.get("self")
+        layer, trace = its if isinstance(its, Layer) else layer, trace.tb_next
+    text = re.sub(r"the captured function _Step\.\w+", "the step", str(error))
+    text = re.sub(r"_Step\.\w+", "the step", re.sub(r", return the value, or say on_read=.*", "", text))
+    return f"fit: captured=True{'' if layer is None else f', in {type(layer).__name__}'}: {text}; leave captured=True out"
+
+
 def _not_finite(model: Layer) -> list[str]:
     return [name for name, p in model.named_params()
             if p.data is not None and p.data.dtype.kind in "fc" and not np.isfinite(p.data).all()]
@@ -246,9 +258,12 @@ class _Step:
         self.parts = 0          # batches
         self.recurrent = list(_recurrent(model))
         run = self._alone if accumulate == 1 else self._part
+        self.refusals: Any = ()     # classes of exceptions
         if captured:
+            from dezero_c import CaptureError
             from dezero_c._capture import capture
 
+            self.refusals = CaptureError
             self.run: Callable[[Any, Any], Any] = capture(run)
         else:
             self.run = run
@@ -286,12 +301,14 @@ class _Step:
         return value, y
 
     def __call__(self, x: Any, t: Any) -> tuple[float, Any]:
-        if self.accumulate == 1:
-            value, y = self.run(x, t)
-            return float(value.data.item()), y      # of any number of axes
-        if not self.waiting:
+        if self.accumulate > 1 and not self.waiting:
             self.model.cleargrads()
-        value, y = self.run(x, t)
+        try:
+            value, y = self.run(x, t)
+        except self.refusals as error:
+            raise type(error)(_not_captured(error)) from error
+        if self.accumulate == 1:
+            return float(value.data.item()), y      # of any number of axes
         found = float(value.data.item())
         if math.isfinite(found):
             self.waiting += count_of(x)
@@ -346,8 +363,9 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     which goes on by one after each epoch, or a function that gives the learning rate of an epoch, counted from 1.
     clip: gradients together are scaled to this norm at most, after the optimizer's own hooks. accumulate: an update for each so
     many batches, by the gradient of the mean over all their examples; what is left at the end of an epoch is an update too.
-    captured: the step runs by `dezero_c.capture`, with the same bits. Layers with reset_state() (recurrent ones) begin and end
-    each batch without a state.
+    captured: the step runs by `dezero_c.capture`, with the same bits. Numbers, functions and layers that a callback changes may
+    stay what they were in it; what is written into arrays and Parameters is seen (docs/fit.md). Layers with reset_state()
+    (recurrent ones) begin and end each batch without a state.
 
     checkpoint: a file that is written before the first epoch and after each, whole or not at all; or a
     `training.Checkpoint`, which says how often, amid epochs too. resume: goes on from that
