@@ -98,6 +98,10 @@ def _huber(y: Any, t: Any, weight: Any) -> Variable:
     return F.sum(F.huber(y, t, reduction="none") * weight)
 
 
+def _not_finite(module: Layer) -> list[Any]:
+    return [p for p in module.params() if p.data is not None and p.data.dtype.kind in "fc" and not np.isfinite(p.data).all()]
+
+
 def _of_users(loss: Callable[..., Any], who: str) -> _Loss:
     """A user's loss(y, t), which gives the mean over the batch or, (N,), each row's."""
 
@@ -427,7 +431,7 @@ class _Net(BaseEstimator):      # type: ignore[misc]
         elif self.capture is None and net.known and isinstance(self.loss, str) and not once:
             left = _EAGER if batch * sum(p.size for p in module.params()) <= _SMALL else math.inf
         of_whole: Callable[..., Variable] = step
-        best, waited, params = math.inf, 0, None
+        best, waited, params, odd = math.inf, 0, None, len(_not_finite(module))
         for _ in range(1 if once else self.max_epochs):
             order = net.random.permutation(n) if self.shuffle else np.arange(n)
             total = 0.0
@@ -441,8 +445,10 @@ class _Net(BaseEstimator):      # type: ignore[misc]
                 arrays = (t,) if weight is None else loss.arrays(t, weight, net.outputs)
                 total += float((of_whole if len(x) == batch else step)(x, *arrays).data) * len(x)
             total /= n
-            if not math.isfinite(total):
-                raise ValueError(f"{who}: the loss is {total} in epoch {len(net.history) + 1}; a smaller lr, or X and y brought "
+            spoilt = len(_not_finite(module)) > odd     # by a last update, of which no loss tells
+            if not math.isfinite(total) or spoilt:
+                what = f"the loss is {total} in" if not math.isfinite(total) else "weights are nan or infinite after"
+                raise ValueError(f"{who}: {what} epoch {len(net.history) + 1}; a smaller lr, or X and y brought "
                                  "to a common scale (sklearn.preprocessing.StandardScaler), may help"
                                  + ("; the network is spoilt" if once and net.history else ""))
             now, values = total, {"loss": total}

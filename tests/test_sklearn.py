@@ -642,6 +642,17 @@ def test_too_little_is_left_for_validation():
 
 
 @pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+def test_weights_that_are_no_numbers_after_the_last_update():
+    def root(y, t):         # 0, whose gradient is nan
+        return F.sum(F.sqrt(F.abs(y * 0)))
+
+    net = quick_regressor(loss=root, max_epochs=1, batch_size=len(X))
+    with pytest.raises(ValueError, match=r"weights are nan or infinite after epoch 1; a smaller lr"):
+        net.fit(X, TARGET)
+    assert not hasattr(net, "module_")
+
+
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
 def test_a_loss_that_is_no_number_any_more():
     net = quick_regressor(optimizer="SGD", lr=1e3, max_epochs=50).set_params(max_epochs=1, lr=1e-3).fit(X, TARGET)
     before = weights(net)[0].copy()
