@@ -438,6 +438,7 @@ class _Net(BaseEstimator):      # type: ignore[misc]
             for start in range(0, n, batch):
                 if left <= 0:
                     of_whole = captured = capture(step)
+                    captured._also = module, self.loss
                     captured._looks_at_random = not net.known       # another thread may draw from np.random meanwhile
                     left = math.inf
                 left -= 1

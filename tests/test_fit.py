@@ -1399,3 +1399,41 @@ def test_imported_when_it_is_asked_for():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
                           env=os.environ | {"PYTHONPATH": str(Path(dezero_c.__file__).parents[1])})
     assert done.returncode == 0, done.stderr
+
+
+RATE = 1.0
+
+
+@pytest.mark.parametrize("where", ["a global", "an attribute", "a function", "a layer"])
+def test_what_callbacks_change_is_seen_by_captured_steps(where, monkeypatch):
+    class Net(Model):
+        def __init__(self):
+            super().__init__()
+            self.layers, self.scale, self.act = [L.Linear(8), L.Linear(2)], 1.0, F.relu
+
+        def forward(self, x):
+            return self.layers[1](self.act(self.layers[0](x))) * self.scale
+
+    def loss(y, t):
+        return F.softmax_cross_entropy(y, t) * RATE
+
+    def change(state):
+        net = state.model
+        if where == "a global":
+            monkeypatch.setitem(globals(), "RATE", RATE * 0.5)
+        elif where == "an attribute":
+            net.scale *= 0.5
+        elif where == "a function":
+            net.act = F.tanh
+        else:
+            net.layers[0] = L.Linear(8)
+
+    def losses(captured):
+        monkeypatch.setitem(globals(), "RATE", 1.0)
+        np.random.seed(0)
+        rng = np.random.default_rng(0)
+        x, t = rng.normal(size=(52, 3)).astype(np.float32), rng.integers(0, 2, 52)
+        return dezero_c.fit(Net(), (x, t), optimizers.SGD(0.1), loss, 4, batch_size=10, captured=captured, callbacks=change,
+                            progress=False)["loss"]
+
+    assert losses(True) == losses(False)

@@ -321,8 +321,13 @@ class Above(Plain):
 
 
 class Loss:
+    rate = 2.0
+
     def __call__(self, x):
         return x * AT
+
+    def rated(self, x):
+        return x * self.rate
 
 
 def of_globals(make):
@@ -392,6 +397,10 @@ REACHED = {
         CALLS["attribute"](Derived()), lambda: monkeypatch.setattr(Base, "at", 3.0)),
     "an attribute of an object": lambda monkeypatch: (
         capture(lambda x: x * CONFIG.at), lambda: monkeypatch.setattr(CONFIG, "at", 3.0)),
+    "an attribute in a class's place": of_object(
+        Loss, lambda o: setattr(o, "rate", 3.0), lambda o: capture(lambda x: o.rated(x))),
+    "a method in a class's place": of_object(
+        Loss, lambda o: setattr(o, "rated", lambda x: x * 3.0), lambda o: capture(lambda x: o.rated(x))),
     "slots": of_object(Slots, lambda o: setattr(o, "at", 3.0), lambda o: o.f),
     "a property of self": of_object(Plain, lambda o: setattr(o, "_at", 3.0), lambda o: o.g),
     "super() of a captured method": of_object(Above, lambda o: setattr(o, "_at", 3.0), lambda o: o.f),
@@ -458,3 +467,31 @@ def test_a_filled_buffer_is_no_change():
         buffer[:] = k
         assert np.array_equal(g(Variable(np.ones((2, 2)))).data, np.full((2, 2), k))
     assert g.plans == 1
+
+
+def test_what_changes_between_traces_begins_them_anew():
+    """A last, shorter batch comes once in an epoch, between two of which a rate may change."""
+    options = {"rate": 1.0}
+    g = capture(lambda x: x * options["rate"])
+    for _ in range(6):
+        for n in (3, 3, 3, 2):
+            assert np.array_equal(g(Variable(np.ones(n))).data, np.full(n, options["rate"]))
+        options["rate"] *= 0.5
+    assert g.plans == 6
+    options["rate"] = 1.0
+    for n in (2, 2, 2):
+        g(Variable(np.ones(n)))
+    assert g.plans == 7
+
+
+def test_what_changes_before_each_call_is_not_traced_for_ever():
+    options = {"rate": 1.0}
+    g = capture(lambda x: x * options["rate"])
+    for k in range(16):
+        options["rate"] = float(k)
+        assert g(Variable(np.array(2.0))).data == 2.0 * k
+    options["rate"] = 20.0
+    with pytest.warns(RuntimeWarning, match="what its code names .* is another before each call"):
+        assert g(Variable(np.array(2.0))).data == 40.0
+    assert g(Variable(np.array(2.0))).data == 40.0
+    assert g.plans == 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Captured", "capture"]
 
 TRACES = 3              # calls that are traced until two in a row must have agreed: the first may set things up
+MOVES = 16              # traces before each of which what the code names has changed, until calls run as they are
 ALONE = 4               # times max_plans: kinds of calls that are traced and make no program
 SAMPLE = 64             # check="sample": one call in so many is traced again
 MANY = 100_000          # events of a program that is not kept for comparison
@@ -77,7 +78,9 @@ class _Kind:
         self.plans: list[_Entry] = []
         self.last: Program | None = None
         self.last_arguments: list[_core.Variable] = []
+        self.last_guards: list[Any] = []        # what the last trace depended on, as the call left it
         self.tries = 0
+        self.moved = 0                          # traces in a row before which that had changed
         self.eager = False
 
 
@@ -169,6 +172,7 @@ class Captured(Dispatch):
         return found
 
     _guarded_by: Any = None
+    _also: tuple[Any, ...] = ()     # models and functions that f calls, where its own code is ours and is not looked at
     _looks_at_random = True     # False where f is known to draw nothing by itself: the global generator is everybody's
 
     def __reduce__(self) -> Any:
@@ -342,7 +346,7 @@ class Captured(Dispatch):
     def _outside(self, held: list[Any]) -> Outside:
         """What the function depends on beside its arguments, as it is now; held: arguments that count by what they are."""
         function, reference = self._guarded_by or (self._f, None)
-        return Outside(function, None if reference is None else reference(), held)
+        return Outside(function, None if reference is None else reference(), [*held, *self._also])
 
     def _read(self, v: _core.Variable, what: str, where: str) -> None:
         if self._on_read == "error":
@@ -354,6 +358,15 @@ class Captured(Dispatch):
 
     def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
                 checked: _Entry | None) -> Any:
+        if kind.last is not None and not holds(kind.last_guards):       # it says nothing of what there is now
+            kind.tries, kind.last, kind.last_arguments = 0, None, []
+            kind.moved += 1
+            if kind.moved == MOVES:
+                kind.eager = True
+                warnings.warn(f"capture: {self._name()} runs as it is from here on: what its code names (numbers, lists, layers) "
+                              "is another before each call; make what changes an argument (an array or a Variable), or write "
+                              "it into an array", RuntimeWarning, stacklevel=3)
+                return self._f(*args, **kwargs)
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
         bare = [v for v in variables if not _core.has_gradient(v)]
         given = signature_of(args, kwargs, self._static)        # before the call, which may change them
@@ -410,6 +423,7 @@ class Captured(Dispatch):
                     kind.tries, kind.last, kind.last_arguments = 0, None, []
                     _changing(self._name(), difference)
                 kind.last, kind.last_arguments = program, variables
+                kind.last_guards = unchanged(before.outside.guards, self._outside(kind.held).guards)
                 return _plain_result(result)
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
@@ -443,7 +457,7 @@ class Captured(Dispatch):
                     found, shape, _MISSING, _rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
-        kind.tries, kind.last, kind.last_arguments = 0, None, []
+        kind.tries, kind.last, kind.last_arguments, kind.last_guards, kind.moved = 0, None, [], [], 0
         leaves: list[_Leaf] = []
         _results(result, leaves)
         allowed = [*(leaf.what for leaf in leaves), *given_gradients(trace)]

@@ -198,8 +198,8 @@ class Outside:
         """What code with these names may find in an instance, a class or a module."""
         if not self._new(o, names):
             return
-        own = getattr(o, "__dict__", None)
-        own = own if type(own) is dict else {}
+        attributes = getattr(o, "__dict__", None)
+        own = attributes if type(attributes) is dict else {}
         classes = [c for c in (o.__mro__ if isinstance(o, type) else type(o).__mro__) if not _library(c.__module__)]
         slots = []
         for name in names:
@@ -208,6 +208,8 @@ class Outside:
                     self._named(own, name, own[name], names)
                 elif isinstance(own[name], _CONTAINERS):    # numbers in them too
                     self._elements(own[name], _equal, names)
+            elif own is attributes and not isinstance(o, (Layer, types.ModuleType)) and any(name in vars(c) for c in classes):
+                self.guards.append((own, name, MISSING))        # an attribute of the instance would stand before the class's
             for c in classes:       # all of them: super() goes on
                 found = vars(c).get(name)
                 if isinstance(found, _FUNCTIONS):

@@ -264,7 +264,8 @@ class _Step:
             from dezero_c._capture import capture
 
             self.refusals = CaptureError
-            self.run: Callable[[Any, Any], Any] = capture(run)
+            self.run: Callable[[Any, Any], Any] = (step := capture(run))
+            step._also = model, loss
         else:
             self.run = run
 
@@ -363,9 +364,8 @@ def fit(model: Layer, data: Any, optimizer: Optimizer, loss: Loss, epochs: int, 
     which goes on by one after each epoch, or a function that gives the learning rate of an epoch, counted from 1.
     clip: gradients together are scaled to this norm at most, after the optimizer's own hooks. accumulate: an update for each so
     many batches, by the gradient of the mean over all their examples; what is left at the end of an epoch is an update too.
-    captured: the step runs by `dezero_c.capture`, with the same bits. Numbers, functions and layers that a callback changes may
-    stay what they were in it; what is written into arrays and Parameters is seen (docs/fit.md). Layers with reset_state()
-    (recurrent ones) begin and end each batch without a state.
+    captured: the step runs by `dezero_c.capture`, with the same bits; what a callback changes is seen (docs/fit.md). Layers with
+    reset_state() (recurrent ones) begin and end each batch without a state.
 
     checkpoint: a file that is written before the first epoch and after each, whole or not at all; or a
     `training.Checkpoint`, which says how often, amid epochs too. resume: goes on from that
