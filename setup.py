@@ -16,6 +16,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+import cold
 from build_commands import DEBUG, BuildExt, Sdist
 from codegen import generate, levels
 
@@ -67,10 +68,18 @@ ONCE = "int result = PyList_Append(list, x);\n    if (!result) Py_DECREF(x);\n"
 
 
 def mended(extensions):
+    """The extensions, with Cython's C as it should be: that helper mended, and functions marked that are compiled for size."""
+    small = cold.load()
     for source in {Path(path) for made in extensions for path in made.sources if path.startswith("build")}:
         text = source.read_text(encoding="utf-8")
-        if TWICE in text:
-            source.write_text(text.replace(TWICE, ONCE), encoding="utf-8")
+        if cold.ATTRIBUTE in text[:1000]:       # done before
+            continue
+        names = {name for name in small if name.startswith(f"{source.stem}.")}
+        if unknown := names - cold.names_in(text):
+            raise SystemExit(f"src/cold.txt names functions that {source.stem} has not: {', '.join(sorted(unknown))}; take these "
+                             "lines out, or run tools/cold_functions.py")
+        if names or TWICE in text:
+            source.write_text(cold.marked(text.replace(TWICE, ONCE), names), encoding="utf-8")
         elif "__Pyx_ListComp_AppendAndDecref" in text and ONCE not in text:
             raise SystemExit(f"{source}: Cython's __Pyx_ListComp_AppendAndDecref is another than setup.py mends; look whether it "
                              "gives the item up twice when PyList_Append fails, and change TWICE and ONCE")

@@ -2743,3 +2743,51 @@ def test_calls_that_never_come_twice_are_bounded():
     for _ in range(4):
         g(Variable(np.ones(2)), 1)
     assert g.plans == 1
+
+
+class Keeps(Function):
+    """Keeps arrays for backward, as the book's functions do."""
+
+    def forward(self, x, t):
+        self.mask, self.t = x > t, t
+        self.y = np.exp(x)
+        return self.y * self.mask
+
+    def backward(self, gy):
+        return gy * Variable(self.y * self.mask), None
+
+
+def test_functions_that_keep_arrays_in_forward():
+    def f(x, t, make=Keeps):
+        y = F.sum(make()(x, t))
+        x.cleargrad()
+        y.backward()
+        return y, x.grad
+
+    assert runs(f, variables((3,), (3,))).plans == 1
+    once = Keeps()
+    with pytest.warns(RuntimeWarning, match=r"the Keeps in it was called before.*Keeps\(\)\(x\)"):
+        assert runs(lambda x, t: f(x, t, lambda: once), variables((3,), (3,))).plans == 0
+
+
+def test_a_captured_vjp_of_several_results_adds_in_the_same_order():
+    def f(x):
+        _, pull = func.vjp(lambda x: (F.sum(F.sin(x) * x), F.sum(F.exp(x) * x), F.sum(x * x * x)), x)
+        return pull((np.ones(()), np.full((), 0.3), np.full((), 1.7)))[0]
+
+    g = capture(f)
+    for k in range(60):
+        x = np.random.RandomState(k).uniform(-2, 2, 5)
+        assert bits(g(x)) == bits(f(x)), k
+
+
+def test_attributes_of_arrays_with_freeze():
+    for f in (lambda x: x * x.data.strides[0], lambda x: x * x.data.sum().item(), lambda x: x * x.data.tolist()[0],
+              lambda x: x * x.data.flags.writeable, lambda x: x if x.data.base is None else x * 2,
+              lambda x: x * 2 if hasattr(x.data, "something") else x):
+        g, x = capture(f, on_read="freeze"), Variable(np.array([2.0, 3.0]))
+        for _ in range(4):
+            assert bits(g(x)) == bits(f(x))
+    with pytest.raises(CaptureError, match=r"ndarray\.fill cannot be captured"):
+        capture(lambda x: x * len([x.data.fill(0.0)]), on_read="freeze")(Variable(np.ones(2)))
+    runs(lambda x: x * round(x.data[0], 1), variables((3,)))

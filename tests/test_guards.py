@@ -1,17 +1,20 @@
 """What a captured function depends on beside its arguments (dezero_c/_capture/guards.py): the next call sees a change of it."""
 
 import collections
+import copy
 import dataclasses
 import functools
 import gc
+import pickle
 import types
+import weakref
 
 import numpy as np
 import pytest
 
 import dezero_c.functions as F
 import dezero_c.layers as L
-from dezero_c import Model, Parameter, Variable, capture, optimizers
+from dezero_c import Function, Model, Parameter, Variable, capture, optimizers
 from dezero_c.models import MLP, Sequential
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -320,6 +323,66 @@ class Above(Plain):
         return self.inner(x)
 
 
+class Made:
+    """Reads the global when it is made, and in what Python calls by itself."""
+
+    def __init__(self):
+        self.at = AT
+
+    def __getitem__(self, key):
+        return AT
+
+    def __mul__(self, x):
+        return x * AT
+
+    def __enter__(self):
+        return AT
+
+    def __exit__(self, *error):
+        pass
+
+    def __iter__(self):
+        yield AT
+
+
+class Scaled(Function):
+    def __init__(self):
+        self.by = AT
+
+    def forward(self, x):
+        return x * self.by
+
+
+class Described:
+    def __get__(self, instance, owner):
+        return AT
+
+
+class WithDescriptor:
+    at = Described()
+
+
+class WithParts(Base):
+    def __init__(self):
+        super().__init__()
+        self.cfg, self.inner = types.SimpleNamespace(at=2.0), [np.full(1, 2.0)]
+
+    def forward(self, x):
+        return x * self.cfg.at
+
+    def by_array(self, x):
+        return x * float(self.inner[0][0])
+
+
+def helper(x, o):
+    return x * o.at
+
+
+def entered(x):
+    with MADE as at:
+        return x * at
+
+
 class Loss:
     rate = 2.0
 
@@ -351,6 +414,7 @@ def assigned(key):
     return lambda o: o.__setitem__(key, 3.0)
 
 
+MADE = Made()
 CALLS = {
     "forward": lambda m: capture(m),
     "static": lambda m: capture(lambda x: m.static(x)),
@@ -401,6 +465,23 @@ REACHED = {
         Loss, lambda o: setattr(o, "rate", 3.0), lambda o: capture(lambda x: o.rated(x))),
     "a method in a class's place": of_object(
         Loss, lambda o: setattr(o, "rated", lambda x: x * 3.0), lambda o: capture(lambda x: o.rated(x))),
+    "an object in a model": of_object(WithParts, lambda m: setattr(m.cfg, "at", 3.0), CALLS["forward"]),
+    "an array in a list of a model": of_object(
+        WithParts, lambda m: m.inner[0].fill(3.0), lambda m: capture(lambda x: m.by_array(x))),
+    "an object that is handed on": of_object(
+        lambda: types.SimpleNamespace(at=2.0), lambda o: setattr(o, "at", 3.0), lambda o: capture(lambda x: helper(x, o))),
+    "an object that is given back": of_object(
+        lambda: types.SimpleNamespace(at=2.0), lambda o: setattr(o, "at", 3.0),
+        lambda o: capture(lambda x: (lambda: o)() and x * (lambda: o)().at)),
+    "a constructor": of_globals(lambda: capture(lambda x: x * Made().at)),
+    "a constructor of a Function": of_globals(lambda: capture(lambda x: Scaled()(x))),
+    "an index": of_globals(lambda: capture(lambda x: x * MADE["at"])),
+    "an operator": of_globals(lambda: capture(lambda x: MADE * x)),
+    "a context": of_globals(lambda: capture(entered)),
+    "an iteration": of_globals(lambda: capture(lambda x: x * next(iter(MADE)))),
+    "a descriptor": of_globals(lambda: (lambda o: capture(lambda x: x * o.at))(WithDescriptor())),
+    "an optimizer's number": of_object(
+        lambda: optimizers.SGD(lr=2.0), lambda o: setattr(o, "lr", 3.0), lambda o: capture(lambda x: x * o.lr)),
     "slots": of_object(Slots, lambda o: setattr(o, "at", 3.0), lambda o: o.f),
     "a property of self": of_object(Plain, lambda o: setattr(o, "_at", 3.0), lambda o: o.g),
     "super() of a captured method": of_object(Above, lambda o: setattr(o, "_at", 3.0), lambda o: o.f),
@@ -440,7 +521,7 @@ def test_instances_that_are_equal_have_programs_of_their_own():
     nets = [Net("same", Variable(np.full(2, k))) for k in (1.0, 5.0)]
     for _ in range(4):
         assert [float(net.f(Variable(np.ones(2))).data[0]) for net in nets] == [1.0, 5.0]
-    kept = Net.__dict__["f"]._methods
+    kept = Net.__dict__["f"]._bound
     assert len(kept) == 2
     del nets[1]
     gc.collect()
@@ -491,7 +572,114 @@ def test_what_changes_before_each_call_is_not_traced_for_ever():
         options["rate"] = float(k)
         assert g(Variable(np.array(2.0))).data == 2.0 * k
     options["rate"] = 20.0
-    with pytest.warns(RuntimeWarning, match="what its code names .* is another before each call"):
+    with pytest.warns(RuntimeWarning, match="a dict, which its code names, is another before each call"):
         assert g(Variable(np.array(2.0))).data == 40.0
     assert g(Variable(np.array(2.0))).data == 40.0
     assert g.plans == 0
+
+
+def test_long_chains_and_deep_trees():
+    class Link:
+        def __init__(self, following):
+            self.at, self.following = 1.0, following
+
+    first, deep = None, []
+    for _ in range(1500):
+        first, deep = Link(first), [deep]
+
+    def f(x):
+        link = first
+        while link is not None:
+            x, link = x * link.at, link.following
+        return x if deep else x * 2
+
+    g = capture(f)
+    for _ in range(4):
+        assert g(Variable(np.array(2.0))).data == 2.0
+    assert g.plans == 1
+    first.following.at = 3.0
+    assert g(Variable(np.array(2.0))).data == 6.0
+
+
+def test_more_than_can_be_looked_at_runs_as_it_is(monkeypatch):
+    monkeypatch.setattr("dezero_c._capture.captured.MOST_GUARDS", 100)
+    things = [types.SimpleNamespace(at=1.0, more=[types.SimpleNamespace(at=2.0) for _ in range(9)]) for _ in range(9)]
+    g = capture(lambda x: x * things[0].more[0].at * things[1].at)
+    with pytest.warns(RuntimeWarning, match="may name .* things outside"):
+        assert g(Variable(np.array(2.0))).data == 4.0
+    things[0].more[0].at = 5.0
+    assert g(Variable(np.array(2.0))).data == 10.0
+
+
+def test_objects_that_raise_when_they_are_looked_at():
+    class Raises:
+        __slots__ = ("__weakref__", "never")
+
+        def __getattribute__(self, name):
+            raise RuntimeError(name)
+
+    class Keys(dict):
+        def keys(self):
+            raise ValueError
+
+    class Unsized(list):
+        def __len__(self):
+            raise ValueError
+
+    class Dead:
+        pass
+
+    raises, keys, unsized, dead = Raises(), Keys(a=1), Unsized(), weakref.proxy(Dead())
+    g = capture(lambda x: x * 2 if raises is not None and keys is not None and unsized is not None else x * len(dead))
+    for _ in range(4):
+        assert g(Variable(np.array(2.0))).data == 4.0
+    assert g.plans == 1
+
+
+@pytest.mark.parametrize("base", [Model, object])
+def test_instances_go_with_the_programs_of_their_methods(base):
+    class Net(base):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.back = Variable(np.full(2, 3.0)), [self]
+            self.called = self.predict
+
+        @capture
+        def predict(self, x):
+            return x * self.weight
+
+    net = Net()
+    for _ in range(4):
+        assert net.predict(Variable(np.ones(2))).data[0] == 3.0
+    other = copy.copy(net)
+    other.weight = Variable(np.full(2, 5.0))
+    for _ in range(4):
+        assert other.predict(Variable(np.ones(2))).data[0] == 5.0
+        assert net.predict(Variable(np.ones(2))).data[0] == 3.0
+    assert net.predict.plans == other.predict.plans == 1
+    Net.__dict__["predict"].reset()
+    assert net.predict.plans == other.predict.plans == 0
+    gone = weakref.ref(net), weakref.ref(other)
+    del net, other
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
+
+
+class Pickled:
+    def __init__(self):
+        self.at = 2.0
+
+    @capture
+    def f(self, x):
+        return x * self.at
+
+
+def test_instances_with_captured_methods_are_copied_and_pickled():
+    first = Pickled()
+    for _ in range(4):
+        first.f(Variable(np.ones(2)))
+    for again in (pickle.loads(pickle.dumps(first)), copy.deepcopy(first)):
+        again.at = 3.0
+        for _ in range(4):
+            assert again.f(Variable(np.ones(2))).data[0] == 3.0
+    assert first.f(Variable(np.ones(2))).data[0] == 2.0

@@ -32,6 +32,8 @@ _METHODS = frozenset([
     "all", "any", "argmax", "argmin", "argsort", "astype", "clip", "compress", "conj", "conjugate", "copy", "cumprod",
     "cumsum", "diagonal", "dot", "flatten", "max", "mean", "min", "nonzero", "prod", "ptp", "ravel", "repeat", "reshape",
     "round", "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "transpose", "var"])
+# Those that write to the array.
+_CHANGING = frozenset(["byteswap", "fill", "itemset", "partition", "put", "resize", "setfield", "setflags", "sort"])
 _VIEWS = frozenset(["diagonal", "ravel", "reshape", "squeeze", "swapaxes", "transpose", "T", "real", "imag", "__getitem__"])
 # NumPy functions whose result does not depend on the numbers.
 _BY_SHAPE = {np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj, np.isrealobj, np.can_cast, np.zeros_like, np.ones_like,
@@ -152,12 +154,19 @@ class TracedArray(NDArrayOperatorsMixin):
             return _apply(getattr, (self, name), {}, view=True)
         if name in _METHODS:
             return functools.partial(_method, name, self)
-        if name.startswith("__"):       # what the interpreter and inspect ask every object
-            raise AttributeError(name)
-        return _read(self, f".{name}")
+        if name.startswith("__") or not hasattr(type(_core.value_of(self._slot)), name):    # what is asked of every object
+            raise AttributeError(f"{type(_core.value_of(self._slot)).__name__} has no attribute {name!r}")
+        if name in _CHANGING:
+            _refused(f"ndarray.{name}")
+        return getattr(_read(self, f".{name}"), name)
 
     def __getitem__(self, index: Any) -> Any:
         return _apply(operator.getitem, (self, index), {}, view=True)
+
+    def __round__(self, ndigits: Any = None) -> Any:
+        if not _is_scalar(self):
+            raise TypeError(f"type {type(self._value).__name__} doesn't define __round__ method")
+        return _apply(round, (self,) if ndigits is None else (self, ndigits), {})
 
     def __pow__(self, other: Any) -> Any:      # squares and roots of ndarray's own, which np.power has not in every version
         return NotImplemented if isinstance(other, _core.Variable) else _apply(operator.pow, (self, other), {})

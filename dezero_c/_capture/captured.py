@@ -18,7 +18,7 @@ from dezero_c._calls import CaptureError, Signature, call_key, holds, signature_
 from dezero_c._capture.arrays import TracedArray, arrays_made, decoded, slot_of
 from dezero_c._capture.compare import Program
 from dezero_c._capture.effects import Before, check_kept
-from dezero_c._capture.guards import Outside, unchanged
+from dezero_c._capture.guards import Outside, moved, unchanged
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
 from dezero_c._plan import Call, Plan, call_of, end_graph, given_gradients, has_calls
 from dezero_c._pull import under_way
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["Captured", "capture"]
 
 TRACES = 3              # calls that are traced until two in a row must have agreed: the first may set things up
+MOST_GUARDS = 10_000    # a call looks at each, in 50 to 100 ns
 MOVES = 16              # traces before each of which what the code names has changed, until calls run as they are
 ALONE = 4               # times max_plans: kinds of calls that are traced and make no program
 SAMPLE = 64             # check="sample": one call in so many is traced again
 MANY = 100_000          # events of a program that is not kept for comparison
 CHECKS = ("twice", "sample", "always")
 READS = ("error", "freeze")
+PLACE = " captured methods"     # in the dictionary of an instance, under no attribute's name
 _MODES_OF_NUMPY = {"errstate", "seterr", "seterrcall"}
 _ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
 
@@ -125,6 +127,19 @@ class _Leaf:
         self.kind, self.what, self.array = kind, what, array
 
 
+def _forget(methods: dict[int, Captured], key: int, reference: weakref.ref[Any]) -> None:
+    """Takes a method out whose instance is gone."""
+    if key in methods and methods[key]._guarded_by[1] is reference:
+        del methods[key]
+
+
+class _Methods(dict[int, "Captured"]):
+    """The captured methods of an instance, by the ids of those of its class. Copies and pickles have none."""
+
+    def __reduce__(self) -> Any:
+        return _Methods, ()
+
+
 class Captured(Dispatch):
     """A captured function; see `capture`. Called as the function itself.
 
@@ -135,7 +150,8 @@ class Captured(Dispatch):
         super().__init__()
         self._f, self._static, self._on_read, self._check, self._max_plans = f, static, on_read, check, max_plans
         self._kinds: dict[Any, _Kind] = {}
-        self._methods: dict[int, tuple[weakref.ref[Any], Captured]] = {}      # by id: instances may say that they are equal
+        self._methods: dict[int, Captured] = {}     # of instances without a dictionary, by id: they may say that they are equal
+        self._bound: weakref.WeakSet[Captured] = weakref.WeakSet()      # those of all instances
         self._warned = self._warned_of_hooks = self._full = False
         functools.update_wrapper(self, f)
 
@@ -143,16 +159,20 @@ class Captured(Dispatch):
         """As a method: programs for each instance."""
         if instance is None:
             return self
-        kept = self._methods.get(id(instance))
-        if kept is not None and kept[0]() is instance:
-            return kept[1]
-        key, methods, function = id(instance), self._methods, self._f
+        function, own = self._f, getattr(instance, "__dict__", None)
+        if type(own) is dict:       # the instance has them, so that both can go together
+            methods = own.get(PLACE)
+            if methods is None or (methods and next(iter(methods.values()))._guarded_by[1]() is not instance):     # of a copy
+                methods = own[PLACE] = _Methods()
+            key = id(self)
+        else:
+            methods, key = self._methods, id(instance)
 
-        def gone(reference: weakref.ref[Any]) -> None:
-            if key in methods and methods[key][0] is reference:
-                del methods[key]
-
+        kept: Captured | None = methods.get(key)
+        if kept is not None and kept._guarded_by[1]() is instance:
+            return kept
         try:
+            gone = functools.partial(_forget, methods, key) if methods is self._methods else None
             reference = weakref.ref(instance, gone)
         except TypeError as error:
             raise TypeError(f"capture: there are no weak references to instances of {type(instance).__name__} ({error}); capture "
@@ -168,7 +188,8 @@ class Captured(Dispatch):
         found = Captured(bound, frozenset(k - 1 if isinstance(k, int) else k for k in self._static), self._on_read, self._check,
                          self._max_plans)
         found._guarded_by = function, reference
-        methods[key] = reference, found
+        methods[key] = found
+        self._bound.add(found)
         return found
 
     _guarded_by: Any = None
@@ -195,7 +216,7 @@ class Captured(Dispatch):
         self._kinds.clear()
         self._machines.clear()
         self._calls.clear()
-        for _, captured in list(self._methods.values()):
+        for captured in list(self._bound):
             captured.reset()
 
     def show(self) -> str:
@@ -359,18 +380,24 @@ class Captured(Dispatch):
     def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
                 checked: _Entry | None) -> Any:
         if kind.last is not None and not holds(kind.last_guards):       # it says nothing of what there is now
-            kind.tries, kind.last, kind.last_arguments = 0, None, []
             kind.moved += 1
             if kind.moved == MOVES:
                 kind.eager = True
-                warnings.warn(f"capture: {self._name()} runs as it is from here on: what its code names (numbers, lists, layers) "
-                              "is another before each call; make what changes an argument (an array or a Variable), or write "
-                              "it into an array", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"capture: {self._name()} runs as it is from here on: {moved(kind.last_guards)}, which its code "
+                              "names, is another before each call; make what changes an argument (an array or a Variable), "
+                              "or write it into an array", RuntimeWarning, stacklevel=3)
                 return self._f(*args, **kwargs)
+            kind.tries, kind.last, kind.last_arguments = 0, None, []
         holders = [_core.Variable(_plain_array(a)) for a in arrays]
         bare = [v for v in variables if not _core.has_gradient(v)]
         given = signature_of(args, kwargs, self._static)        # before the call, which may change them
         before = Before(self._outside(kind.held), self._looks_at_random)
+        if len(before.outside.guards) > MOST_GUARDS:
+            kind.eager = True
+            warnings.warn(f"capture: {self._name()} is not captured: its code may name {len(before.outside.guards)} things "
+                          "outside, which each call would have to look at; pass what it needs as arguments",
+                          RuntimeWarning, stacklevel=3)
+            return self._f(*args, **kwargs)
         trace = _core.start_trace(self._read)
         try:
             with arrays_made() as made:
@@ -423,7 +450,8 @@ class Captured(Dispatch):
                     kind.tries, kind.last, kind.last_arguments = 0, None, []
                     _changing(self._name(), difference)
                 kind.last, kind.last_arguments = program, variables
-                kind.last_guards = unchanged(before.outside.guards, self._outside(kind.held).guards)
+                kind.last_guards = [*unchanged(before.outside.guards, self._outside(kind.held).guards),
+                                    *before.contents(program.arrays, False)]
                 return _plain_result(result)
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
@@ -438,7 +466,7 @@ class Captured(Dispatch):
         shape = _made_anew(shape, copied)
         self._on_machine(entry, trace, given, bare, holders, copied, shape, found)
         if entry.machine is None:
-            if before.outside.names & _MODES_OF_NUMPY:
+            if _MODES_OF_NUMPY & before.outside.names.keys():
                 kind.eager = True
                 warnings.warn(f"capture: {self._name()} is not captured: np.errstate is set in it, which a plan would not do; "
                               "put it around the call", RuntimeWarning, stacklevel=4)

@@ -35,8 +35,7 @@ class Before:
 
     def __init__(self, outside: Outside, at_random: bool) -> None:
         self.outside = outside
-        named = {id(guard[2]): guard for guard in outside.guards if isinstance(guard[2], np.ndarray)}
-        self._arrays = [(str(name), a, _checksum(a)) for _, name, a, *_ in named.values() if not a.dtype.hasobject]
+        self._arrays = [(name, a, _checksum(a)) for name, a in outside.arrays if not a.dtype.hasobject]
         self._random = _random.states() if at_random else []
         self._others = self._states() if at_random else []
 
@@ -111,4 +110,5 @@ def check_kept(trace: _core.Trace, allowed: Iterable[Any], made: Any, name: str)
         gc.collect()        # cycles of the function's own, as closures make them
         for line in left():
             raise CaptureError(f"{line}: what is computed here is kept outside of the captured function {name} (in a list, an "
-                               "attribute, a global), where replays would not put it; return it instead")
+                               "attribute, a global), where replays would not put it; return it instead, or, the state of a "
+                               "recurrent layer, call reset_state() at the end too")

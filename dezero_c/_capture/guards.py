@@ -10,6 +10,7 @@ as these. Or (dict, None, n, (layer, class)): a layer's attributes are n, and it
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import random
 import sys
@@ -19,10 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import dezero_c._core as _core
-from dezero_c._calls import MISSING, cell_of, plain_key
+from dezero_c._calls import MISSING, cell_of, holds, plain_key
 from dezero_c._machine import Dispatch
 from dezero_c.layers import Layer
-from dezero_c.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     _Guard: TypeAlias = tuple[Any, ...]
 
-__all__ = ["Outside", "unchanged"]
+__all__ = ["Outside", "moved", "unchanged"]
 
 SHORT = 64      # elements of a list or dict beyond which they are not looked at
 # What a layer keeps of its own account, or of the last eager call.
@@ -43,7 +43,7 @@ _WRAPPED = (collections.UserDict, collections.UserList, collections.ChainMap)   
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 # What is looked at elsewhere, or has nothing that code could name.
 _ELSEWHERE: tuple[type, ...] = (
-    _core.Variable, _core.Function, np.ndarray, np.generic, np.ufunc, np.dtype, Optimizer, int, float, complex, str, bytes,
+    _core.Variable, _core.Function, np.ndarray, np.generic, np.ufunc, np.dtype, int, float, complex, str, bytes,
     types.NoneType, types.BuiltinFunctionType)
 
 
@@ -52,6 +52,17 @@ def unchanged(before: list[_Guard], after: list[_Guard]) -> list[_Guard]:
     replays leave alone."""
     old = {_place(guard): guard[2] for guard in before}
     return [guard for guard in after if _same(old.get(_place(guard), guard[2]), guard[2])]
+
+
+def moved(guards: list[_Guard]) -> str:
+    """What the first guard is called that does not hold any more."""
+    for guard in guards:
+        if not holds([guard]):
+            if guard[1] is not None:
+                return str(guard[1])
+            names = guard[3].names if isinstance(guard[3], _Attributes) else ()
+            return f"{', '.join(names)} of a {type(guard[0]).__name__}" if names else f"what is in a {type(guard[0]).__name__}"
+    return "something"
 
 
 def _place(guard: _Guard) -> Any:
@@ -64,21 +75,25 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or ((key := plain_key(a)) is not None and key == plain_key(b))
 
 
-def _ours(module: str | None) -> bool:
-    return (module or "").partition(".")[0] in ("dezero_c", "numpy")
+def _ours(module: Any) -> bool:
+    return str(module or "").partition(".")[0] in ("dezero_c", "numpy")
+
+
+def _pythons(module: Any) -> bool:
+    """Whether functions of a module are ours, or Python's."""
+    return _ours(module) or str(module or "").partition(".")[0] in sys.stdlib_module_names
 
 
 _libraries: dict[str, bool] = {}
 
 
-def _library(module: str | None) -> bool:
+def _library(module: Any) -> bool:
     """Whether a module is ours, Python's, or an installed package's: its functions, classes and attributes are not looked at."""
-    root = (module or "").partition(".")[0]
+    root = str(module or "").partition(".")[0]
     found = _libraries.get(root)
     if found is None:
         file = getattr(sys.modules.get(root), "__file__", None) or ""
-        found = _libraries[root] = _ours(root) or root in sys.stdlib_module_names or "site-packages" in file \
-            or "dist-packages" in file
+        found = _libraries[root] = _pythons(root) or "site-packages" in file or "dist-packages" in file
     return found
 
 
@@ -92,15 +107,24 @@ class _Attributes:
         """What they stand for: in a class, or in slots."""
         if isinstance(o, type):
             return tuple(vars(o).get(name, MISSING) for name in self.names)
-        return tuple(getattr(o, name, MISSING) for name in self.names)
+        found = []
+        for name in self.names:     # a slot of the first class that has it
+            descriptor = next(vars(c)[name] for c in type(o).__mro__ if name in vars(c))
+            try:
+                found.append(descriptor.__get__(o))
+            except AttributeError:
+                found.append(MISSING)
+        return tuple(found)
 
     def __call__(self, o: Any, expected: tuple[Any, ...]) -> bool:
         return _same(self.of(o), expected)
 
 
 class Outside:
-    """All that a function's code names, and what is found on the way: `guards`; `generators` of random numbers; `names`, of
-    globals and attributes, in all code of the user's.
+    """All that a function's code names, and what is found on the way: `guards`; `generators` of random numbers; `arrays`, (what
+    it is called, array); `names`, of globals and attributes, in all code of the user's.
+
+    Any code may have been handed any of the objects, so that each is asked for all names.
 
     function: or a model, or another callable object. instance: of which it is a method. arguments: what it is called with that
     counts by what it is.
@@ -109,14 +133,29 @@ class Outside:
     def __init__(self, function: Any, instance: Any = None, arguments: Iterable[Any] = ()) -> None:
         self.guards: list[_Guard] = []
         self.generators: list[Any] = []
-        self.names: set[str] = set()
+        self.arrays: list[tuple[str, Any]] = []
+        self.names: dict[str, None] = {}    # in the order in which they were met
         self._seen: set[Any] = set()
         self._kept: list[Any] = []          # what `_seen` knows by its id
-        self._code: dict[Any, tuple[str, ...]] = {}
-        self._function(function, instance)
-        names = tuple(sorted(self.names))
+        self._objects: list[list[Any]] = []         # [names asked for, object, its dictionary, its classes of the user's]
+        self._todo: collections.deque[Any] = collections.deque()
+        self._later(self._function, function, instance)
         for o in arguments:
-            self._value(o, names)
+            self._later(self._value, "an argument", o)
+        while self._todo:
+            while self._todo:
+                step, *what = self._todo.popleft()
+                with contextlib.suppress(Exception):    # objects whose own code raises when it is looked at
+                    step(*what)
+            names = list(self.names)
+            for found in self._objects:
+                asked, found[0] = found[0], len(names)
+                if asked < len(names):
+                    with contextlib.suppress(Exception):
+                        self._ask(found[1], found[2], found[3], names[asked:])
+
+    def _later(self, step: Any, *what: Any) -> None:
+        self._todo.append((step, *what))
 
     def _new(self, *objects: Any) -> bool:
         key = tuple(map(id, objects))
@@ -126,117 +165,141 @@ class Outside:
         self._kept += objects
         return True
 
-    def _value(self, o: Any, names: tuple[str, ...]) -> None:
-        """Something that a name stands for, in code that has these names."""
-        if isinstance(o, Layer):
+    def _value(self, name: str, o: Any) -> None:
+        """Something that a name stands for."""
+        kind = type(o)
+        if issubclass(kind, np.ndarray):
+            if self._new(o):
+                self.arrays.append((name, o))
+        elif issubclass(kind, Layer):
             self._layer(o)
-            self._object(o, names)
-        elif isinstance(o, _CONTAINERS):
-            self._elements(o, _equal, names)
-        elif isinstance(o, _GENERATORS) or o is random:
+            self._object(o)
+        elif issubclass(kind, _CONTAINERS):
+            self._elements(name, o, _equal)
+        elif issubclass(kind, _GENERATORS) or o is random:
             if self._new(o):
                 self.generators.append(random.seed.__self__ if o is random else o)      # type: ignore[attr-defined]
-        elif isinstance(o, (types.MethodType, types.BuiltinMethodType)) and isinstance(o.__self__, _GENERATORS):
-            self._value(o.__self__, names)
-        elif isinstance(o, _FUNCTIONS):
+        elif issubclass(kind, (types.MethodType, types.BuiltinMethodType)) and isinstance(o.__self__, _GENERATORS):
+            self._value(name, o.__self__)
+        elif issubclass(kind, _FUNCTIONS):
             self._function(o, None)
-        elif isinstance(o, _WRAPPED):
-            self._value(next(iter(vars(o).values())), names)
-        elif isinstance(o, types.ModuleType):
+        elif issubclass(kind, _WRAPPED):
+            self._value(name, next(iter(vars(o).values())))
+        elif issubclass(kind, types.ModuleType):
             if not _library(o.__name__):
-                self._object(o, names)
-        elif not isinstance(o, _ELSEWHERE) and not (isinstance(o, type) and _library(o.__module__)):
-            self._object(o, names)
+                self._object(o)
+        elif not issubclass(kind, _ELSEWHERE) and not (isinstance(o, type) and _library(o.__module__)):
+            self._object(o)
 
     def _function(self, function: Any, instance: Any) -> None:
-        if isinstance(function, types.MethodType):
+        kind = type(function)
+        if kind is types.MethodType:
             self._function(function.__func__, function.__self__)
-        elif isinstance(function, (functools.partial, functools.partialmethod)):
+        elif issubclass(kind, (functools.partial, functools.partialmethod)):
             self._function(function.func, instance)
             for o in (*function.args, *function.keywords.values()):
-                self._value(o, ())
-        elif isinstance(function, Layer):
+                self._later(self._value, "an argument", o)
+        elif issubclass(kind, Layer):
             self._layer(function)
-        elif isinstance(function, (staticmethod, classmethod)):
+            self._object(function)
+        elif issubclass(kind, (staticmethod, classmethod)):
             self._function(function.__func__, None)
-        elif isinstance(function, property):
-            self._function(function.fget, instance)
-        elif isinstance(function, functools.cached_property):
+        elif issubclass(kind, property):
+            for part in (function.fget, function.fset):
+                if part is not None:
+                    self._function(part, instance)
+        elif issubclass(kind, functools.cached_property):
             self._function(function.func, instance)
-        elif isinstance(function, Dispatch):
+        elif issubclass(kind, Dispatch):
             method, reference = getattr(function, "_guarded_by", None) or (function._f, None)
             self._function(method, instance if reference is None else reference())
-        elif isinstance(function, types.FunctionType):
+        elif kind is types.FunctionType:
             self._python(function, instance)
             if (wrapped := getattr(function, "__wrapped__", None)) is not None:
-                self._function(wrapped, instance)
+                self._later(self._function, wrapped, instance)
         elif not isinstance(function, type):
-            called = getattr(type(function), "__call__", None)      # noqa: B004  (its code, not whether there is one)
+            called = getattr(kind, "__call__", None)      # noqa: B004  (its code, not whether there is one)
             if isinstance(called, types.FunctionType):
                 self._function(called, function)
+        else:
+            self._value("a class", function)
 
     def _python(self, function: types.FunctionType, instance: Any) -> None:
-        if _ours(function.__module__) or not self._new(function, instance):
+        if _pythons(function.__module__) or not self._new(function, instance):
             return
         names = self._names(function.__code__)
         for name in names:
             if name in function.__globals__:
-                self._named(function.__globals__, name, function.__globals__[name], names)
+                self._named(function.__globals__, name, function.__globals__[name])
         for cell, name in zip(function.__closure__ or (), function.__code__.co_freevars, strict=True):
             if name != "__class__":     # that super() goes by
-                self._named(cell, name, cell_of(cell), names)
+                self._named(cell, name, cell_of(cell))
         if instance is not None:
             if isinstance(instance, Layer):
                 self._layer(instance)
-            self._object(instance, names)
+            self._object(instance)
 
-    def _named(self, where: Any, name: str, o: Any, names: tuple[str, ...]) -> None:
+    def _named(self, where: Any, name: str, o: Any) -> None:
         self.guards.append((where, name, o))
-        self._value(o, names)
+        self._later(self._value, name, o)
 
-    def _object(self, o: Any, names: tuple[str, ...]) -> None:
-        """What code with these names may find in an instance, a class or a module."""
-        if not self._new(o, names):
+    def _object(self, o: Any) -> None:
+        """An instance, a class or a module: what the code's names stand for in it is asked in turn."""
+        if not self._new(o):
             return
-        attributes = getattr(o, "__dict__", None)
-        own = attributes if type(attributes) is dict else {}
-        classes = [c for c in (o.__mro__ if isinstance(o, type) else type(o).__mro__) if not _library(c.__module__)]
-        slots = []
+        try:
+            attributes = object.__getattribute__(o, "__dict__")
+        except AttributeError:
+            attributes = None
+        lineage = type.mro(o) if isinstance(o, type) else type(o).__mro__
+        classes = [c for c in lineage if not _library(c.__module__)]
+        self._objects.append([0, o, attributes if type(attributes) is dict else {}, classes])
+        for c in classes:       # what Python calls by itself: construction, operators, `with`, `for`, attributes that lack
+            for name, member in list(vars(c).items()):
+                if name.startswith("__") and isinstance(member, _FUNCTIONS):
+                    self._later(self._function, member, None if isinstance(o, type) else o)
+
+    def _ask(self, o: Any, own: dict[str, Any], classes: list[Any], names: Iterable[str]) -> None:
+        layer, is_class = isinstance(o, Layer), isinstance(o, type)
+        slots: list[str] = []
+        values: dict[Any, list[str]] = {}
         for name in names:
             if name in own:
-                if not isinstance(o, Layer):
-                    self._named(own, name, own[name], names)
-                elif isinstance(own[name], _CONTAINERS):    # numbers in them too
-                    self._elements(own[name], _equal, names)
-            elif own is attributes and not isinstance(o, (Layer, types.ModuleType)) and any(name in vars(c) for c in classes):
+                if layer and isinstance(own[name], _CONTAINERS):    # numbers in them too
+                    self._elements(name, own[name], _equal)
+                elif not layer:
+                    self._named(own, name, own[name])
+            elif type(own) is dict and own is getattr(o, "__dict__", None) and not layer and not is_class \
+                    and any(name in vars(c) for c in classes):
                 self.guards.append((own, name, MISSING))        # an attribute of the instance would stand before the class's
             for c in classes:       # all of them: super() goes on
-                found = vars(c).get(name)
+                found = vars(c).get(name, MISSING)
                 if isinstance(found, _FUNCTIONS):
-                    self._function(found, None if isinstance(o, type) else o)
-                elif isinstance(found, types.MemberDescriptorType) and not isinstance(o, type):
-                    slots.append(name)
+                    self._later(self._function, found, None if is_class else o)
+                elif isinstance(found, types.MemberDescriptorType):
+                    if not is_class:
+                        slots.append(name)
+                elif found is not MISSING and not _is_descriptor(found):
+                    values.setdefault(c, []).append(name)
+                elif found is not MISSING:
+                    self._later(self._object, found)
         if slots:
-            self._attributes(o, tuple(slots), names)
-        if not isinstance(o, (type, Layer)):
-            for c in classes:
-                if "__call__" in vars(c):
-                    self._function(vars(c)["__call__"], o)
-        for c in classes:
-            values = tuple(name for name in names if name in vars(c) and not hasattr(vars(c)[name], "__get__"))
-            if values:
-                self._attributes(c, values, names)
+            self._attributes(o, tuple(slots))
+        for c, its in values.items():
+            self._attributes(c, tuple(its))
 
-    def _attributes(self, o: Any, wanted: tuple[str, ...], names: tuple[str, ...]) -> None:
+    def _attributes(self, o: Any, wanted: tuple[str, ...]) -> None:
+        if not self._new(o, *map(sys.intern, wanted)):
+            return
         again = _Attributes(wanted)
         found = again.of(o)
         self.guards.append((o, None, found, again))
-        for each in found:
-            self._value(each, names)
+        for name, each in zip(wanted, found, strict=True):
+            self._later(self._value, name, each)
 
     def _layer(self, layer: Layer) -> None:
         """All that is in a layer, but what calls of it change: the state of the library's recurrent ones."""
-        if not self._new(layer):
+        if not self._new(layer, Layer):
             return
         attributes = layer.__dict__
         ours = _ours(type(layer).__module__)
@@ -249,39 +312,40 @@ class Outside:
                 continue
             self.guards.append((attributes, name, o))
             if isinstance(o, _CONTAINERS):
-                self._elements(o, _same_layers, ())
+                self._elements(name, o, _same_layers)
             else:
-                self._value(o, ())
+                self._later(self._value, name, o)
         if not ours:
             for name in ("forward", "__call__"):
-                self._function(getattr(type(layer), name, None), layer)
+                self._later(self._function, getattr(type(layer), name, None), layer)
 
-    def _elements(self, o: Any, again: Any, names: tuple[str, ...]) -> None:
+    def _elements(self, name: str, o: Any, again: Any) -> None:
         """The elements of a list, tuple, dict or set."""
-        if len(o) > SHORT or not self._new(o, again, names):
+        if len(o) > SHORT or not self._new(o, again):
             return
         found = tuple(_values(o))
         if not isinstance(o, tuple):
             self.guards.append((o, None, found, again))
         for each in found:
             if isinstance(each, _CONTAINERS):
-                self._elements(each, again, names)
+                self._later(self._elements, name, each, again)
             else:
-                self._value(each, names)
+                self._later(self._value, name, each)
 
-    def _names(self, code: types.CodeType) -> tuple[str, ...]:
+    def _names(self, code: types.CodeType) -> dict[str, None]:
         """The globals and attributes that code names, of functions in it too."""
-        found = self._code.get(code)
-        if found is None:
-            names: set[str] = set()
-            todo = [code]
-            while todo:
-                one = todo.pop()
-                names.update(one.co_names)
-                todo += [c for c in one.co_consts if isinstance(c, types.CodeType)]
-            found = self._code[code] = tuple(sorted(names))
-            self.names |= names
-        return found
+        names: dict[str, None] = {}
+        todo = [code]
+        while todo:
+            one = todo.pop()
+            names.update(dict.fromkeys(one.co_names))
+            todo += [c for c in one.co_consts if isinstance(c, types.CodeType)]
+        self.names.update(names)
+        return names
+
+
+def _is_descriptor(o: Any) -> bool:
+    return hasattr(type(o), "__get__")
 
 
 def _values(o: Any) -> list[Any]:

@@ -178,7 +178,7 @@ cpdef bint holds(list guards) except -1:
         if now == PyTuple_GET_ITEM(<PyObject *> guard, 2):
             continue
         value, o = guard[2], MISSING if now == NULL else <object> now
-        if o is not value and not (type(o) in PLAIN and plain_key(o) == plain_key(value)
+        if o is not value and not ((type(o) in PLAIN or cnp.PyArray_CheckScalar(o)) and plain_key(o) == plain_key(value)
                                    or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
             return False
     return True
@@ -209,7 +209,7 @@ cdef bint alike_tuples(tuple a, tuple b) except -1:
     if len(a) != len(b):
         return False
     for k in range(len(a)):
-        if a[k] is b[k] or type(a[k]) in PLAIN and plain_key(a[k]) == plain_key(b[k]):
+        if a[k] is b[k] or (type(a[k]) in PLAIN or cnp.PyArray_CheckScalar(a[k])) and plain_key(a[k]) == plain_key(b[k]):
             continue
         if not (type(a[k]) is tuple and type(b[k]) is tuple and alike_tuples(a[k], b[k])):
             return False

@@ -182,6 +182,9 @@ cdef object function_call(Function f, tuple inputs):
         if x.era > era:
             era = x.era
         xs.append(x)
+    if traced() and not watched() and (f.nin > 0 or f.rest is not None):
+        (<Trace> dz_trace).refused = (f"the {type(f).__name__} in it was called before, and has one graph alone: make a new one for "
+                                      f"each call, {type(f).__name__}()(x)")
     ys = untraced_forward(f, xs) if traced() else f.forward(*[data_of(x) for x in xs])
     if not isinstance(ys, tuple):
         ys = (ys,)

@@ -330,26 +330,28 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
             if g is not None and leads(y, targets, floor, search):
                 old = grads.get(key(y))
                 grads[key(y)] = g if old is None else old + g
-        for y in ys:
             add_creator(y, waiting, seen, search)
-        while waiting:
-            f = heappop(waiting)[2]
-            check_era(f)
-            outs = outputs_of(f)
-            given = [None if y is None else grads.pop(key(y), None) for y in outs]
-            if all([g is None for g in given]):
-                continue
-            given = [zeros_of(f, k, outs[k]) if g is None else after_hooks(outs[k], g) for k, g in enumerate(given)]
-            gxs = rule_of(f, given)
-            for k in range(f.nin):
-                gx = gxs[k]
-                x = f.arg(k)
-                if gx is None or not leads(x, targets, floor, search):
+            if i + 1 < len(ys) and not (traced() and not create_graph):
+                continue        # in a traced call a walk for each y, as in pull_arrays
+            while waiting:
+                f = heappop(waiting)[2]
+                check_era(f)
+                outs = outputs_of(f)
+                given = [None if y is None else grads.pop(key(y), None) for y in outs]
+                if all([g is None for g in given]):
                     continue
-                old = grads.get(key(x))
-                grads[key(x)] = gx if old is None else old + gx
-            for k in range(f.nin):
-                add_creator(f.arg(k), waiting, seen, search)
+                given = [zeros_of(f, k, outs[k]) if g is None else after_hooks(outs[k], g) for k, g in enumerate(given)]
+                gxs = rule_of(f, given)
+                for k in range(f.nin):
+                    gx = gxs[k]
+                    x = f.arg(k)
+                    if gx is None or not leads(x, targets, floor, search):
+                        continue
+                    old = grads.get(key(x))
+                    grads[key(x)] = gx if old is None else old + gx
+                for k in range(f.nin):
+                    add_creator(f.arg(k), waiting, seen, search)
+            seen.clear()
         return [after_hooks(x, grads.get(key(x))) for x in xs]
     finally:
         swap_mode(before)

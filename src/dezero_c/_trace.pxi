@@ -443,17 +443,30 @@ def shape_of(a):
     return np.shape(a), getattr(a, "dtype", None) or np.result_type(type(a))
 
 
+cdef bint is_value_of(object a, list xs):
+    cdef Variable x
+    for x in xs:
+        if x.v.p == NULL and x._data is a:
+            return True
+    return False
+
+
 cdef object untraced_forward(Function f, list xs):
     cdef signed char old = dz_mode[0]
     cdef Variable x
+    cdef dict made = None
     if type(<Trace> dz_trace) is Measured:
         (<Measured> dz_trace).note(<void *> f)
-    elif not watched() and f.attrs != NULL:
-        (<Trace> dz_trace).attributes[<size_t> <void *> f] = dict(f.__dict__)
+    elif not watched() and not f.native and type(f) is not Applied:
+        made = dict(f.__dict__) if f.attrs != NULL else {}
+        (<Trace> dz_trace).attributes[<size_t> <void *> f] = made
     dz_mode[0] = old & M_ON
     try:
         r = f.forward(*[data_of(x) for x in xs])
-        if not f.native and not watched() and type(<Trace> dz_trace) is not Measured:
+        if made is not None:
+            for name in list(made):     # what each call leaves for backward is not what f was made with
+                if f.__dict__.get(name) is not made[name] or is_value_of(made[name], xs):
+                    del made[name]
             (<Trace> dz_trace).shapes[<size_t> <void *> f] = tuple([shape_of(y) for y in (r if isinstance(r, tuple) else (r,))])
         return r
     finally:
