@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Packs wheels anew, with the same files and times, by zopfli's deflate: a twentieth smaller, and unpacked by every pip as before.
+"""Packs wheels anew, with the same files and times, by zopfli's deflate: a twentieth smaller, and unpacked by pip as before.
 
-    tools/pack_wheel.py dist/*.whl          in their places; needs `pip install zopfli`, takes a minute each
+    tools/pack_wheel.py dist/*.whl          in their places; needs `pip install zopfli`, takes half a minute each
 
 A wheel is replaced when the new one holds the same bytes in every file, and only then.
 """
@@ -45,7 +45,9 @@ def packed_wheel(path):
         stamp = (hour << 11 | minute << 5 | second // 2, (year - 1980) << 9 | month << 5 | day)
         sizes = (zlib.crc32(data), len(body), len(data), len(name))
         flags = 0 if name.isascii() else 0x800
-        directory += CENTRAL.pack(b"PK\x01\x02", UNIX, 20, flags, method, *stamp, *sizes, 0, 0, 0, 0, member.external_attr, len(out)) + name
+        head = b"PK\x01\x02", UNIX, 20, flags, method, *stamp, *sizes
+        directory += CENTRAL.pack(*head, 0, 0, 0, 0, member.external_attr, len(out))
+        directory += name
         out += LOCAL.pack(b"PK\x03\x04", 20, flags, method, *stamp, *sizes, 0) + name + body
     end = END.pack(b"PK\x05\x06", 0, 0, len(members), len(members), len(directory), len(out), 0)
     return bytes(out + directory + end)
