@@ -450,8 +450,7 @@ class Captured(Dispatch):
                     kind.tries, kind.last, kind.last_arguments = 0, None, []
                     _changing(self._name(), difference)
                 kind.last, kind.last_arguments = program, variables
-                kind.last_guards = [*unchanged(before.outside.guards, self._outside(kind.held).guards),
-                                    *before.contents(program.arrays, False)]
+                kind.last_guards = [*unchanged(before.outside.guards), *before.contents(program.arrays, False)]
                 return _plain_result(result)
             fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
             last = last_program
@@ -459,8 +458,7 @@ class Captured(Dispatch):
             before.check_random(trace, self._name())
         entry = _Entry(program)
         copied = last.copied(program)
-        entry.guards = [*unchanged(before.outside.guards, self._outside(kind.held).guards),
-                        *before.contents(program.arrays, bool(copied))]
+        entry.guards = [*unchanged(before.outside.guards), *before.contents(program.arrays, bool(copied))]
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         shape = _made_anew(shape, copied)

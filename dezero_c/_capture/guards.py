@@ -15,6 +15,7 @@ import functools
 import random
 import sys
 import types
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,11 +48,10 @@ _ELSEWHERE: tuple[type, ...] = (
     types.NoneType, types.BuiltinFunctionType)
 
 
-def unchanged(before: list[_Guard], after: list[_Guard]) -> list[_Guard]:
-    """The guards after a call, without those of what the call itself has changed: counters, and lists that it appends to, which
-    replays leave alone."""
-    old = {_place(guard): guard[2] for guard in before}
-    return [guard for guard in after if _same(old.get(_place(guard), guard[2]), guard[2])]
+def unchanged(guards: list[_Guard]) -> list[_Guard]:
+    """The guards of before a call, without those of what the call itself has changed: counters, and lists that it appends to,
+    which replays leave alone."""
+    return guards if holds(guards) else [guard for guard in guards if holds([guard])]
 
 
 def moved(guards: list[_Guard]) -> str:
@@ -63,10 +63,6 @@ def moved(guards: list[_Guard]) -> str:
             names = guard[3].names if isinstance(guard[3], _Attributes) else ()
             return f"{', '.join(names)} of a {type(guard[0]).__name__}" if names else f"what is in a {type(guard[0]).__name__}"
     return "something"
-
-
-def _place(guard: _Guard) -> Any:
-    return id(guard[0]), guard[1], guard[3].names if len(guard) > 3 and isinstance(guard[3], _Attributes) else None
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -94,6 +90,21 @@ def _library(module: Any) -> bool:
     if found is None:
         file = getattr(sys.modules.get(root), "__file__", None) or ""
         found = _libraries[root] = _pythons(root) or "site-packages" in file or "dist-packages" in file
+    return found
+
+
+_KINDS: list[tuple[str, tuple[type, ...]]] = [
+    ("array", (np.ndarray,)), ("layer", (Layer,)), ("container", _CONTAINERS), ("generator", _GENERATORS),
+    ("method", (types.MethodType,)), ("builtin", (types.BuiltinMethodType,)), ("function", _FUNCTIONS), ("wrapped", _WRAPPED),
+    ("module", (types.ModuleType,)), ("nothing", _ELSEWHERE), ("class", (type,))]
+_kinds: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
+
+
+def _kind(cls: type) -> str:
+    """How an object of a class is looked at."""
+    found = _kinds.get(cls)
+    if found is None:
+        found = _kinds[cls] = next((kind for kind, classes in _KINDS if issubclass(cls, classes)), "object")
     return found
 
 
@@ -167,28 +178,31 @@ class Outside:
 
     def _value(self, name: str, o: Any) -> None:
         """Something that a name stands for."""
-        kind = type(o)
-        if issubclass(kind, np.ndarray):
+        kind = _kind(type(o))
+        if kind == "array":
             if self._new(o):
                 self.arrays.append((name, o))
-        elif issubclass(kind, Layer):
+        elif kind == "layer":
             self._layer(o)
             self._object(o)
-        elif issubclass(kind, _CONTAINERS):
+        elif kind == "container":
             self._elements(name, o, _equal)
-        elif issubclass(kind, _GENERATORS) or o is random:
+        elif kind == "generator" or o is random:
             if self._new(o):
                 self.generators.append(random.seed.__self__ if o is random else o)      # type: ignore[attr-defined]
-        elif issubclass(kind, (types.MethodType, types.BuiltinMethodType)) and isinstance(o.__self__, _GENERATORS):
+        elif kind in ("method", "builtin") and isinstance(o.__self__, _GENERATORS):
             self._value(name, o.__self__)
-        elif issubclass(kind, _FUNCTIONS):
+        elif kind in ("method", "function"):
             self._function(o, None)
-        elif issubclass(kind, _WRAPPED):
+        elif kind == "wrapped":
             self._value(name, next(iter(vars(o).values())))
-        elif issubclass(kind, types.ModuleType):
+        elif kind == "module":
             if not _library(o.__name__):
                 self._object(o)
-        elif not issubclass(kind, _ELSEWHERE) and not (isinstance(o, type) and _library(o.__module__)):
+        elif kind == "class":
+            if not _library(o.__module__):
+                self._object(o)
+        elif kind == "object":
             self._object(o)
 
     def _function(self, function: Any, instance: Any) -> None:
@@ -265,23 +279,29 @@ class Outside:
         values: dict[Any, list[str]] = {}
         for name in names:
             if name in own:
-                if layer and isinstance(own[name], _CONTAINERS):    # numbers in them too
-                    self._elements(name, own[name], _equal)
-                elif not layer:
+                if not layer:
                     self._named(own, name, own[name])
-            elif type(own) is dict and own is getattr(o, "__dict__", None) and not layer and not is_class \
-                    and any(name in vars(c) for c in classes):
-                self.guards.append((own, name, MISSING))        # an attribute of the instance would stand before the class's
-            for c in classes:       # all of them: super() goes on
-                found = vars(c).get(name, MISSING)
+                elif isinstance(own[name], _CONTAINERS):    # numbers in them too
+                    self._elements(name, own[name], _equal)
+        instance = not layer and not is_class and own is getattr(o, "__dict__", None)
+        missing: set[str] = set()
+        for c in classes:       # all of them: super() goes on
+            members = vars(c)
+            for name in names:
+                if name not in members:
+                    continue
+                found = members[name]
+                if instance and name not in own and name not in missing:
+                    missing.add(name)
+                    self.guards.append((own, name, MISSING))    # an attribute of the instance would stand before the class's
                 if isinstance(found, _FUNCTIONS):
                     self._later(self._function, found, None if is_class else o)
                 elif isinstance(found, types.MemberDescriptorType):
                     if not is_class:
                         slots.append(name)
-                elif found is not MISSING and not _is_descriptor(found):
+                elif not _is_descriptor(found):
                     values.setdefault(c, []).append(name)
-                elif found is not MISSING:
+                else:
                     self._later(self._object, found)
         if slots:
             self._attributes(o, tuple(slots))
