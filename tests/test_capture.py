@@ -2791,3 +2791,15 @@ def test_attributes_of_arrays_with_freeze():
     with pytest.raises(CaptureError, match=r"ndarray\.fill cannot be captured"):
         capture(lambda x: x * len([x.data.fill(0.0)]), on_read="freeze")(Variable(np.ones(2)))
     runs(lambda x: x * round(x.data[0], 1), variables((3,)))
+
+
+@pytest.mark.parametrize("make", [dezero_c.as_variable, Variable, dezero_c.core.as_variable])
+def test_variables_made_of_data_have_gradients(make):
+    def f(y):
+        v = make(y.data * 2)
+        z = F.sum(v * v * y)
+        y.cleargrad()
+        z.backward()
+        return z, v.grad, y.grad
+
+    runs(f, variables((3,)))

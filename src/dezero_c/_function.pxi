@@ -256,9 +256,7 @@ def as_variable(obj):
     """obj itself when it is a Variable, else a Variable around it (a Python or NumPy number becomes an ndarray)."""
     if isinstance(obj, Variable):
         return obj
-    if traced() and (v := untraced_variable(obj)) is not None:
-        return v
-    return Variable(as_array(obj))
+    return Variable(obj if traced() and is_traced_array(obj) else as_array(obj))
 
 
 def setup_variable():
