@@ -355,6 +355,19 @@ def test_pinv_and_lstsq_of_lower_rank():
     np.testing.assert_allclose(F.pinv(a, 0.1).data, np.diag([1, 0]), atol=1e-15)
 
 
+@pytest.mark.parametrize("value", [INF, -INF, np.nan])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", [F.svd, lambda x: F.svd(x, compute_uv=False), F.pinv, lambda x: F.norm(x, 2),
+                                      lambda x: F.norm(x, "nuc"), lambda x: F.norm(x, -2), lambda x: F.lstsq(x, x)],
+                         ids=["svd", "values", "pinv", "2", "nuc", "-2", "lstsq"])
+def test_singular_values_of_what_is_not_finite(function, dtype, value):
+    """An error at once: for some of these matrices LAPACK never comes back."""
+    a = np.array([[1e-30, 2.75, 1e30], [value, -1.3, -0.97], [-0.02, 0.03, -0.74]], dtype)
+    for x in (a, a.T):
+        with pytest.raises(np.linalg.LinAlgError, match=r"(svd|pinv): x of shape \(3, 3\) holds inf or nan"):
+            function(Variable(x))
+
+
 def test_symmetric_gradients():
     x = Variable(positive(RNG.standard_normal((3, 3))))
     for f in (F.cholesky, lambda v: F.eigh(v)[0] * np.arange(3.0), lambda v: F.eigh(v)[1] ** 3):

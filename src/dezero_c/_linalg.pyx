@@ -15,6 +15,7 @@ cimport numpy as cnp
 from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
 from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, read, recording
 
+from dezero_c._cast import conj
 from dezero_c._index import GetItemGrad, get_item
 from dezero_c._join import concatenate, moveaxis
 from dezero_c._matmul import matmul
@@ -387,6 +388,14 @@ cdef object stack_of_matrices(object x, str op):
     return x
 
 
+cdef object finite(object x, str op):
+    """x, if it has singular values: LAPACK may look for those of a matrix that holds inf, with their vectors, without end."""
+    if x.dtype.kind in "fc" and not np.isfinite(x).all():
+        raise np.linalg.LinAlgError(f"{op}: x of shape {x.shape} holds inf or nan, and has no singular values; look at "
+                                    "np.isfinite(x)")
+    return x
+
+
 cdef tuple outputs_of(Function f, Function again, object values):
     """f's outputs with their graphs. Where one is gone: what forward gave if no graph is needed, else a new call's."""
     cdef list found = [r() for r in f.outs] if f.outs is not None else [None]
@@ -450,7 +459,7 @@ cdef class SVD(ArrayFunction):
     cdef object values
 
     def forward(self, x):
-        stack_of_matrices(real_matrix(x, "svd"), "svd")
+        finite(stack_of_matrices(real_matrix(x, "svd"), "svd"), "svd")
         self.values = tuple(by_numpy(np.linalg.svd, "svd", (x,), {"full_matrices": False}))
         return self.values
 
@@ -487,7 +496,8 @@ def svd(x, full_matrices=False, compute_uv=True):
     Singular vectors are defined up to a common sign, and not at all among equal singular values: a result that depends on them
     has nan gradients there, and where a singular value is 0 and m != n; large ones where values nearly agree. One that
     depends on the singular values alone has its gradient everywhere; second derivatives go through the vectors. Raises
-    LinAlgError for other shapes, ValueError for full_matrices where m != n: nothing determines the further vectors.
+    LinAlgError for other shapes and for inf and nan, ValueError for full_matrices where m != n: nothing determines the further
+    vectors.
     """
     cdef Variable v = argument(x, "svd")
     cdef tuple shape = stack_of_matrices(v, "svd").shape
@@ -511,19 +521,21 @@ cdef class Pinv(ArrayFunction):
         return (self.rcond,)
 
     def forward(self, x):
-        return by_numpy(np.linalg.pinv, "pinv", (stack_of_matrices(x, "pinv"),), {"rcond": self.rcond})
+        return by_numpy(np.linalg.pinv, "pinv", (finite(stack_of_matrices(x, "pinv"), "pinv"),), {"rcond": self.rcond})
 
     def backward(self, gy):
         # Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems, 1973.
-        cdef object x = self.in0, y = output_of(self), yt, gt, part, gx
+        cdef object x = self.in0, y = output_of(self), yt, yh, gt, part, rest, gx
         if y is None:
             y = pinv(x, self.rcond)
         yt, gt = swapped(y), swapped(argument(gy, "pinv"))
         gx = -matmul(matmul(yt, gy), yt)
-        part = matmul(matmul(gt, y), yt)
-        gx = gx + part - matmul(x, matmul(y, part))
-        part = matmul(matmul(yt, y), gt)
-        return gx + part - matmul(matmul(part, y), x)
+        yh = conj(yt) if y.dtype.kind == "c" else yt
+        part = matmul(matmul(gt, y), yh)
+        rest = part - matmul(x, matmul(y, part))
+        part = matmul(matmul(yh, y), gt)
+        rest = rest + part - matmul(matmul(part, y), x)     # what y changes by through the conjugate transpose of x
+        return gx + (conj(rest) if rest.dtype.kind == "c" else rest)
 
 
 cdef object cutoff(object rcond, Variable x):
@@ -536,7 +548,7 @@ def pinv(x, rcond=None):
     """The pseudo-inverse (Moore and Penrose) of each matrix of x, (..., m, n): (..., n, m).
 
     rcond: singular values up to this share of the largest count as 0; None is max(m, n) eps, also in float32, where NumPy takes
-    1e-15. The gradient is that among matrices of the same rank. Raises LinAlgError for other shapes.
+    1e-15. The gradient is that among matrices of the same rank. Raises LinAlgError for other shapes and for inf and nan.
     """
     cdef Variable v = argument(x, "pinv")
     cdef Pinv f
@@ -551,7 +563,7 @@ def lstsq(a, b, rcond=None):
 
     a: (m, n); b: (m,) or (m, k); rcond as in `pinv`. residuals: those sums, (k,) or (1,), or (0,) where the rank is less than n
     or m <= n; rank: an int; s: the singular values of a. y, residuals and s have gradients, among matrices a of the same rank.
-    Raises LinAlgError for other shapes.
+    Raises LinAlgError for other shapes and for inf and nan in a.
     """
     cdef Variable av = argument(a, "lstsq"), bv = argument(b, "lstsq")
     if av.ndim != 2 or bv.ndim not in (1, 2) or av.shape[0] != bv.shape[0]:
