@@ -217,3 +217,79 @@ def test_reductions_of_integers_and_half_floats():
         assert F.huber(np.ones(2, np.float16), [0, 1], reduction=reduction).dtype == np.float16
         assert F.softmax_cross_entropy(np.ones((2, 3), np.float16), [0, 2], reduction=reduction).dtype == np.float16
         assert F.softmax_cross_entropy(np.ones((2, 3), int), [0, 2], reduction=reduction).dtype == np.float64
+
+
+N = 70000                                           # more than float16 holds
+HALVES = {
+    "mean_squared_error": (F.mean_squared_error, 0.5, 0.0), "mean_squared_error_simple": (F.mean_squared_error_simple, 0.5, 0.0),
+    "mean_absolute_error": (F.mean_absolute_error, 0.5, 0.0), "huber": (F.huber, 0.5, 0.0),
+    "sigmoid_cross_entropy": (F.sigmoid_cross_entropy, 6.0, 1.0), "binary_cross_entropy": (F.binary_cross_entropy, 0.75, 1.0),
+    "integers": (F.sigmoid_cross_entropy, 6.0, 1), "softmax_cross_entropy": (F.softmax_cross_entropy, [6.0, 0.0], 0),
+    "label_smoothing": (lambda x, t: F.softmax_cross_entropy(x, t, label_smoothing=0.1), [6.0, 0.0], 0),
+    "weight": (lambda x, t: F.softmax_cross_entropy(x, t, weight=np.ones(2)), [6.0, 0.0], 0),
+    "MeanSquaredError": (lambda x, t: F.MeanSquaredError()(x, t), 0.5, 0.0),
+    "SoftmaxCrossEntropy": (lambda x, t: F.SoftmaxCrossEntropy()(x, t), [6.0, 0.0], 0),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_losses_of_float16_are_rounded_once(name):
+    f, number, target = HALVES[name]
+    shape = np.shape(number)
+    t = np.full(N, target) if isinstance(target, int) else np.full(N, target, np.float16)
+
+    def run(dtype):
+        x = Variable(np.ascontiguousarray(np.broadcast_to(np.array(number, dtype), (N, *shape))))
+        y = f(x, t if t.dtype.kind == "i" else t.astype(dtype))
+        if name[0].isupper():       # the classes' rules compute in float16
+            return [y.data]
+        y.backward(create_graph=True)
+        g = x.grad
+        x.cleargrad()
+        F.sum(g[:3] * np.array(1000, dtype)).backward()
+        return y.data, g.data[:3], np.zeros(1, dtype) if x.grad is None else x.grad.data[:3]
+
+    half, single = run(np.float16), run(np.float32)
+    for ours, true in zip(half, single, strict=True):
+        assert ours.dtype == np.float16
+        np.testing.assert_allclose(ours, true.astype(np.float16), rtol=2e-3, atol=6e-8)
+
+
+def test_losses_of_float16_beyond_its_range():
+    assert F.mean_squared_error(np.full(1000, 20, np.float16), np.zeros(1000, np.float16)).data == 400
+    x = Variable(np.zeros(3, np.float16))       # what clip lets through is no 0 in float16
+    assert np.isfinite(F.binary_cross_entropy(x, np.ones(3, np.float16)).data)
+    y = F.sigmoid_cross_entropy(x, np.ones(3, np.float32))
+    assert y.dtype == np.float32
+    y.backward()
+    assert x.grad.dtype == np.float16
+    for reduction in ("none", "sum"):
+        assert F.sigmoid_cross_entropy(x, [0, 1, 1], reduction=reduction).dtype == np.float16
+    weight = Variable(np.ones(2, np.float32))
+    assert F.softmax_cross_entropy(np.ones((2, 2), np.float16), [0, 1], weight=weight).dtype == np.float32
+
+
+@pytest.mark.parametrize(("labels", "error", "said"), [
+    (["0", "2", "1"], TypeError, "labels of dtype <U1 must be integers"),
+    ([True, False, True], TypeError, "labels of dtype bool must be integers"),
+    ([0, 1.5, np.nan], TypeError, "labels of dtype float64 must be integers"),
+    ([0, None, 1], TypeError, "labels of dtype object must be integers"),
+    (np.array([0, 1, 2], "M8[s]"), TypeError, r"labels of dtype datetime64\[s\] must be integers"),
+    ([0, -1, 2], IndexError, r"label -1 is out of range for y of shape \(3, 3\); the 3 classes are 0 to 2"),
+    (np.array([0, 2 ** 64 - 1, 2], np.uint64), IndexError, "label 18446744073709551615 is out of range"),
+    (Variable(np.array([0, 3, 2])), IndexError, "label 3 is out of range"),
+])
+def test_accuracy_of_what_are_no_labels(labels, error, said):
+    with pytest.raises(error, match="accuracy: " + said):
+        F.accuracy(np.eye(3), labels)
+
+
+def test_accuracy_of_nan():
+    y = np.eye(3)
+    assert F.accuracy(y, np.array([[0], [1], [2]], np.uint8)).data == 1
+    assert F.accuracy(np.eye(3, dtype=int), [0, 1, 0]).data == 2 / 3
+    y[1, 0] = np.nan
+    assert np.isnan(F.accuracy(y, [0, 1, 2]).data)
+    y[1, 0] = -np.inf
+    assert F.accuracy(y, [0, 1, 2]).data == 1
+    assert F.accuracy(np.eye(2).reshape(1, 2, 2), [[0, 1]]).data == 1

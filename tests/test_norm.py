@@ -218,3 +218,57 @@ def test_running_statistics_may_change_between_forward_and_backward():
         F.sum(y).backward()
         results.append(gamma.grad.data)
     np.testing.assert_array_equal(*results)
+
+
+WIDE = np.arange(-500, 500)       # its squares add up to more than float16 holds
+ONES = np.ones(1000)
+HALVES = {
+    "layer_norm": (lambda x, c: F.layer_norm(x, c(ONES), c(0 * ONES)), WIDE[None]),
+    "batch_norm": (lambda x, c: F.batch_norm(x, c([1]), c([0]), c([0]), c([1])), WIDE[:, None]),
+    "LayerNorm": (lambda x, c: F.LayerNorm()(x, c(ONES), c(0 * ONES)), WIDE[None]),
+    "BatchNorm": (lambda x, c: F.BatchNorm(c([0]), c([1]), 0.9, 2e-5)(x, c([1]), c([0])), WIDE[:, None]),
+    "softmax": (lambda x, c: F.softmax(x)[:, :3], np.zeros((1, 70000))),
+    "log_softmax": (lambda x, c: F.log_softmax(x)[:, :3], np.zeros((1, 70000))),
+    "logsumexp": (lambda x, c: F.logsumexp(x), np.zeros(70000)),
+    "LogSumExp": (lambda x, c: F.LogSumExp()(x), np.zeros(70000)),
+    "Softmax": (lambda x, c: F.Softmax()(x)[:, :3], np.zeros((1, 70000))),
+    "LogSoftmax": (lambda x, c: F.LogSoftmax()(x)[:, :3], np.zeros((1, 70000))),
+    "norm": (lambda x, c: F.norm(x), WIDE), "norm of ones": (lambda x, c: F.norm(x), np.ones(70000)),
+    "norm 3": (lambda x, c: F.norm(x, 3), WIDE), "Norm": (lambda x, c: F.Norm()(x), WIDE),
+    "std": (lambda x, c: F.std(x), WIDE), "Std": (lambda x, c: F.Std()(x), WIDE),
+    "var": (lambda x, c: F.var(x), WIDE // 4), "std of two": (lambda x, c: F.std(x), np.array([300, -300])),
+}
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_float16_is_computed_in_float32(name):
+    f, numbers = HALVES[name]
+
+    def run(dtype):
+        x = Variable(numbers.astype(dtype))
+        y = f(x, lambda c: np.asarray(c, dtype))
+        y.grad = Variable((100 * np.cos(np.arange(y.size))).reshape(y.shape).astype(dtype))
+        if name[0].isupper():       # the classes' rules compute in float16
+            return [y.data]
+        y.backward(create_graph=True)
+        g = x.grad
+        x.cleargrad()
+        F.sum(g * np.cos(np.arange(g.size)).reshape(g.shape).astype(dtype)).backward()
+        return y.data, g.data, np.zeros(1, dtype) if x.grad is None else x.grad.data
+
+    half, single = run(np.float16), run(np.float32)
+    for ours, true in zip(half, single, strict=True):
+        assert ours.dtype == np.float16
+        np.testing.assert_allclose(ours, true.astype(np.float16), rtol=3e-3, atol=1e-3 * np.abs(true).max() + 6e-8)
+
+
+def test_float16_beside_float32():
+    x = Variable(np.ones((2, 3), np.float16))
+    one, zero = np.ones(3, np.float32), np.zeros(3, np.float32)
+    y = F.layer_norm(x, one, zero)
+    assert y.dtype == F.batch_norm(x, one, zero, zero.copy(), one.copy()).dtype == np.float32
+    y.backward()
+    assert x.grad.dtype == np.float16
+    with dezero_c.test_mode():       # eps is not lost beside a variance of 0
+        y = F.batch_norm(x, *[a.astype(np.float16) for a in (one, zero, zero, zero)], eps=1e-8)
+    np.testing.assert_allclose(y.data, 1e4, rtol=1e-3)

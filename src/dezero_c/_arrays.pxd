@@ -9,6 +9,10 @@ cdef class ArrayFunction(Function):
 
 cdef Variable argument(object x, str op)
 cdef Variable floating(Variable v)
+cdef bint is_half(Variable v) noexcept
+cdef bint half_array(object a) noexcept
+cdef Variable widened(Variable v)
+cdef object narrowed(object y, bint half)
 cdef Variable real_valued(Variable v, str op)
 cdef object run(Function f, tuple xs)
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y)

@@ -17,6 +17,10 @@ from dezero_c._core cimport (
 cnp.import_array()
 dz_bind(kernels())
 
+cdef extern from "numpy/arrayobject.h":
+    enum:
+        NPY_HALF
+
 
 cdef class ArrayFunction(Function):
     """The base of the operations on whole arrays."""
@@ -85,6 +89,26 @@ cdef Variable argument(object x, str op):
 cdef Variable floating(Variable v):
     """v, or where it holds integers or booleans its values in float64, in the graph."""
     return v * 1.0 if v.dtype.kind in "iub" else v
+
+
+cdef bint is_half(Variable v) noexcept:
+    """Whether v holds float16."""
+    return v.v.p == NULL and half_array(v._data)
+
+
+cdef bint half_array(object a) noexcept:
+    return isinstance(a, cnp.ndarray) and cnp.PyArray_TYPE(a) == NPY_HALF
+
+
+cdef Variable widened(Variable v):
+    """v, or where it holds float16 its values in float32, in the graph: for what adds, or squares, on its way to a result."""
+    return v.astype(np.float32) if is_half(v) else v
+
+
+cdef object narrowed(object y, bint half):
+    """y, or where `half` its values in float16, in the graph: what was computed in float32 is rounded once, and the gradients
+    of what was widened are."""
+    return y.astype(np.float16) if half else y
 
 
 cdef Variable real_valued(Variable v, str op):

@@ -12,7 +12,8 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, kept_shape, kernel_dtype, normal_axes
+from dezero_c._arrays cimport (
+    ArrayFunction, argument, half_array, is_half, kept_shape, kernel_dtype, narrowed, normal_axes, widened)
 from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, read, recording
 
 from dezero_c._cast import conj
@@ -786,6 +787,8 @@ cdef class Norm(ArrayFunction):
             raise ValueError(f"Norm: ord={self.ord!r} over two axes (shape {x.shape}) is in the function norm alone")
         if x.dtype.kind == "c":
             raise TypeError(f"Norm: not defined for {x.dtype}; the function norm takes complex numbers")
+        if half_array(x):
+            return np.asarray(self.forward(x.astype(np.float32))).astype(np.float16)
         y = self.value_of(x)
         if x.dtype.kind == "f" and self.ord not in (0, 1, np.inf, -np.inf) and not self.is_safe(np.asarray(y)):
             return self.scaled(x, axes)
@@ -889,6 +892,8 @@ def norm(x, ord=None, axis=None, keepdims=False):
         raise ValueError(f"norm: ord={ord!r} (shape {shape}, axis {axis}) is none of those that are here for {here}")
     if v.dtype.kind == "c":
         v = absolute(v)
+    if is_half(v):
+        return narrowed(norm(widened(v), ord, axis, keepdims), True)
     f = Norm(ord, axis, keepdims)
     return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
 

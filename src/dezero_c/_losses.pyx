@@ -2,6 +2,8 @@
 """Losses of a prediction against a target, and accuracy. The cross-entropy of class labels is with softmax.
 
 A target takes the prediction's dtype where it holds integers or booleans, so that labels do not change the dtype of a loss.
+Losses of float16 are computed in float32 and rounded once, and so are their gradients: a sum of many, or a square, may be more
+than float16 holds, and the difference of two terms less than it tells apart.
 """
 
 import warnings
@@ -13,7 +15,9 @@ cimport numpy as cnp
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, floating, kernel_dtype, new_array, recorded, reduction_of, run
+from dezero_c._arrays cimport (
+    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, narrowed, new_array, recorded, reduction_of,
+    run, widened)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, as_operand, data_of, derived, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view,
@@ -36,8 +40,10 @@ cdef extern from "families/losses.h":
 
 
 cdef tuple pair_of(object x0, object x1, str op):
-    """Both arguments as Variables, an integer one in the other's floating dtype."""
+    """Both arguments as Variables, an integer one in the other's floating dtype, float16 as float32; and whether the loss is to
+    be in float16 all the same, see `narrowed`."""
     cdef Variable a = argument_beside(x0, x1, op), b = argument_beside(x1, a, op)
+    cdef bint half = False
     try:
         np.broadcast_shapes(a.shape, b.shape)
     except ValueError as error:
@@ -46,9 +52,12 @@ cdef tuple pair_of(object x0, object x1, str op):
     if a.shape != b.shape and a.ndim > 0 and b.ndim > 0:
         warnings.warn(f"{op}: shapes {a.shape} and {b.shape} differ and are broadcast together, every element of one beside those"
                       " of the other; reshape the target to the prediction's shape", UserWarning, stacklevel=2)
+    if is_half(a) or is_half(b):
+        half = all([is_half(v) or v.dtype.kind in "iub" for v in (a, b)])
+        a, b = widened(a), widened(b)
     if not wants_grad(a):
         a = like(a, b)
-    return floating(a), floating(like(b, a))
+    return floating(a), floating(like(b, a)), half
 
 
 cdef tuple quick_pair(object x0, object x1):
@@ -147,6 +156,8 @@ cdef class MeanSquaredError(ArrayFunction):
             squares = new_array(x0.shape, dt)
             dz_squared_error(dt, x0.size, cnp.PyArray_BYTES(a), cnp.PyArray_BYTES(b), cnp.PyArray_BYTES(squares))
             return squares.sum() / n
+        if half_array(x0) and half_array(x1):
+            return np.asarray(self.forward(x0.astype(np.float32), x1.astype(np.float32))).astype(np.float16)
         diff = x0 - x1
         return (diff ** 2).sum() / batch(diff.shape, "mean_squared_error")
 
@@ -203,7 +214,10 @@ def mean_squared_error(x0, x1, *, reduction="mean"):
     cdef tuple xs = quick_pair(x0, x1)
     cdef Variable y
     if xs is None:
-        xs = pair_of(x0, x1, "mean_squared_error")
+        a, b, half = pair_of(x0, x1, "mean_squared_error")
+        if half:
+            return narrowed(mean_squared_error(a, b, reduction=reduction), True)
+        xs = (a, b)
     if reduction != "mean":
         return reduced((xs[0] - xs[1]) ** 2, reduction, "mean_squared_error")
     y = new_variable(max((<Variable> xs[0]).era, (<Variable> xs[1]).era))
@@ -214,9 +228,9 @@ def mean_squared_error(x0, x1, *, reduction="mean"):
 
 def mean_squared_error_simple(x0, x1):
     """`mean_squared_error`, composed of simple functions as in the book."""
-    a, b = pair_of(x0, x1, "mean_squared_error_simple")
+    a, b, half = pair_of(x0, x1, "mean_squared_error_simple")
     diff = a - b
-    return sum(diff ** 2) / batch(diff.shape, "mean_squared_error_simple")
+    return narrowed(sum(diff ** 2) / batch(diff.shape, "mean_squared_error_simple"), half)
 
 
 def mean_absolute_error(x0, x1, *, reduction="mean"):
@@ -225,8 +239,8 @@ def mean_absolute_error(x0, x1, *, reduction="mean"):
     x0, x1: shapes that broadcast together. reduction: "mean", "sum", or "none" for each element's. Raises ValueError for shapes
     that do not fit, for another reduction, and for "mean" of no elements.
     """
-    a, b = pair_of(x0, x1, "mean_absolute_error")
-    return reduced(abs(a - b), reduction, "mean_absolute_error")
+    a, b, half = pair_of(x0, x1, "mean_absolute_error")
+    return narrowed(reduced(abs(a - b), reduction, "mean_absolute_error"), half)
 
 
 def huber(x0, x1, delta=1.0, *, reduction="mean"):
@@ -236,12 +250,12 @@ def huber(x0, x1, delta=1.0, *, reduction="mean"):
     1964.) reduction: "mean", "sum", or "none" for each element's. Raises ValueError for shapes that do not fit, for another delta
     or reduction, and for "mean" of no elements.
     """
-    a, b = pair_of(x0, x1, "huber")
+    a, b, half = pair_of(x0, x1, "huber")
     if not delta > 0:
         raise ValueError(f"huber: delta {delta!r} must be a number above 0")
     diff = a - b
     near = clip(diff, -delta, delta)    # where(…) would make nan of the gradient of an infinite error
-    return reduced(near * (diff - 0.5 * near), reduction, "huber")
+    return narrowed(reduced(near * (diff - 0.5 * near), reduction, "huber"), half)
 
 
 def sigmoid_simple(x):
@@ -265,8 +279,8 @@ def sigmoid_cross_entropy(x, t, *, reduction="mean"):
     x: scores of any shape; t: 0 or 1 (or a probability) for each. reduction: "mean" for this, "sum" without the division, "none"
     for each element's. Raises ValueError where the shapes do not fit, for another reduction, and for "mean" with N = 0.
     """
-    a, b = prediction_and_target(x, t, "sigmoid_cross_entropy")
-    return reduced(softplus(a) - a * b, reduction, "sigmoid_cross_entropy", a.shape)
+    a, b, half = prediction_and_target(x, t, "sigmoid_cross_entropy")
+    return narrowed(reduced(softplus(a) - a * b, reduction, "sigmoid_cross_entropy", a.shape), half)
 
 
 def binary_cross_entropy(p, t, *, reduction="mean"):
@@ -275,15 +289,17 @@ def binary_cross_entropy(p, t, *, reduction="mean"):
     p: probabilities of any shape; t: 0 or 1 (or a probability) for each. reduction: "mean" for this, "sum" without the division,
     "none" for each element's. Raises ValueError where the shapes do not fit, for another reduction, and for "mean" with N = 0.
     """
-    a, b = prediction_and_target(p, t, "binary_cross_entropy")
+    a, b, half = prediction_and_target(p, t, "binary_cross_entropy")
     q = clip(a, 1e-15, 0.999)
-    return -1 * reduced(b * log(q) + (1 - b) * log(1 - q), reduction, "binary_cross_entropy", a.shape)
+    return narrowed(-1 * reduced(b * log(q) + (1 - b) * log(1 - q), reduction, "binary_cross_entropy", a.shape), half)
 
 
 def accuracy(y, t):
     """The share of rows of y whose largest element is in the place that t says: a Variable without a graph (it has no gradient).
 
-    y: (N, C) scores; t: N integers. Raises ValueError where the numbers do not fit, and for N = 0.
+    y: (N, C) scores; t: integers from 0 to C - 1, of shape (N,) or (N, 1). nan where a row has nan among its scores. Raises
+    TypeError for labels that are no integers, IndexError for one out of range, ValueError where the numbers do not fit, and for
+    N = 0.
     """
     cdef Variable yv = argument(y, "accuracy"), tv = argument(t, "accuracy") if traced() else None, result
     cdef object scores = data_of(yv)
@@ -304,7 +320,19 @@ def accuracy(y, t):
 
 def _share_of_hits(scores, target):
     """The share of the rows whose largest score is at the target."""
-    return np.asarray((scores.argmax(axis=1).reshape(target.shape) == target).mean())
+    cdef object found = scores.argmax(axis=1), most
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"accuracy: labels of dtype {target.dtype} must be integers, class numbers from 0; convert with "
+                        "astype(int)")
+    for label in (target.min(), target.max()):
+        if not 0 <= label < scores.shape[1]:
+            raise IndexError(f"accuracy: label {label} is out of range for y of shape {scores.shape}; the {scores.shape[1]} "
+                             f"classes are 0 to {scores.shape[1] - 1}")
+    if scores.dtype.kind in "fc":       # argmax finds nan first
+        most = np.take_along_axis(scores, np.expand_dims(found, 1), 1)
+        if np.isnan(most).any():
+            return np.asarray(np.nan)
+    return np.asarray((found.reshape(target.shape) == target).mean())
 
 
 include "generated/_losses.pxi"

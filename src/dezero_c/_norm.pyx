@@ -9,9 +9,10 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new_array, real_valued, run
+from dezero_c._arrays cimport (
+    ArrayFunction, argument, carray, half_array, is_half, kernel_dtype, narrowed, new_array, real_valued, run, widened)
 from dezero_c._core cimport (
-    Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
+    Function, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
 
 from dezero_c._core import Config
 from dezero_c._random import source
@@ -56,6 +57,11 @@ cdef int common_dtype(object a, object b, object c) noexcept:
     return dt if dt == kernel_dtype(b) and dt == kernel_dtype(c) else -1
 
 
+cdef object wider(object a):
+    """float16 as float32, anything else as it is: squares and their sums may be more than float16 holds."""
+    return a.astype(np.float32) if half_array(a) else a
+
+
 cdef class BatchNorm(ArrayFunction):
     """BatchNorm(mean, var, decay, eps)\n--\n
     The class behind `batch_norm`: `BatchNorm(mean, var, decay, eps)(x, gamma, beta)`. `avg_mean` and `avg_var` are the running
@@ -97,6 +103,8 @@ cdef class BatchNorm(ArrayFunction):
         dt = common_dtype(x, gamma, beta)
         if dt >= 0:
             x = carray(x, dt)
+        elif half_array(x):
+            return self.forward(wider(x), wider(gamma), wider(beta)).astype(np.result_type(x, gamma, beta))
         if self.train:
             if x.size == 0:
                 raise ValueError(f"batch_norm: x of shape {x.shape} is empty: it has no mean; leave out empty batches, or use "
@@ -106,7 +114,7 @@ cdef class BatchNorm(ArrayFunction):
             self.inv_std = self.moved(center, var, outer * inner, dt)
         else:
             self.center = np.array(self.avg_mean)       # which the next call in train mode changes in place
-            self.inv_std = 1 / np.sqrt(self.avg_var + self.eps)
+            self.inv_std = 1 / np.sqrt(wider(self.avg_var) + self.eps)
         center = self.center
         if dt >= 0:
             center = as_dtype(center, dt)
@@ -146,7 +154,7 @@ cdef class BatchNorm(ArrayFunction):
     cdef tuple fixed(self):
         """What the last call in test mode used; the running statistics where a subclass has a forward of its own."""
         if self.center is None:
-            return self.avg_mean, 1 / np.sqrt(self.avg_var + self.eps)
+            return self.avg_mean, 1 / np.sqrt(wider(self.avg_var) + self.eps)
         return self.center, self.inv_std
 
     cdef tuple statistics(self, object x, int dt):
@@ -244,11 +252,19 @@ def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
     for shapes that do not fit and, in train mode, for an empty batch.
     """
     cdef Variable v = real_valued(argument(x, "batch_norm"), "batch_norm")
-    return run(BatchNorm(mean, var, decay, eps), (v, as_operand(argument(gamma, "batch_norm"), v),
-                                                  as_operand(argument(beta, "batch_norm"), v)))
+    return normalised(BatchNorm(mean, var, decay, eps), v, as_operand(argument(gamma, "batch_norm"), v),
+                      as_operand(argument(beta, "batch_norm"), v))
 
 
 batch_nrom = batch_norm     # DeZero's spelling
+
+
+cdef object normalised(Function f, Variable x, Variable gamma, Variable beta):
+    """f(x, gamma, beta), of float16 values through float32."""
+    if is_half(x):
+        y = run(f, (widened(x), widened(gamma), widened(beta)))
+        return narrowed(y, np.result_type(x.dtype, gamma.dtype, beta.dtype) == np.float16)
+    return run(f, (x, gamma, beta))
 
 
 cdef class LayerNorm(ArrayFunction):
@@ -273,6 +289,8 @@ cdef class LayerNorm(ArrayFunction):
         x = floating(x)
         dt = common_dtype(x, gamma, beta)
         if dt < 0:
+            if half_array(x):
+                return self.forward(wider(x), wider(gamma), wider(beta)).astype(np.result_type(x, gamma, beta))
             axes = tuple(range(x.ndim - gamma.ndim, x.ndim))
             xc = x - x.mean(axis=axes, keepdims=True)
             return xc * (1 / np.sqrt((xc * xc).mean(axis=axes, keepdims=True) + self.eps)) * gamma + beta
@@ -342,7 +360,7 @@ def layer_norm(x, gamma, beta, eps=1e-5):
     ValueError for shapes that do not fit.
     """
     cdef Variable v = real_valued(argument(x, "layer_norm"), "layer_norm")
-    return run(LayerNorm(eps), (v, argument(gamma, "layer_norm"), argument(beta, "layer_norm")))
+    return normalised(LayerNorm(eps), v, argument(gamma, "layer_norm"), argument(beta, "layer_norm"))
 
 
 cdef class Dropout(ArrayFunction):

@@ -11,7 +11,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport argument, kept_shape, normal_axes, run
+from dezero_c._arrays cimport argument, half_array, is_half, kept_shape, narrowed, normal_axes, run, widened
 from dezero_c._core cimport (
     DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, DZ_X0, DZ_Y, Function, Variable, call_native, data_of, derived, dz_args, dz_bind, dz_even,
     dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_kernel, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_sum_cols, dz_sum_rows,
@@ -555,7 +555,8 @@ cdef class Var(Reduction):
         return (self.axis, self.ddof, self.keepdims)
 
     def forward(self, x):
-        wide = x.dtype.kind == "f" and x.itemsize < 8 and x.size > 128     # as in array_sum
+        # as in array_sum; squares of float16 may be more than it holds
+        wide = x.dtype.kind == "f" and x.itemsize < 8 and (x.size > 128 or half_array(x))
         y = np.asarray(x.var(axis=self.axis, ddof=self.ddof, keepdims=self.keepdims, dtype=np.float64 if wide else None))
         if wide:
             y = y.astype(x.dtype.newbyteorder("="))
@@ -593,7 +594,7 @@ def var(x, axis=None, ddof=0, keepdims=False):
     cdef Variable v = argument(x, "var")
     cdef Var f = Var(axis, ddof, keepdims)
     check_spread(v, axis, ddof, "var")
-    return run(f, (v,))
+    return narrowed(run(f, (widened(v),)), is_half(v))
 
 
 cdef int check_spread(Variable v, object axis, object ddof, str op) except -1:
@@ -613,6 +614,8 @@ cdef class Std(Var):
     The class behind `std`: `Std(axis, ddof, keepdims)(x)`."""
 
     def forward(self, x):
+        if half_array(x):
+            return Std.forward(self, x.astype(np.float32)).astype(np.float16)
         return np.asarray(np.sqrt(Var.forward(self, x)))
 
     cdef object again(self):
@@ -634,7 +637,7 @@ def std(x, axis=None, ddof=0, keepdims=False):
     """
     cdef Variable v = argument(x, "std")
     check_spread(v, axis, ddof, "std")
-    return run(Std(axis, ddof, keepdims), (v,))
+    return narrowed(run(Std(axis, ddof, keepdims), (widened(v),)), is_half(v))
 
 
 cdef class LogSumExp(Reduction):
@@ -645,6 +648,8 @@ cdef class LogSumExp(Reduction):
         cdef object m, s
         if x.dtype.kind in "iub":
             x = x.astype(np.float64)
+        if half_array(x):
+            return np.asarray(self.forward(x.astype(np.float32))).astype(np.float16)
         m = x.real.max(axis=self.axis, keepdims=True)
         s = np.where(np.isfinite(m), m, 0).astype(x.dtype)      # inf - inf would be nan
         with np.errstate(divide="ignore"):
@@ -670,7 +675,7 @@ def logsumexp(x, axis=None, keepdims=False):
     for k in normal_axes(axis, v.shape, "logsumexp"):
         if v.shape[k] == 0:
             raise ValueError(f"logsumexp: nothing to add along axis {axis} of shape {v.shape}")
-    return run(f, (v,))
+    return narrowed(run(f, (widened(v),)), is_half(v))
 
 
 def argmax(x, axis=None, keepdims=False):

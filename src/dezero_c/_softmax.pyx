@@ -2,7 +2,8 @@
 """Softmax, its logarithm, and the cross-entropy of class labels.
 
 Kernels (families/softmax.h) run along the last axis, or along another over which enough columns lie side by side; else the axis
-is moved to the end first. Values and gradients are rounded in the order that DeZero computes them in.
+is moved to the end first. Values and gradients are rounded in the order that DeZero computes them in; those of float16 are
+computed in float32 and rounded once.
 """
 
 import numpy as np
@@ -12,7 +13,8 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport (
-    ArrayFunction, argument, carray, floating, kernel_dtype, new_array, normal_axes, real_valued, recorded, reduction_of, run)
+    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, narrowed, new_array, normal_axes, real_valued,
+    recorded, reduction_of, run, widened)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_rows, dz_view,
     dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read, traced,
@@ -177,6 +179,8 @@ cdef class Softmax(AlongAxis):
             return y
         if x.size == 0:
             return x.astype(np.exp(np.zeros((), x.dtype)).dtype)
+        if half_array(x):
+            return self.forward(x.astype(np.float32)).astype(np.float16)
         y = np.exp(x - x.max(axis=self.axis, keepdims=True))
         return y / y.sum(axis=self.axis, keepdims=True)
 
@@ -198,7 +202,9 @@ def softmax(x, axis=1):
     cdef Variable v = along(x, axis, "softmax")
     cdef Softmax f = Softmax(axis)
     cdef Variable y = new_variable(v.era)   # before a view of v: making a node may start a garbage collection
-    return recorded(f, 1, v, None, None, y) if f.in_node(v, dz_softmax, y) else run(f, (v,))
+    if f.in_node(v, dz_softmax, y):
+        return recorded(f, 1, v, None, None, y)
+    return narrowed(run(f, (widened(v),)), is_half(v))
 
 
 def softmax_simple(x, axis=1):
@@ -222,6 +228,8 @@ cdef class LogSoftmax(AlongAxis):
             return y
         if x.size == 0:
             return x.astype(np.exp(np.zeros((), x.dtype)).dtype)
+        if half_array(x):
+            return self.forward(x.astype(np.float32)).astype(np.float16)
         m = x.max(axis=self.axis, keepdims=True)
         return x - (np.log(np.exp(x - m).sum(axis=self.axis, keepdims=True)) + m)
 
@@ -241,7 +249,9 @@ def log_softmax(x, axis=1):
     cdef Variable v = along(x, axis, "log_softmax")
     cdef LogSoftmax f = LogSoftmax(axis)
     cdef Variable y = new_variable(v.era)   # first, as above
-    return recorded(f, 1, v, None, None, y) if f.in_node(v, dz_log_softmax, y) else run(f, (v,))
+    if f.in_node(v, dz_log_softmax, y):
+        return recorded(f, 1, v, None, None, y)
+    return narrowed(run(f, (widened(v),)), is_half(v))
 
 
 cdef object labels(object t, object x, str op, bint some=True):
@@ -321,6 +331,8 @@ cdef class SoftmaxCrossEntropy(ArrayFunction):
         cdef object index = labels(t, x, "softmax_cross_entropy"), rows, room, picked
         cdef int dt = kernel_dtype(x)
         cdef Py_ssize_t n = x.shape[0], classes = x.shape[1]
+        if half_array(x):
+            return np.asarray(self.forward(x.astype(np.float32), t)).astype(np.float16)
         if dt < 0:
             rows = x.astype(np.exp(np.zeros((), x.dtype)).dtype)
             dt = kernel_dtype(rows)
@@ -489,6 +501,10 @@ def softmax_cross_entropy(x, t, *, weight=None, ignore_label=None, label_smoothi
     for another reduction or label_smoothing, and for a mean of nothing: N = 0, all labels ignored, or weights that add up to 0.
     """
     cdef Variable xv = argument(x, "softmax_cross_entropy"), tv = label_argument(t, "softmax_cross_entropy"), y
+    if is_half(xv):
+        y = softmax_cross_entropy(widened(xv), tv, weight=weight, ignore_label=ignore_label, label_smoothing=label_smoothing,
+                                  reduction=reduction)
+        return narrowed(y, y.dtype == np.float32 and not (isinstance(weight, Variable) and weight.dtype == np.float32))
     if weight is not None or ignore_label is not None or reduction != "mean" or type(label_smoothing) is not float \
             or <double> label_smoothing != 0:
         real_valued(xv, "softmax_cross_entropy")
