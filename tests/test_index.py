@@ -509,3 +509,35 @@ def test_errors_name_operation_and_shapes(call, error, words):
         call(Variable(np.ones((2, 3))))
     for word in words:
         assert word in str(info.value)
+
+
+@pytest.mark.parametrize("f", [F.set_at, F.add_at])
+def test_integers_that_do_not_fit(f):
+    for dtype, value, said in (("i1", 300, "300 does not fit into int8, which holds -128 to 127"),
+                               ("i4", np.array([2, 2 ** 40 + 1]), "1099511627777 does not fit into int32"),
+                               ("u1", -1, "-1 does not fit into uint8, which holds 0 to 255"),
+                               ("i8", np.array([2 ** 63], "u8"), "9223372036854775808 does not fit into int64")):
+        x = np.zeros(2, dtype)
+        for given in (value, Variable(np.asarray(value))):
+            with pytest.raises(OverflowError, match=rf"{f.__name__}: a value of {said}"):
+                f(x, slice(None), given)
+    for dtype in ("u1", "i1", "u8"):
+        y = f(np.zeros(3, dtype), [0, 2], np.array([3, 127]))
+        assert (y.dtype, y.data.tolist()) == (dtype, [3, 0, 127])
+    assert f(np.zeros(3, "u1"), slice(0, 0), np.zeros(0, int)).data.tolist() == [0, 0, 0]
+    with pytest.raises(TypeError, match="does not fit into int8"):
+        f(np.zeros(2, "i1"), 0, 1.5)
+
+
+def test_unsigned_indices_are_no_negative_ones():
+    x = np.arange(6.0).reshape(3, 2)
+    for n in (2 ** 64 - 1, 2 ** 63):
+        i = np.array([n], np.uint64)
+        for call, said in ((lambda i=i: F.embed_id(i, x), "embed_id: id"), (lambda i=i: F.take(x, i, 0), "take: index"),
+                           (lambda i=i: F.take_along_axis(x, i[None], 0), "take_along_axis: index"),
+                           (lambda i=i: F.get_item(x, i), "get_item: index"), (lambda i=i: Variable(x)[i, 0], "get_item: index"),
+                           (lambda i=i: F.set_at(x, i, 0), "set_at: index"), (lambda i=i: F.GetItem(i), "index")):
+            with pytest.raises(IndexError, match=rf"^{said} {n} is out of bounds"):
+                call()
+    i = np.array([2, 0], np.uint64)
+    assert F.embed_id(i, x).data.tolist() == F.take(x, i, 0).data.tolist() == Variable(x)[i].data.tolist() == [[4, 5], [0, 1]]

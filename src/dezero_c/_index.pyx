@@ -9,6 +9,7 @@ before backward. Against the array's shape it is checked each time that it is us
 """
 
 import operator
+from functools import partial
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from libc.string cimport memset
 
 from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, normal_axes
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, clone_function, data_of, dz_args,
-    dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, has_grad, kernels,
+    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, clone_function, data_of, derived,
+    dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, has_grad, kernels,
     new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording, set_data_array, set_private_grad,
-    wants_grad)
+    traced, wants_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
@@ -99,9 +100,18 @@ cdef object own_part(object i):
     if not cnp.PyArray_Check(i) and hasattr(i, "__index__"):
         return operator.index(i)
     a = np.array(i, order="C")
+    if a.dtype.kind == "u" and a.itemsize == sizeof(ptrdiff_t):
+        check_large(a, "index", "")
     if a.dtype.kind in "iu" or (a.size == 0 and not cnp.PyArray_Check(i)):
         return a.astype(np.intp, order="C", copy=False)
     return a
+
+
+cdef int check_large(object a, str what, str op) except -1:
+    """An error for numbers of an unsigned array that a signed one takes for negative ones."""
+    if a.size and a.max() > np.iinfo(np.intp).max:
+        raise IndexError(f"{op}{what} {a.max()} is out of bounds for an axis of any length")
+    return 0
 
 
 cdef bint is_basic(object index):
@@ -515,6 +525,8 @@ cdef object integers(object indices, str op, str what):
     a = np.asarray(indices)
     if a.dtype.kind not in "iu" and (a.size or cnp.PyArray_Check(indices)):
         raise TypeError(f"{op}: {what} must be integers, not {a.dtype} (shape {a.shape}); convert them, as in x.astype(int)")
+    if a.dtype.kind == "u" and a.itemsize == sizeof(ptrdiff_t):
+        check_large(a, "id" if what == "ids" else "index", op + ": ")
     return np.array(a, np.intp, order="C")
 
 
@@ -601,6 +613,25 @@ cdef tuple named(object index, tuple shape):
     return np.shape(np.broadcast_to(np.int8(0), shape)[index])
 
 
+cdef Variable fitting(Variable u, object dtype, str op):
+    """u's integers in a narrower dtype of integers."""
+    cdef Variable y = new_variable(u.era)
+    set_data_array(y, _fitting(dtype, op, data_of(u)))
+    if traced():
+        derived(y, partial(_fitting, dtype, op), (u,))
+    return y
+
+
+def _fitting(dtype, op, values):
+    """Integers in another dtype, where they fit into it."""
+    info = np.iinfo(dtype)
+    for n in (int(values.min()), int(values.max())) if values.size else ():
+        if not info.min <= n <= info.max:
+            raise OverflowError(f"{op}: a value of {n} does not fit into {dtype}, which holds {info.min} to {info.max}; cast x, "
+                                "as in x.astype(int)")
+    return values.astype(dtype)
+
+
 cdef tuple placed(object x, object slices, object value, str op):
     """x as a Variable, the index as ours, and the value as a Variable in x's dtype, without axes of length 1 before those that
     x[index] has."""
@@ -618,7 +649,9 @@ cdef tuple placed(object x, object slices, object value, str op):
         target = named(index, shape)
     except IndexError as error:
         raise IndexError(f"{op}: {error} (the array has shape {shape})") from error
-    if u.dtype != v.dtype:
+    if u.dtype.kind in "iu" and v.dtype.kind in "iu" and not np.can_cast(u.dtype, v.dtype):
+        u = fitting(u, v.dtype, op)
+    elif u.dtype != v.dtype:
         if not np.can_cast(u.dtype, v.dtype, "same_kind"):
             raise TypeError(f"{op}: a value of {u.dtype} does not fit into {v.dtype}; cast x or the value")
         u = cast(u, v.dtype)
@@ -695,7 +728,7 @@ def set_at(x, slices, value):
     value: a Variable, an array or a number that broadcasts to x[slices]; it takes x's dtype. Its gradient is gy at the index, x's
     is gy with zeros there. Where the index names an element more than once the last value is it, in the order of x[slices], and
     has the gradient. Raises IndexError as NumPy does, ValueError for a value that does not broadcast, TypeError for one whose
-    kind of dtype x's cannot hold.
+    kind of dtype x's cannot hold, OverflowError for an integer that x's dtype of integers does not hold.
     """
     cdef Variable v, u
     cdef SetAt f
