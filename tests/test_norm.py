@@ -272,3 +272,64 @@ def test_float16_beside_float32():
     with dezero_c.test_mode():       # eps is not lost beside a variance of 0
         y = F.batch_norm(x, *[a.astype(np.float16) for a in (one, zero, zero, zero)], eps=1e-8)
     np.testing.assert_allclose(y.data, 1e4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("n", [129, 4099, 100000])
+def test_statistics_of_many_float32_rows(n):
+    """As exact as means are; row after row all would be off by 1e-4 and more."""
+    rng = np.random.default_rng(3)
+    x = Variable((rng.standard_normal((n, 3)) + np.array([0.3, 1.6, 29])).astype(np.float32))
+    gy = rng.standard_normal((n, 3)).astype(np.float32) + 1
+    gamma, beta = Variable(np.ones(3, np.float32)), Variable(np.zeros(3, np.float32))
+    mean, var = np.zeros(3, np.float32), np.ones(3, np.float32)
+    y = F.batch_norm(x, gamma, beta, mean, var, decay=0.0)
+    true = x.data.astype(np.float64)
+    np.testing.assert_allclose(mean, true.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(var, true.var(0, ddof=1), rtol=3e-6)
+    y.grad = Variable(gy)
+    y.backward()
+    wide = gy.astype(np.float64)
+    np.testing.assert_allclose(beta.grad.data, wide.sum(0), rtol=2e-6)
+    expected = (wide * (true - true.mean(0)) / np.sqrt(true.var(0) + 2e-5)).sum(0)
+    np.testing.assert_allclose(gamma.grad.data, expected, atol=3e-6 * np.abs(wide).sum(0).max())
+
+
+@pytest.mark.parametrize(("dtype", "big"), [(np.float32, 1e20), (np.float32, -1e37), (np.float64, 1e160), (np.float64, 1e306)])
+def test_layer_norm_of_squares_that_overflow(dtype, big):
+    numbers = np.array([[-1.0, 0.0, 1.0], [0.25, -0.5, 1.0], [2.0, 2.5, -1.0]])
+    gamma, beta = np.array([1.0, 2.0, 3.0], dtype), np.ones(3, dtype)
+
+    def run(scale, eps):
+        x = Variable((numbers * scale).astype(dtype))
+        y = F.layer_norm(x, gamma, beta, eps)
+        y.grad = Variable(np.array([[1.0, 2.0, 4.0]] * 3, dtype) * dtype(abs(scale)))
+        y.backward(create_graph=True)
+        g = x.grad
+        x.cleargrad()
+        F.sum(g * np.array([[3.0, 1.0, -2.0]], dtype) * dtype(abs(scale) / 16)).backward()
+        return y.data, g.data, x.grad.data * 16
+
+    with np.errstate(over="raise"):
+        found = run(big / 3, 1e-5)
+    sign = np.sign(big)
+    for ours, true in zip(found, run(sign, 0.0), strict=True):
+        np.testing.assert_allclose(ours, true, atol=3e-5)
+    x = Variable(np.array([[1.0, big, 2.0], [1.0, 2.0, 3.0]], dtype))
+    y = F.layer_norm(x, beta, 0 * beta)
+    np.testing.assert_allclose(y.data, np.array([[-0.5 ** 0.5, 2 ** 0.5, -0.5 ** 0.5], [-1.5 ** 0.5, 0, 1.5 ** 0.5]])
+                               * [[sign], [1]], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "big", "mend"), [(np.float32, 1e20, ", or give it as float64"), (np.float64, 1e160, "$")])
+@pytest.mark.parametrize("more", [(), (5,)])
+def test_batch_norm_of_a_variance_that_overflows(dtype, big, mend, more):
+    x = np.zeros((3, 2, *more), dtype)
+    x[0, 1] = big
+    one, zero, mean, var = np.ones(2, dtype), np.zeros(2, dtype), np.zeros(2, dtype), np.ones(2, dtype)
+    with pytest.raises(FloatingPointError, match="batch_norm: the variance of channel 1 .*is more than .*; scale x down" + mend):
+        F.batch_norm(x, one, zero, mean, var)
+    assert mean.tolist() == [0, 0]
+    assert var.tolist() == [1, 1]
+    x[0, 1] = np.inf
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(F.batch_norm(x, one, zero, mean, var).data[:, 1]).any()

@@ -12,7 +12,9 @@ cimport numpy as cnp
 from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, half_array, is_half, kernel_dtype, narrowed, new_array, real_valued, run, widened)
 from dezero_c._core cimport (
-    Function, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
+    DZ_F32, DZ_F64, Function, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
+
+from libc.math cimport INFINITY
 
 from dezero_c._core import Config
 from dezero_c._random import source
@@ -60,6 +62,25 @@ cdef int common_dtype(object a, object b, object c) noexcept:
 cdef object wider(object a):
     """float16 as float32, anything else as it is: squares and their sums may be more than float16 holds."""
     return a.astype(np.float32) if half_array(a) else a
+
+
+cdef int check_variance(object var, object x, int dt) except -1:
+    """An error for the infinite variance of numbers: all of them would become 0, and the running one would stay so."""
+    cdef Py_ssize_t i
+    cdef bint over = False
+    if dt == DZ_F32:
+        for i in range(cnp.PyArray_SIZE(var)):
+            over = over or (<float *> cnp.PyArray_DATA(var))[i] == INFINITY
+    elif dt == DZ_F64:
+        for i in range(cnp.PyArray_SIZE(var)):
+            over = over or (<double *> cnp.PyArray_DATA(var))[i] == INFINITY
+    else:
+        over = np.isposinf(var).any()
+    if over and np.isfinite(x).all():
+        dz_fpe_clear()
+        raise FloatingPointError(f"batch_norm: the variance of channel {int(np.isposinf(var).argmax())} of x, of shape "
+                                 f"{x.shape}, is more than {x.dtype} holds; scale x down{', or give it as float64' if dt == DZ_F32 else ''}")
+    return 0
 
 
 cdef class BatchNorm(ArrayFunction):
@@ -110,6 +131,7 @@ cdef class BatchNorm(ArrayFunction):
                 raise ValueError(f"batch_norm: x of shape {x.shape} is empty: it has no mean; leave out empty batches, or use "
                                  "test_mode")
             center, var = self.statistics(x, dt)
+            check_variance(var, x, dt)
             self.center = center
             self.inv_std = self.moved(center, var, outer * inner, dt)
         else:
@@ -249,7 +271,8 @@ def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
     x: (N, C) or (N, C, ...); gamma, beta: C values each; mean, var: ndarrays of C floats. In train mode m and v are x's own mean
     and variance, and `mean` and `var` become, in place, decay times themselves plus (1 - decay) times the batch's (the variance
     unbiased); in test mode m and v are `mean` and `var`. (S. Ioffe, C. Szegedy, Batch Normalization, 2015.) Raises ValueError
-    for shapes that do not fit and, in train mode, for an empty batch.
+    for shapes that do not fit and, in train mode, for an empty batch, FloatingPointError for a variance that x's dtype does not
+    hold.
     """
     cdef Variable v = real_valued(argument(x, "batch_norm"), "batch_norm")
     return normalised(BatchNorm(mean, var, decay, eps), v, as_operand(argument(gamma, "batch_norm"), v),
@@ -303,7 +326,17 @@ cdef class LayerNorm(ArrayFunction):
         self.inv_std = new_array((rows,), dt)
         dz_layer_norm(dt, rows, g.size, cnp.PyArray_BYTES(x), cnp.PyArray_BYTES(g), cnp.PyArray_BYTES(b), self.eps,
                       cnp.PyArray_BYTES(self.center), cnp.PyArray_BYTES(self.inv_std), cnp.PyArray_BYTES(y))
+        if dz_fpe_test():       # squares that overflowed, which the kernel has seen
+            dz_fpe_clear()
         return y
+
+    cdef object shrinking(self, object centered, tuple axes):
+        """What distances whose squares would overflow are multiplied by first; None where none would."""
+        cdef object most
+        if self.inv_std is None or self.inv_std.size == 0 or self.inv_std.min() > np.finfo(self.inv_std.dtype).tiny ** 0.25:
+            return None
+        most = np.abs(data_of(centered)).max(axis=axes, keepdims=True)
+        return (1 / np.where((most > 1) & np.isfinite(most), most, 1)).astype(most.dtype)
 
     def _call_state(self):
         return self.center, self.inv_std
@@ -316,10 +349,16 @@ cdef class LayerNorm(ArrayFunction):
         axes = tuple(range(x.ndim - gamma.ndim, x.ndim))
         lead = tuple(range(x.ndim - gamma.ndim))
         centered = x - average(x, axes, True)
-        inv = (average(centered * centered, axes, True) + self.eps) ** -0.5
+        small = self.shrinking(centered, axes)
+        eps = self.eps
+        if small is not None:
+            centered, eps = centered * small, (eps * small * small).astype(small.dtype)
+        inv = (average(centered * centered, axes, True) + eps) ** -0.5
         xh = centered * inv
         g = gy * gamma
         gx = inv * (g - average(g, axes, True) - xh * average(g * xh, axes, True))
+        if small is not None:
+            gx = gx * small
         return gx, sum(gy * xh, lead), sum(gy, lead)
 
     cdef object gradients(self, object gy):
