@@ -108,11 +108,34 @@ def _number(value: Any) -> Any:
     return value.item() if value.dtype in (np.float64, np.int64) else value[()]
 
 
+def _must(owner: Any, allowed: str, fits: Callable[[float], bool], *names: str) -> None:
+    """Raises ValueError where one of `owner`'s numbers is not finite or does not fit. What is no number is told where it is
+    used: a subclass may have its own idea of it."""
+    for name in names:
+        value = getattr(owner, name)
+        if isinstance(value, (int, float, np.number)) and not np.iscomplexobj(value) and not (
+                math.isfinite(value) and fits(float(value))):
+            raise ValueError(f"{type(owner).__name__}: {name} is {value!r}; it must be {allowed}")
+
+
+def _any(x: float) -> bool:
+    return True
+
+
+def _not_negative(x: float) -> bool:
+    return x >= 0
+
+
+def _share(x: float) -> bool:
+    return 0 <= x < 1
+
+
 class _Rule(Optimizer):
     """An optimizer whose rule is a kernel. Subclasses give its name, its state's attributes, its numbers, and the same rule in
     NumPy for what kernels do not take.
 
-    State is an array for each parameter, zeros at first, in dicts by the parameter's id, as in DeZero.
+    State is an array for each parameter, zeros at first, in dicts by the parameter's id, as in DeZero. The real and imaginary
+    parts of a complex parameter are updated as two parameters.
     """
 
     _kernel = ""
@@ -231,6 +254,7 @@ class SGD(_Rule):
     def __init__(self, lr: float = 0.01) -> None:
         super().__init__()
         self.lr = lr
+        _must(self, "a finite number", _any, "lr")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (self.lr,)
@@ -248,6 +272,8 @@ class MomentumSGD(_Rule):
         super().__init__()
         self.lr = lr
         self.momentum = momentum
+        _must(self, "a finite number", _any, "lr")
+        _must(self, "from -1 to 1", lambda x: abs(x) <= 1, "momentum")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.momentum)
@@ -280,6 +306,8 @@ class AdaGrad(_Rule):
         super().__init__()
         self.lr = lr
         self.eps = eps
+        _must(self, "a finite number", _any, "lr")
+        _must(self, "finite and not below 0", _not_negative, "eps")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.eps)
@@ -299,6 +327,9 @@ class RMSprop(_Rule):
         self.lr = lr
         self.alpha = alpha
         self.eps = eps
+        _must(self, "a finite number", _any, "lr")
+        _must(self, "from 0 to below 1", _share, "alpha")
+        _must(self, "finite and not below 0", _not_negative, "eps")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (self.lr, self.alpha, self.eps)
@@ -318,6 +349,8 @@ class AdaDelta(_Rule):
         super().__init__()
         self.rho = rho
         self.eps = eps
+        _must(self, "from 0 to below 1", _share, "rho")
+        _must(self, "finite and not below 0", _not_negative, "eps")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (self.rho, self.eps)
@@ -344,6 +377,9 @@ class Adam(_Rule):
         self.beta1 = beta1
         self.beta2 = beta2
         self.eps = eps
+        _must(self, "a finite number", _any, "alpha")
+        _must(self, "from 0 to below 1", _share, "beta1", "beta2")
+        _must(self, "finite and not below 0", _not_negative, "eps")
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Updates every parameter that has a gradient, and counts."""
@@ -387,6 +423,7 @@ class AdamW(Adam):
                  weight_decay: float = 0.01) -> None:
         super().__init__(alpha, beta1, beta2, eps)
         self.weight_decay = weight_decay
+        _must(self, "a finite number", _any, "weight_decay")
 
     def _coefficients(self) -> tuple[float, ...]:
         return (*super()._coefficients()[:4], self.alpha * self.weight_decay)
@@ -416,29 +453,56 @@ def _gradient(param: Parameter) -> Any:
     return param.grad.data if isinstance(param.grad, Variable) else param.grad
 
 
+_sum = np.add.reduce
+
+
 class WeightDecay:
     """A hook: each gradient gets rate times its parameter added (the gradient of rate / 2 times the sum of squares)."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
+        _must(self, "a finite number", _any, "rate")
 
     def __call__(self, params: Sequence[Parameter]) -> None:
         for param in params:
-            _set_gradient(param, _gradient(param) + self.rate * param.data)
+            # a complex gradient is the derivative by the real part minus i times that by the imaginary part
+            data: Any = param.data.conj() if param.dtype.kind == "c" else param.data
+            _set_gradient(param, _gradient(param) + self.rate * data)
 
 
 class ClipGrad:
-    """A hook: all gradients together are scaled down to a Euclidean norm of max_norm, where it is larger."""
+    """A hook: all gradients together are scaled down to a Euclidean norm of max_norm, where it is larger. Squares that the
+    gradients' dtype has no room for are no matter. Raises ValueError for a max_norm that is no number above 0."""
 
     def __init__(self, max_norm: float) -> None:
         self.max_norm = max_norm
+        _must(self, "above 0", lambda x: x > 0, "max_norm")
 
     def __call__(self, params: Sequence[Parameter]) -> None:
-        total = math.sqrt(sum(float((g ** 2).sum()) for g in map(_gradient, params)))
+        gradients = [*map(_gradient, params)]
+        total = 0.0
+        with np.errstate(over="ignore", under="ignore"):
+            for g in gradients:
+                total += float(_sum(g * g, None)) if g.dtype.char in "fd" else math.nan
+        total = math.sqrt(total)
+        if not 1e-15 < total < math.inf:        # squares have overflowed, or lost digits; or it is another dtype
+            self._scaled(params, gradients)
+            return
         rate = self.max_norm / (total + 1e-6)
         if rate < 1:
-            for param in params:
-                _set_gradient(param, _gradient(param) * rate)
+            for param, g in zip(params, gradients, strict=True):
+                _set_gradient(param, g * rate)
+
+    def _scaled(self, params: Sequence[Parameter], gradients: list[Any]) -> None:
+        """The same with gradients divided by the largest of their numbers first, in float64 at least."""
+        largest = max((float(np.max(np.abs(g), initial=0)) for g in gradients), default=0.0)
+        if not 0 < largest < math.inf:      # nothing to scale; nan and infinity stay what they are
+            return
+        wide = [g.astype(np.result_type(g.dtype, np.float64)) / largest for g in gradients]
+        total = math.sqrt(sum(float((abs(g) ** 2).sum()) for g in wide))      # from 1 on
+        if self.max_norm / total < largest + 1e-6 / total:
+            for param, g, now in zip(params, gradients, wide, strict=True):
+                _set_gradient(param, (now * (self.max_norm / (total + 1e-6 / largest))).astype(g.dtype))
 
 
 class FreezeParam:
@@ -502,6 +566,8 @@ class StepDecay(Schedule):
 
     def __init__(self, optimizer: Optimizer, every: int, gamma: float = 0.1) -> None:
         self.every, self.gamma = every, gamma
+        _must(self, "above 0", lambda x: x > 0, "every")
+        _must(self, "finite and not below 0", _not_negative, "gamma")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -513,6 +579,7 @@ class ExponentialDecay(Schedule):
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         self.gamma = gamma
+        _must(self, "finite and not below 0", _not_negative, "gamma")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -524,6 +591,8 @@ class CosineDecay(Schedule):
 
     def __init__(self, optimizer: Optimizer, steps: int, low: float = 0.0) -> None:
         self.steps, self.low = steps, low
+        _must(self, "above 0", lambda x: x > 0, "steps")
+        _must(self, "a finite number", _any, "low")
         super().__init__(optimizer)
 
     def factor(self, t: int) -> float:
@@ -536,7 +605,10 @@ class WarmUp(Schedule):
 
     def __init__(self, optimizer: Optimizer, steps: int, then: Schedule | None = None) -> None:
         self.steps, self.then = steps, then
+        _must(self, "0 or more", _not_negative, "steps")
         if then is not None:
+            if then.optimizer is not optimizer:
+                raise ValueError(f"WarmUp: then is a {type(then).__name__} of another optimizer; make it of the same one")
             setattr(optimizer, then.attribute, then.base)
         super().__init__(optimizer)
 

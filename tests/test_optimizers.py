@@ -139,7 +139,8 @@ def test_rates_that_cannot_be_as_python_says(beta1):
     for cls in (optimizers.Adam, type("Sub", (optimizers.Adam,), {})):
         p = Parameter(np.ones(2))
         p.grad = Variable(np.ones(2))
-        optimizer = cls(beta1=beta1).setup(Holder(p))
+        optimizer = cls().setup(Holder(p))
+        optimizer.beta1 = beta1
         try:
             optimizer.update()
             outcomes.append(p.data.tobytes())
@@ -343,7 +344,113 @@ def test_adam_counts_only_updates_that_were_done():
         adam.lr = 1.0
 
 
+@pytest.mark.parametrize("name", RULES)
+def test_an_update_that_cannot_be_done_changes_nothing(name):
+    """One call changes all parameters or none: those before the one that does not fit, their state and t stay."""
+    optimizer = getattr(optimizers, name)(**RULES[name])
+    for bad, error in ((np.ones(3), ValueError), (np.ones(2, complex), TypeError)):
+        a, b = Parameter(np.ones(2)), Parameter(np.ones(2), name="b")
+        optimizer.setup(Holder(a, b))
+        a.grad, b.grad = Variable(np.ones(2)), Variable(bad)
+        before = optimizer.state_dict()
+        with pytest.raises(error, match="parameter 'b'"):
+            optimizer.update()
+        assert np.array_equal(a.data, np.ones(2))
+        assert optimizer.state_dict() == before
+    b.grad, b.data = Variable(np.ones(2)), np.ones(2)
+    b.data.flags.writeable = False
+    with pytest.raises(ValueError, match="'b'.*read-only; give it a copy"):
+        optimizer.update()
+    assert np.array_equal(a.data, np.ones(2))
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_many_parameters_and_odd_state(name):
+    """More than the C stack has room for; state of other kinds, set by hand, is made anew."""
+    params = [Parameter(np.ones(3)) for _ in range(80)]
+    optimizer = getattr(optimizers, name)(**RULES[name]).setup(Holder(*params))
+    for step in range(3):
+        for p in params:
+            p.grad = Variable(np.full(3, 2.0))
+        for state in optimizer._states if step == 2 else ():
+            getattr(optimizer, state)[id(params[40])] = np.float64(1)
+        optimizer.update()
+        assert all(np.array_equal(p.data, params[0].data) for p in params[:40])
+    assert (params[40].data != params[0].data).any() == bool(optimizer._states)
+    assert all(getattr(optimizer, state)[id(params[40])].shape == (3,) for state in optimizer._states)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize("name", RULES)
+def test_a_complex_parameter_is_two(name, dtype):
+    """Its real and imaginary parts follow the rule as two parameters do; hooks hold for them too."""
+    start = np.array([1 + 1j, -0.5 + 2j, 0.3 - 1j])[:, np.newaxis].astype(dtype)
+    z, x, y = Parameter(start.copy()), Parameter(start.real.copy()), Parameter(start.imag.copy())
+    both = [getattr(optimizers, name)(**RULES[name]).setup(Holder(*params)) for params in ((z,), (x, y))]
+    for optimizer in both:
+        optimizer.add_hook(optimizers.WeightDecay(0.1))
+        optimizer.add_hook(optimizers.ClipGrad(1.0))
+    for _ in range(5):
+        for optimizer, loss in zip(both, (F.sum(F.abs(z - 2) ** 2), F.sum((x - 2) ** 2 + y ** 2)), strict=True):
+            optimizer.target.cleargrads()
+            loss.backward()
+            optimizer.update()
+    assert np.all(abs(z.data - 2) < abs(start - 2))
+    assert z.data.dtype == dtype
+    assert np.allclose(z.data, x.data + 1j * y.data, rtol=1e-5 if dtype == np.complex64 else 1e-12)
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: optimizers.SGD(float("nan")), "SGD: lr is nan; it must be a finite number"),
+    (lambda: optimizers.SGD(np.float32("inf")), "lr is"),
+    (lambda: optimizers.MomentumSGD(momentum=-3), "MomentumSGD: momentum is -3; it must be from -1 to 1"),
+    (lambda: optimizers.Nesterov(lr=float("inf")), "lr is inf"),
+    (lambda: optimizers.AdaGrad(eps=-1e-8), "eps is -1e-08; it must be finite and not below 0"),
+    (lambda: optimizers.RMSprop(alpha=2), "alpha is 2; it must be from 0 to below 1"),
+    (lambda: optimizers.AdaDelta(rho=1.0), "rho is 1.0"),
+    (lambda: optimizers.Adam(beta1=1), "beta1 is 1;"),
+    (lambda: optimizers.Adam(beta2=2.0), "beta2 is 2.0"),
+    (lambda: optimizers.AdamW(weight_decay=float("nan")), "AdamW: weight_decay is nan"),
+    (lambda: optimizers.ClipGrad(-1), "ClipGrad: max_norm is -1; it must be above 0"),
+    (lambda: optimizers.ClipGrad(0), "max_norm is 0"),
+    (lambda: optimizers.ClipGrad(float("nan")), "max_norm is nan"),
+    (lambda: optimizers.WeightDecay(float("nan")), "rate is nan"),
+    (lambda: optimizers.StepDecay(optimizers.SGD(), -1), "StepDecay: every is -1; it must be above 0"),
+    (lambda: optimizers.StepDecay(optimizers.SGD(), 0), "every is 0"),
+    (lambda: optimizers.CosineDecay(optimizers.SGD(), 0), "steps is 0; it must be above 0"),
+    (lambda: optimizers.ExponentialDecay(optimizers.SGD(), float("nan")), "gamma is nan"),
+    (lambda: optimizers.WarmUp(optimizers.SGD(), -1), "steps is -1; it must be 0 or more"),
+    (lambda: optimizers.WarmUp(optimizers.SGD(), 2, optimizers.CosineDecay(optimizers.SGD(5.0), 4)), "of another optimizer"),
+])
+def test_numbers_that_cannot_be_are_told_at_construction(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_numbers_that_can_be():
+    for rate in (0, -0.1, np.float32(0.1), np.int64(1), True):
+        assert optimizers.SGD(rate).lr is rate
+    optimizers.MomentumSGD(momentum=1)
+    optimizers.Adam(beta1=0, beta2=np.float64(0.5), eps=0)
+    optimizers.WarmUp(optimizers.SGD(), 0)
+
+
 # ---- hooks
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("f2", 300.0), ("f2", 6e4), ("f2", 1e-6), ("f4", 1e20), ("f4", 3e38),
+                                             ("f4", 1e-25), ("f8", 1e160), ("f8", 1.7e308)])
+@pytest.mark.filterwarnings("error")
+def test_clipping_where_squares_have_no_room(dtype, size):
+    norm = 1.0 if size > 1 else 5e-7
+    p, q = Parameter(np.zeros(1, dtype)), Parameter(np.zeros(1, np.float32))
+    p.grad, q.grad = Variable(np.full(1, size, dtype)), Variable(np.zeros(1, np.float32))
+    optimizers.ClipGrad(norm)([p, q])
+    assert np.allclose(p.grad.data, size * (norm / (size + 1e-6)), rtol=0.2 if size == 1e-6 else 1e-3, atol=0)
+    assert (p.grad.dtype, q.grad.dtype) == (dtype, np.float32)
+    p.grad = q.grad = Variable(np.full((), size, dtype))
+    optimizers.ClipGrad(1e9)([p, q])
+    assert np.allclose(p.grad.data, 1e9 / np.sqrt(2) if size > 1e9 else size, rtol=1e-3, atol=0)
 
 
 def test_weight_decay_and_clipping():

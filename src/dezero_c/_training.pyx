@@ -11,7 +11,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from libc.math cimport pow, sqrt
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 
 from dezero_c._core cimport (
     DZ_F64, Variable, data_of, drop_grad, dz_bind, dz_same_shape, dz_view, dz_view_object, grad_variable, grad_view,
@@ -39,6 +39,7 @@ cdef extern from "families/optim.h":
 
 cdef enum:
     COEFFICIENTS = 5
+    FEW = 32
 
 RULES = {"sgd": DZ_SGD, "momentum": DZ_MOMENTUM, "nesterov": DZ_NESTEROV, "adagrad": DZ_ADAGRAD, "rmsprop": DZ_RMSPROP,
          "adadelta": DZ_ADADELTA, "adam": DZ_ADAM}
@@ -219,19 +220,46 @@ cdef object state_of(dict states, object key, object a, object data):
 cdef inline bint fits(object a, const dz_view *p):
     """Whether `a` is an ndarray that a kernel can walk beside p and write to."""
     cdef dz_view w
-    return (dz_view_object(<PyObject *> a, &w) and w.strides == NULL and w.dt == p.dt and dz_same_shape(&w, p)
-            and cnp.PyArray_ISWRITEABLE(a))
+    return (cnp.PyArray_Check(a) and dz_view_object(<PyObject *> a, &w) and w.strides == NULL and w.dt == p.dt
+            and dz_same_shape(&w, p) and cnp.PyArray_ISWRITEABLE(a))
 
 
-cdef bint by_kernel(int rule, Variable x, object data, object s0, object s1, const double *c) except -1:
+cdef struct Job:        # a parameter's update by a kernel
+    int dt
+    int gdt
+    ptrdiff_t n
+    char *p
+    const char *g
+    char *s0
+    char *s1
+
+
+cdef bint is_job(Job *job, Variable x, object data, object s0, object s1) except -1:
+    """Whether a kernel can update the parameter, and how; the job is good while nothing is set. Runs nobody's code."""
     cdef dz_view p, g
-    if not dz_view_object(<PyObject *> data, &p) or p.strides != NULL or not cnp.PyArray_ISWRITEABLE(data) \
-            or not grad_view(x, &g) or g.strides != NULL or (g.dt != p.dt and g.dt != DZ_F64) or not dz_same_shape(&g, &p) \
+    if not dz_view_object(<PyObject *> data, &p) or p.strides != NULL or not cnp.PyArray_Check(data) \
+            or not cnp.PyArray_ISWRITEABLE(data) or not grad_view(x, &g) or g.strides != NULL \
+            or (g.dt != p.dt and g.dt != DZ_F64) or not dz_same_shape(&g, &p) \
             or (s0 is not None and not fits(s0, &p)) or (s1 is not None and not fits(s1, &p)):
         return False
-    dz_update(rule, p.dt, g.dt, p.size, <char *> p.p, g.p, NULL if s0 is None else cnp.PyArray_BYTES(s0),
-              NULL if s1 is None else cnp.PyArray_BYTES(s1), c)
+    job.dt, job.gdt, job.n, job.p, job.g = p.dt, g.dt, p.size, <char *> p.p, g.p
+    job.s0 = NULL if s0 is None else cnp.PyArray_BYTES(s0)
+    job.s1 = NULL if s1 is None else cnp.PyArray_BYTES(s1)
     return True
+
+
+cdef inline void do_jobs(int rule, const Job *jobs, Py_ssize_t n, const double *c) noexcept:
+    cdef Py_ssize_t i
+    for i in range(n):
+        dz_update(rule, jobs[i].dt, jobs[i].gdt, jobs[i].n, jobs[i].p, jobs[i].g, jobs[i].s0, jobs[i].s1, c)
+
+
+cdef Job *room_for(Py_ssize_t n, Job *few) except NULL:
+    """Room for n jobs: `few`, which has room for FEW, or memory to be freed."""
+    cdef Job *jobs = few if n <= FEW else <Job *> malloc(n * sizeof(Job))
+    if jobs == NULL:
+        raise MemoryError()
+    return jobs
 
 
 @cython.final
@@ -341,27 +369,117 @@ def update(optimizer, list params):
     change(optimizer, optimizer.__dict__, RULES[optimizer._kernel], optimizer._states, c, params)
 
 
+cdef object array_of(Variable x):
+    """Its data, which is made an array where it is one of NumPy's scalars."""
+    cdef object data = data_of(x)
+    if not cnp.PyArray_Check(data):
+        if not isinstance(data, np.generic):    # which np.clip of a 0-d array gives
+            raise ValueError(f"update: parameter {x.name!r} has a gradient and no data")
+        data = np.array(data)
+        set_data_array(x, data)
+    return data
+
+
+cdef object gradient_of(Variable x):
+    cdef object g = grad_variable(x)
+    return data_of(<Variable> g) if isinstance(g, Variable) else g
+
+
+cdef int by_numpy(object optimizer, object data, object grad, tuple states) except -1:
+    """The rule in NumPy. The real and imaginary parts of a complex parameter follow it as two parameters: the derivative by the
+    imaginary part is minus that of the gradient."""
+    if data.dtype.kind != "c":
+        optimizer._by_numpy(data, grad, *states)
+        return 0
+    grad = np.asarray(grad)
+    optimizer._by_numpy(data.real, grad.real, *[a.real for a in states])
+    optimizer._by_numpy(data.imag, -grad.imag, *[a.imag for a in states])
+    return 0
+
+
+cdef int look(object optimizer, tuple names, Variable x, object data) except -1:
+    """Raises what by_numpy would, of the parameter's and gradient's shapes and dtypes, having changed nothing."""
+    cdef object grad = np.asarray(gradient_of(x)), none
+    try:
+        if not cnp.PyArray_ISWRITEABLE(data):
+            raise ValueError("its data is read-only; give it a copy")
+        if grad.ndim > data.ndim or any([n not in (1, m) for n, m in zip(grad.shape[::-1], data.shape[::-1])]):
+            raise ValueError("the gradient does not go into the parameter's shape")
+        if data.dtype.kind not in "fc" or grad.dtype.kind not in ("f", data.dtype.kind):
+            none = np.empty(0, data.dtype)
+            by_numpy(optimizer, none, np.empty(0, grad.dtype), tuple([none.copy() for _ in names]))
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"update: parameter {x.name!r} of shape {data.shape}, {data.dtype}, and its gradient of shape {grad.shape}, "
+                   f"{grad.dtype}: {error}") from error
+    return 0
+
+
+cdef int look_at_all(object optimizer, tuple names, list params) except -1:
+    """Raises for a parameter that cannot be updated, before any is changed."""
+    for param in params:
+        if isinstance(param, Variable):
+            if has_grad(<Variable> param):
+                look(optimizer, names, <Variable> param, array_of(<Variable> param))
+        elif param.grad is not None:
+            raise TypeError(f"update: {type(param).__name__} is no Parameter")
+    return 0
+
+
+cdef bint at_once(int rule, const double *c, list params, list states, dict owners) except -1:
+    """The updates of all parameters, where kernels take them and their state is there; False, having done nothing, else. All
+    are looked at before the first changes; nobody's code runs meanwhile."""
+    cdef Job few[FEW]
+    cdef Py_ssize_t i, n = 0, nstate = len(states), count = len(params)
+    cdef Job *jobs = room_for(count, few)
+    cdef object param, s0 = None, s1 = None, key
+    cdef bint all_are = True
+    try:
+        for i in range(count):
+            param = params[i]
+            if not isinstance(param, Variable):
+                all_are = False
+                break
+            if not has_grad(<Variable> param):
+                continue
+            if nstate:
+                key = id(param)
+                s0 = (<dict> states[0]).get(key)
+                if nstate > 1:
+                    s1 = (<dict> states[1]).get(key)
+                if s0 is None or (nstate > 1 and s1 is None) or key not in owners:
+                    all_are = False
+                    break
+            if not is_job(&jobs[n], <Variable> param, data_of(<Variable> param), s0, s1):
+                all_are = False
+                break
+            n += 1
+        if all_are:
+            do_jobs(rule, jobs, n, c)
+    finally:
+        if jobs != few:
+            free(jobs)
+    return all_are
+
+
 cdef int change(object optimizer, dict attributes, int rule, tuple names, const double *c, list params) except -1:
-    """The same with the numbers."""
+    """The same with the numbers: all parameters, or, with an error, none."""
     cdef Variable x
-    cdef object param, data, s0, s1, key, old
+    cdef object param, data, s0, s1, key
     cdef list states = [attributes[name] for name in names]
     cdef dict owners = attributes["_owners"]
     cdef int nstate = <int> len(states)
+    cdef Job job
+    if at_once(rule, c, params, states, owners):
+        return 0
+    look_at_all(optimizer, names, params)
     for param in params:
         if not isinstance(param, Variable):
-            if param.grad is None:
-                continue
-            raise TypeError(f"update: {type(param).__name__} is no Parameter")
+            continue
         x = <Variable> param
         if not has_grad(x):
             continue
-        data = data_of(x)
-        if not cnp.PyArray_Check(data):
-            if not isinstance(data, np.generic):    # which np.clip of a 0-d array gives
-                raise ValueError(f"update: parameter {param.name!r} has a gradient and no data")
-            data = np.array(data)
-            set_data_array(x, data)
+        data = array_of(x)
         s0 = s1 = None
         if nstate:
             key = id(param)
@@ -371,15 +489,10 @@ cdef int change(object optimizer, dict attributes, int rule, tuple names, const 
             s0 = state_of(states[0], key, s0, data)
             if nstate > 1:
                 s1 = state_of(states[1], key, (<dict> states[1]).get(key), data)
-        if not by_kernel(rule, x, data, s0, s1, c):
-            old = grad_variable(x)
-            grad = data_of(<Variable> old) if isinstance(old, Variable) else old
-            try:
-                optimizer._by_numpy(data, grad, *([] if s0 is None else [s0] if s1 is None else [s0, s1]))
-            except (TypeError, ValueError) as error:
-                kind = TypeError if isinstance(error, TypeError) else ValueError
-                raise kind(f"update: parameter {param.name!r} of shape {data.shape}, {data.dtype}, and its gradient of "
-                           f"shape {np.shape(grad)}, {np.asarray(grad).dtype}: {error}") from error
+        if is_job(&job, x, data, s0, s1):
+            do_jobs(rule, &job, 1, c)
+        else:
+            by_numpy(optimizer, data, gradient_of(x), () if s0 is None else (s0,) if s1 is None else (s0, s1))
     return 0
 
 
@@ -507,27 +620,38 @@ cdef class Prepared:
         cdef double c[COEFFICIENTS]
         cdef dict attributes = self.optimizer.__dict__
         cdef object hooks = attributes.get("hooks"), before, s0, s1
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, n = 0, count = len(self.params)
         cdef Variable x
         cdef bint adam = self.rule.adam
+        cdef Job few[FEW]
+        cdef Job *jobs
         if type(hooks) is not list or len(<list> hooks) > 0 or "_coefficients" in attributes:
             self.ready = False
             self.optimizer.update()
             return 0
+        jobs = room_for(count, few)
         if adam:
             before = attributes["t"]
             attributes["t"] = before + 1
         try:
             if not plain_numbers(attributes, self.rule, c):
                 numbers_of(self.optimizer, c)
-            for i in range(len(self.params)):
+            for i in range(count):
                 x = self.params[i]
+                if not has_grad(x):
+                    continue
                 s0 = self.first[i] if len(self.first) > 0 else None
                 s1 = self.second[i] if len(self.second) > 0 else None
-                if has_grad(x) and not by_kernel(self.rule.kernel, x, x._data, s0, s1, c):
-                    change(self.optimizer, attributes, self.rule.kernel, self.rule.states, c, [x])
+                if not is_job(&jobs[n], x, x._data, s0, s1):
+                    change(self.optimizer, attributes, self.rule.kernel, self.rule.states, c, self.params)
+                    return 0
+                n += 1
+            do_jobs(self.rule.kernel, jobs, n, c)
         except BaseException:
             if adam:
                 attributes["t"] = before
             raise
+        finally:
+            if jobs != few:
+                free(jobs)
         return 0
