@@ -334,6 +334,28 @@ def _columns(layer: Layer, x: Any, axis: int) -> int:
     return shape[axis]
 
 
+class _FirstCall:
+    """with _FirstCall(layer): what makes the layer's weights of its first input, and computes with them. After an error the
+    layer has none again, so that another input can be its first."""
+
+    __slots__ = ("attributes", "layer", "params")
+
+    def __init__(self, layer: Layer) -> None:
+        own = layer.__dict__
+        self.layer = layer
+        self.attributes: dict[str, Any] = {k: own[k] for k in own if k in ("in_size", "in_channels", "_init_W")}
+        self.params = [p for p in own.values() if isinstance(p, Parameter) and p.data is None]
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: object) -> None:
+        if kind is not None:
+            self.layer.__dict__.update(self.attributes)
+            for p in self.params:
+                p.data = None
+
+
 def _channels(layer: _Convolution, x: Any) -> int:
     """The number of x's channels, which must be layer.in_channels where that has been given."""
     C = _columns(layer, x, 1)
@@ -384,6 +406,10 @@ class Linear(Layer):
     def _init_W(self, xp: Any = np) -> None:
         self.W.data = _drawn((self.in_size, self.out_size), self.in_size, self.dtype)
 
+    def _draw_for(self, x: Any) -> None:
+        self.in_size = _columns(self, x, -1)
+        self._init_W()
+
     def _known_shape(self, name: str) -> tuple[int | None, ...] | None:
         return (self.in_size, self.out_size) if name == "W" else None
 
@@ -396,8 +422,9 @@ class Linear(Layer):
     def forward(self, x: Operand) -> Variable:
         W = self.W
         if W.data is None:
-            self.in_size = _columns(self, x, -1)
-            self._init_W()
+            with _FirstCall(self):
+                self._draw_for(x)
+                return F.linear(x, W, self.b)
         return F.linear(x, W, self.b)
 
 
@@ -457,8 +484,10 @@ class _Convolution(Layer):
 
     def forward(self, x: Operand) -> Variable:
         if self.W.data is None:
-            self.in_channels = _channels(self, x)
-            self._init_W()
+            with _FirstCall(self):
+                self.in_channels = _channels(self, x)
+                self._init_W()
+                return self._function(x, self.W, self.b, self.stride, self.pad, dilation=self.dilation, groups=self.groups)
         return self._function(x, self.W, self.b, self.stride, self.pad, dilation=self.dilation, groups=self.groups)
 
 
@@ -641,7 +670,12 @@ class GRU(_Recurrent):
         if h is None:
             h_new = (1 - F.sigmoid(self.x2z(x))) * F.tanh(self.x2u(x))
         else:
-            r = F.sigmoid(_through(self.h2r, h, self.x2r(x)))
+            x2r = self.x2r
+            if type(x2r) is Linear and x2r.W.data is None:      # the call without h was the others' first
+                with _FirstCall(x2r):
+                    x2r._draw_for(x)
+                    return GRU.forward(self, x)
+            r = F.sigmoid(_through(self.h2r, h, x2r(x)))
             z = F.sigmoid(_through(self.h2z, h, self.x2z(x)))
             u = F.tanh(_through(self.h2u, r * h, self.x2u(x)))
             h_new = z * h + (1 - z) * u
@@ -716,7 +750,10 @@ class BatchNorm(Layer):
 
     def forward(self, x: Operand) -> Variable:
         if self.avg_mean.data is None:
-            self._init_params(x if isinstance(x, Variable) else np.asarray(x))
+            with _FirstCall(self):
+                x = x if isinstance(x, Variable) else np.asarray(x)
+                self._init_params(x)
+                return F.batch_norm(x, self.gamma, self.beta, _core.pinned(self.avg_mean), _core.pinned(self.avg_var))
         return F.batch_norm(x, self.gamma, self.beta, _core.pinned(self.avg_mean), _core.pinned(self.avg_var))
 
     def _summary_sizes(self) -> str | None:
@@ -740,7 +777,9 @@ class LayerNorm(Layer):
         if self.gamma.data is None:
             x = x if isinstance(x, Variable) else np.asarray(x)
             D, dtype = _columns(self, x, -1), x.dtype if x.dtype.kind == "f" else np.float32
-            self.gamma.data, self.beta.data = np.ones(D, dtype=dtype), np.zeros(D, dtype=dtype)
+            with _FirstCall(self):
+                self.gamma.data, self.beta.data = np.ones(D, dtype=dtype), np.zeros(D, dtype=dtype)
+                return F.layer_norm(x, self.gamma, self.beta, eps=self.eps)
         return F.layer_norm(x, self.gamma, self.beta, eps=self.eps)
 
     def _summary_sizes(self) -> str | None:

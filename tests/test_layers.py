@@ -206,6 +206,49 @@ def test_to_gpu_raises_and_to_cpu_does_not(make):
         layer.to_gpu()
 
 
+FIRST = {     # (layer, an input that cannot be the first, one that can)
+    "Linear": (lambda: L.Linear(3), np.ones((2, 4)), np.ones((2, 5))),
+    "Conv2d": (lambda: L.Conv2d(8, 3), np.ones((3, 9, 9)), np.ones((1, 3, 9, 9))),
+    "Conv2d, a small picture": (lambda: L.Conv2d(8, 3), np.ones((1, 4, 2, 2)), np.ones((1, 3, 9, 9))),
+    "Conv2d, groups": (lambda: L.Conv2d(8, 3, groups=2), np.ones((1, 3, 9, 9)), np.ones((1, 4, 9, 9))),
+    "Deconv2d": (lambda: L.Deconv2d(8, 3), np.ones((3, 9, 9)), np.ones((1, 3, 9, 9))),
+    "Conv3d": (lambda: L.Conv3d(8, 3), np.ones((3, 9, 9, 9)), np.ones((1, 3, 9, 9, 9))),
+    "BatchNorm": (L.BatchNorm, np.ones((0, 7)), np.ones((2, 3))),
+    "LayerNorm": (lambda: L.LayerNorm("?"), np.ones((2, 4)), np.ones((2, 5))),
+    "RNN": (lambda: L.RNN(3), np.array([["a", "b"]]), np.ones((2, 5))),
+    "LSTM": (lambda: L.LSTM(3), np.array([["a", "b"]]), np.ones((2, 5))),
+    "GRU": (lambda: L.GRU(3), np.array([["a", "b"]]), np.ones((2, 5))),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_after_an_error_the_first_call_is_yet_to_come(name):
+    make, bad, good = FIRST[name]
+    layer = make()
+    if name == "Linear":
+        layer.b.data = np.ones(2)       # a bias that does not fit
+    with pytest.raises((ValueError, TypeError)):
+        layer(bad)
+    assert all(p.data is None for n, p in layer.named_params() if not n.endswith("b") and "h2" not in n)
+    assert getattr(layer, "in_size", None) is None
+    assert getattr(layer, "in_channels", None) is None
+    if name == "Linear":
+        layer.b.data = np.zeros(3)
+    if name == "LayerNorm":
+        layer.eps = 1e-5
+    layer(good)
+
+
+def test_a_gru_whose_second_input_is_wrong_takes_the_right_one():
+    gru = L.GRU(4)
+    gru(np.zeros((3, 2), "f4"))
+    with pytest.raises(ValueError, match="5"):
+        gru(np.zeros((3, 5), "f4"))
+    assert gru.x2r.W.data is None
+    assert gru(np.zeros((3, 2), "f4")).shape == (3, 4)
+    assert gru.x2r.W.shape == (2, 4)
+
+
 # ---- copies -------------------------------------------------------------------------------------------------------
 
 EVERY = {

@@ -359,7 +359,7 @@ def test_an_update_that_cannot_be_done_changes_nothing(name):
         assert optimizer.state_dict() == before
     b.grad, b.data = Variable(np.ones(2)), np.ones(2)
     b.data.flags.writeable = False
-    with pytest.raises(ValueError, match="'b'.*read-only; give it a copy"):
+    with pytest.raises(ValueError, match=r"'b'.*read-only; give it a copy"):
         optimizer.update()
     assert np.array_equal(a.data, np.ones(2))
 
