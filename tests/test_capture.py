@@ -392,10 +392,15 @@ def test_numbers_of_layers_are_guarded():
 
 
 def test_arrays_that_are_more_than_arrays_run_as_they_are():
+    class Measured(np.ndarray):
+        pass
+
     g = capture(lambda x, a: x * a)
-    with pytest.warns(RuntimeWarning, match="MaskedArray"):
-        g(Variable(np.ones(2)), np.ma.masked_array([1.0, 2.0], [True, False]))
+    with pytest.warns(RuntimeWarning, match="Measured"):
+        g(Variable(np.ones(2)), np.array([1.0, 2.0]).view(Measured))
     assert g.plans == 0
+    with pytest.warns(RuntimeWarning, match="MaskedArray"), pytest.raises(TypeError, match="is not taken as an array"):
+        g(Variable(np.ones(2)), np.ma.masked_array([1.0, 2.0], [True, False]))
 
 
 def test_an_error_after_a_gradient_was_shown_leaves_it_to_the_user():

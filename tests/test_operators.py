@@ -765,3 +765,37 @@ def test_both_gradients_of_one_variable_and_with_retained_ones():
     assert not np.shares_memory(p.grad.data, y.grad.data)
     assert not np.shares_memory(p.grad.data, q.grad.data)
     np.testing.assert_array_equal(a.grad.data, b.grad.data)
+
+
+MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]]).view(np.matrix)      # without its warning
+
+
+@pytest.mark.parametrize("given", [MASKED, np.ma.array([1.0, 2.0, 3.0]), MATRIX], ids=["masked", "nothing masked", "matrix"])
+def test_arrays_that_compute_otherwise_are_refused(given):
+    x = Variable(np.ones(given.shape))
+    mend = r"np.asarray\(it\)" if given is MATRIX else r"it.filled\(...\)"
+    scores, labels, rows = np.ones((3, 2)), given.astype(int), Variable(np.arange(10.0))
+    for call in (lambda: Variable(given), lambda: Parameter(given), lambda: x + given, lambda: given * x, lambda: x @ given,
+                 lambda: np.add(given, x), lambda: F.mean(given), lambda: F.square(given), lambda: F.norm(given),
+                 lambda: F.mean_squared_error(x, given), lambda: F.set_at(x, 0, given), lambda: F.softmax(given),
+                 lambda: F.softmax_cross_entropy(scores, labels), lambda: F.accuracy(scores, labels),
+                 lambda: F.embed_id(labels, np.ones((5, 2))), lambda: F.take(rows, labels), lambda: rows[labels]):
+        with pytest.raises(TypeError, match=rf"is not taken as an array: pass {mend}"):
+            call()
+    before = x.data
+    with pytest.raises(TypeError, match="is not taken as an array"):
+        x.data = given
+    assert x.data is before
+
+
+def test_other_kinds_of_arrays_are_taken(tmp_path):
+    class Measured(np.ndarray):
+        pass
+
+    a = np.memmap(tmp_path / "numbers", np.float64, "w+", shape=(3,))
+    a[:] = [1, 2, 3]
+    for each in (a, np.array([1.0, 2.0, 3.0]).view(Measured)):
+        x = Variable(each)
+        assert x.data is each
+        assert (F.sum(x * each).data, F.mean(each).data, F.take(x, each.astype(int) - 1).data.tolist()) == (14, 2, [1, 2, 3])

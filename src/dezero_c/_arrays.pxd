@@ -8,6 +8,7 @@ cdef class ArrayFunction(Function):
     cdef object gradients(self, object gy)
 
 cdef Variable argument(object x, str op)
+cdef int named_plain(object o, str op) except -1
 cdef Variable floating(Variable v)
 cdef bint is_half(Variable v) noexcept
 cdef bint half_array(object a) noexcept

@@ -11,8 +11,8 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, add_grad, as_operand, call_native, data_of, dz_bind, dz_typenum, empty_array,
-    grad_array, double_array, kernels, record_of, recording, set_private_grad, wants_grad)
+    DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, add_grad, as_operand, call_native, check_plain, data_of, dz_bind,
+    dz_typenum, empty_array, grad_array, double_array, kernels, record_of, recording, set_private_grad, wants_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -84,6 +84,14 @@ cdef Variable argument(object x, str op):
     if v.v.p == NULL and v._data is None:
         raise TypeError(f"{op}: the Variable has no data (Variable(None)); give it data first")
     return v
+
+
+cdef int named_plain(object o, str op) except -1:
+    """check_plain with the operation's name, for labels and numbers of rows, which become no operand."""
+    try:
+        return check_plain(o)
+    except TypeError as error:
+        raise TypeError(f"{op}: {error}") from None
 
 
 cdef Variable floating(Variable v):

@@ -303,6 +303,7 @@ cdef int open_variable_class(type cls) except -1
 cdef int track(Variable v) except -1
 cdef int show(object node) except -1
 cdef Variable new_variable(int era)
+cdef int check_plain(object o) except -1
 cdef Variable wrap(object o, int dt, int era)
 cdef bint is_column(object o)
 cdef Variable as_operand(object o, object other)

@@ -228,7 +228,9 @@ cdef class Variable:
     def __init__(self, data=None, name=None):
         if traced():
             data = traced_data(self, data, True)
-        if data is not None and not cnp.PyArray_Check(data):
+        if data is not None and type(data) is not cnp.ndarray and cnp.PyArray_Check(data):
+            check_plain(data)
+        elif data is not None and not cnp.PyArray_Check(data):
             if isinstance(data, Variable):
                 raise TypeError(f"{type(data)} is not supported: it is a Variable already; use it as it is, or its .data")
             raise TypeError(f"{type(data)} is not supported: {type(self).__name__} holds an ndarray; wrap the value, as in "
@@ -264,6 +266,8 @@ cdef class Variable:
                 hint = "use its .data" if isinstance(value, Variable) else "assign an ndarray, a number or None"
                 raise TypeError(f"{type(value)} is not supported as data: {hint}")
             value = np.array(value)
+        elif type(value) is not cnp.ndarray:
+            check_plain(value)
         set_data_array(self, value)
 
     @data.deleter

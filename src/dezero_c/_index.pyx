@@ -17,12 +17,12 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 from libc.string cimport memset
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, normal_axes
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, named_plain, normal_axes
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, clone_function, data_of, derived,
-    dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view, grad_target, has_grad, kernels,
-    new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording, set_data_array, set_private_grad,
-    traced, wants_grad)
+    DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, check_plain, clone_function,
+    data_of, derived, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view,
+    grad_target, has_grad, kernels, new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording,
+    set_data_array, set_private_grad, traced, wants_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
 from dezero_c import _core
@@ -99,6 +99,8 @@ cdef object own_part(object i):
                        for o in (i.start, i.stop, i.step)])
     if not cnp.PyArray_Check(i) and hasattr(i, "__index__"):
         return operator.index(i)
+    if type(i) is not cnp.ndarray and cnp.PyArray_Check(i):
+        check_plain(i)
     a = np.array(i, order="C")
     if a.dtype.kind == "u" and a.itemsize == sizeof(ptrdiff_t):
         check_large(a, "index", "")
@@ -522,6 +524,8 @@ cdef object integers(object indices, str op, str what):
     cdef object a
     if isinstance(indices, Variable):
         indices = read(<Variable> indices, f"{op}(): the numbers of rows")
+    if type(indices) is not cnp.ndarray and cnp.PyArray_Check(indices):
+        named_plain(indices, op)
     a = np.asarray(indices)
     if a.dtype.kind not in "iu" and (a.size or cnp.PyArray_Check(indices)):
         raise TypeError(f"{op}: {what} must be integers, not {a.dtype} (shape {a.shape}); convert them, as in x.astype(int)")

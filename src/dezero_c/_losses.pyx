@@ -16,8 +16,8 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport (
-    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, narrowed, new_array, recorded, reduction_of,
-    run, widened)
+    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, named_plain, narrowed, new_array, recorded,
+    reduction_of, run, widened)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, as_operand, data_of, derived, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
     dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view,
@@ -205,6 +205,16 @@ cdef class MeanSquaredError(ArrayFunction):
         return gx0, gx1
 
 
+cdef object paired_error(object x0, object x1, object reduction):
+    """`mean_squared_error` of what needs a longer look."""
+    a, b, half = pair_of(x0, x1, "mean_squared_error")
+    if reduction != "mean":
+        y = reduced((a - b) ** 2, reduction, "mean_squared_error")
+    else:
+        y = run(MeanSquaredError(), (a, b)) if quick_pair(a, b) is None else mean_squared_error(a, b)
+    return narrowed(y, half)
+
+
 def mean_squared_error(x0, x1, *, reduction="mean"):
     """sum((x0 - x1) ** 2) / N, N the length of the first axis (as in DeZero: not the number of elements).
 
@@ -214,10 +224,7 @@ def mean_squared_error(x0, x1, *, reduction="mean"):
     cdef tuple xs = quick_pair(x0, x1)
     cdef Variable y
     if xs is None:
-        a, b, half = pair_of(x0, x1, "mean_squared_error")
-        if half:
-            return narrowed(mean_squared_error(a, b, reduction=reduction), True)
-        xs = (a, b)
+        return paired_error(x0, x1, reduction)
     if reduction != "mean":
         return reduced((xs[0] - xs[1]) ** 2, reduction, "mean_squared_error")
     y = new_variable(max((<Variable> xs[0]).era, (<Variable> xs[1]).era))
@@ -302,8 +309,10 @@ def accuracy(y, t):
     N = 0.
     """
     cdef Variable yv = argument(y, "accuracy"), tv = argument(t, "accuracy") if traced() else None, result
-    cdef object scores = data_of(yv)
-    cdef object target = data_of(tv) if tv is not None else data_of(t) if isinstance(t, Variable) else np.asarray(t)
+    cdef object scores = data_of(yv), target
+    if type(t) is not cnp.ndarray and cnp.PyArray_Check(t):
+        named_plain(t, "accuracy")
+    target = data_of(tv) if tv is not None else data_of(t) if isinstance(t, Variable) else np.asarray(t)
     if scores.ndim < 2:
         raise ValueError(f"accuracy: y of shape {scores.shape} must be (N, C), a row of scores for each sample")
     if scores.size == 0:

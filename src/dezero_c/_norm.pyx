@@ -79,7 +79,8 @@ cdef int check_variance(object var, object x, int dt) except -1:
     if over and np.isfinite(x).all():
         dz_fpe_clear()
         raise FloatingPointError(f"batch_norm: the variance of channel {int(np.isposinf(var).argmax())} of x, of shape "
-                                 f"{x.shape}, is more than {x.dtype} holds; scale x down{', or give it as float64' if dt == DZ_F32 else ''}")
+                                 f"{x.shape}, is more than {x.dtype} holds; scale x down"
+                                 f"{', or give it as float64' if dt == DZ_F32 else ''}")
     return 0
 
 

@@ -13,8 +13,8 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 
 from dezero_c._arrays cimport (
-    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, narrowed, new_array, normal_axes, real_valued,
-    recorded, reduction_of, run, widened)
+    ArrayFunction, argument, carray, floating, half_array, is_half, kernel_dtype, named_plain, narrowed, new_array, normal_axes,
+    real_valued, recorded, reduction_of, run, widened)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape, dz_sum_rows, dz_view,
     dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_grad, new_value, new_variable, ptrdiff_t, read, traced,
@@ -418,6 +418,8 @@ cdef Variable label_argument(object t, str op):
     """Labels as a constant: a Variable, an ndarray, a list or an int."""
     if isinstance(t, Variable) or traced():
         return argument(t, op)
+    if type(t) is not cnp.ndarray and cnp.PyArray_Check(t):
+        named_plain(t, op)
     return wrap(np.asarray(t), -1, ERA_CORE)
 
 

@@ -71,6 +71,9 @@ cdef int check_use() except -1:
     asks = str(frame.f_globals.get("__name__", ""))
     if asks.startswith("pandas.") and code.co_name in ("dot", "__matmul__", "__rmatmul__"):
         raise TypeError("a table of pandas @ a Variable loses the Variable's graph: take F.matmul(table, x), or x.data")
+    if asks == "numpy.ma.core" and code.co_name == "getdata" and frame.f_back.f_code.co_name == "__call__":
+        # a masked array's operators, which do not leave the operation to a Variable; what draws asks otherwise
+        raise TypeError("numpy.ma loses the graph of a Variable, and a MaskedArray is not taken as an array: pass it.filled(...)")
     if asks.startswith("numpy."):
         if code.co_name == "__getitem__" and "index_tricks" in asks:
             raise TypeError("np.r_ and np.c_ lose the graph of a Variable: take concatenate, hstack or stack of "
@@ -114,6 +117,17 @@ cdef object column_values(object o):
     return methods["table"](o)
 
 
+cdef int check_plain(object o) except -1:
+    """TypeError for arrays whose methods and operators mean something else than an ndarray's; other subclasses are taken."""
+    if isinstance(o, np.matrix):
+        raise TypeError(f"a {type(o).__name__} (shape {o.shape}), whose * and ** are matrix products, is not taken as an array: "
+                        "pass np.asarray(it)")
+    if isinstance(o, np.ma.MaskedArray):
+        raise TypeError(f"a {type(o).__name__} (shape {o.shape}, {int(np.ma.getmaskarray(o).sum())} values masked), whose mask "
+                        "nothing would look at, is not taken as an array: pass it.filled(...), or it.compressed()")
+    return 0
+
+
 cdef Variable wrap(object o, int dt, int era):
     """A Variable around an operand that is none, for one operation. A Python number takes the dtype `dt` where that is
     0 or 1 (a kernel's dtype); everything else becomes an ndarray. Raises TypeError for what is no number."""
@@ -132,6 +146,8 @@ cdef Variable wrap(object o, int dt, int era):
         v._data = np.array(o)
         return v
     if cnp.PyArray_Check(o):
+        if type(o) is not cnp.ndarray:
+            check_plain(o)
         v._data = o
         return v
     if isinstance(o, (np.generic, numbers.Number)):
