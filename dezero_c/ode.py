@@ -152,8 +152,17 @@ def odeint(f: Callable[..., Any], y0: Any, t: Any, *args: Any, method: str = "do
         raise TypeError("odeint: the steps of dopri5 depend on values, which a captured function does not look at; use "
                         "method='rk4', or call odeint outside of it")
     for name, value in (("rtol", rtol), ("atol", atol), ("first_step", first_step)):
-        if value is not None and not value > 0:
-            raise ValueError(f"odeint: {name} is {value!r}; give a number above 0")
+        if value is not None:
+            if isinstance(value, str):
+                raise TypeError(f"odeint: {name} is {value!r}; give a number above 0")
+            if not value > 0:
+                raise ValueError(f"odeint: {name} is {value!r}; give a number above 0")
+    if isinstance(max_steps, str) or max_steps is None:
+        raise TypeError(f"odeint: max_steps is {max_steps!r}; give a number, 1 at least (math.inf: no limit)")
+    if not max_steps >= 1:
+        raise ValueError(f"odeint: max_steps is {max_steps!r}; give a number, 1 at least (math.inf: no limit)")
+    if not any(map(math.prod, problem.shapes)):
+        raise ValueError(f"odeint: y0 holds no number, its shapes are {problem.shapes}; there is no error to choose steps by")
     if checkpoint and dense_output:
         raise ValueError("odeint: dense_output keeps what checkpoint leaves out; ask for one of the two")
     kept = not checkpoint or not _core.Config.enable_backprop
@@ -245,7 +254,7 @@ class _Walk:
         reach = abs(float(values[-1]) - start)
         tried = 0
         while len(ys) < len(values):
-            if tried == self.most:
+            if tried >= self.most:
                 raise RuntimeError(f"odeint: {self.most:,} steps have come to t = {start + sign * done:g} of {values[-1]:g}; a "
                                    "stiff problem needs another method; or give a higher max_steps, or larger rtol and atol")
             tried += 1

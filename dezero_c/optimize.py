@@ -712,8 +712,8 @@ def curve_fit(f: Callable[..., Any], xdata: Any, ydata: Any, p0: Any = None, sig
     with the exact Jacobian in the search and in pcov.
 
     f: a function of xdata and numbers, which gives an array like ydata. p0: where to start; ones (or within the bounds) without
-    it, of which there are as many as f has parameters. sigma: ydata's standard deviations, or covariance; absolute_sigma says
-    that they are more than weights. options: SciPy's (full_output, nan_policy, maxfev, ...).
+    it, of which there are as many as f has parameters. sigma: ydata's standard deviations, one for all or each, or covariance;
+    absolute_sigma says that they are more than weights. options: SciPy's (full_output, nan_policy, maxfev, ...).
 
     Raises ValueError where p0 is needed to know the number of parameters, or has another number than f takes, and for nan at p0.
     """
@@ -764,6 +764,8 @@ def curve_fit(f: Callable[..., Any], xdata: Any, ydata: Any, p0: Any = None, sig
     names = [inspect.Parameter(f"p{k}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for k in range(n)]
     value.__signature__ = inspect.Signature(      # type: ignore[attr-defined]
         [inspect.Parameter("x", inspect.Parameter.POSITIONAL_OR_KEYWORD), *names])
+    if sigma is not None and np.ndim(sigma) == 0:       # with a Jacobian SciPy wants one for each of ydata
+        sigma = np.full(np.size(ydata), sigma)
     return scipy.curve_fit(value, xdata, ydata, p0=p0, sigma=sigma, absolute_sigma=absolute_sigma, check_finite=check_finite
                            if check_finite is not None else True, bounds=bounds, method=method,
                            jac=jacobian if jac is None else jac, **options)

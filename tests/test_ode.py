@@ -206,6 +206,11 @@ def test_nothing_is_recorded_where_nothing_is_wanted():
     (lambda: odeint(prey, Y0, T, A, method="rk4", dense_output=True), ValueError, "dense_output is dopri5's"),
     (lambda: odeint(prey, Y0, T, A, checkpoint=True, dense_output=True), ValueError, "one of the two"),
     (lambda: odeint(prey, Y0, T, A, rtol=0), ValueError, "rtol is 0"),
+    (lambda: odeint(prey, Y0, T, A, rtol="a"), TypeError, "rtol is 'a'; give a number above 0"),
+    (lambda: odeint(prey, Y0, T, A, max_steps=-1), ValueError, "max_steps is -1; give a number, 1 at least"),
+    (lambda: odeint(prey, Y0, T, A, max_steps=0), ValueError, "max_steps is 0"),
+    (lambda: odeint(prey, Y0, T, A, max_steps=2.5), RuntimeError, "2.5 steps"),
+    (lambda: odeint(lambda y, t: -y, np.zeros(0), T), ValueError, r"y0 holds no number, its shapes are \[\(0,\)\]"),
     (lambda: odeint(prey, [], T, A), ValueError, "holds no number"),
 ])
 def test_what_does_not_fit_is_told(call, error, message):

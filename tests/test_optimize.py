@@ -333,6 +333,8 @@ def test_curve_fit_counts_and_errors():
         counted.append((float(a.data), float(b.data), float(c.data)))
         return curve(x, a, b, c)
 
+    one = optimize.curve_fit(curve, XS, YS, sigma=0.1, absolute_sigma=True)     # of all
+    np.testing.assert_allclose(one[1], so.curve_fit(curve, XS, YS, sigma=0.1, absolute_sigma=True)[1], rtol=1e-4)
     optimize.curve_fit(f, XS, YS)
     assert len(counted) == len({*counted})
     with pytest.raises(ValueError, match="curve_fit: p0 is needed"):

@@ -155,7 +155,7 @@ def inputs_of(f):
 
 
 cdef Variable given_variable(object o, int era):
-    """What is no Variable, as an input of somebody's Function: no constant, a user's backward may look at it and at its gradient."""
+    """What is no Variable, as an input of somebody's Function: no constant, a user's backward may look at it and its gradient."""
     cdef Variable x
     if traced() and not watched() and (cnp.PyArray_Check(o) or is_traced_array(o)):
         x = new_variable(era)
@@ -183,8 +183,8 @@ cdef object function_call(Function f, tuple inputs):
             era = x.era
         xs.append(x)
     if traced() and not watched() and (f.nin > 0 or f.rest is not None):
-        (<Trace> dz_trace).refused = (f"the {type(f).__name__} in it was called before, and has one graph alone: make a new one for "
-                                      f"each call, {type(f).__name__}()(x)")
+        (<Trace> dz_trace).refused = (f"the {type(f).__name__} in it was called before, and has one graph alone: make a new one "
+                                      f"for each call, {type(f).__name__}()(x)")
     ys = untraced_forward(f, xs) if traced() else f.forward(*[data_of(x) for x in xs])
     if not isinstance(ys, tuple):
         ys = (ys,)

@@ -388,6 +388,14 @@ def stack(xs, axis=0):
     return run(Stack(operator.index(axis)), operands(xs, "stack"))
 
 
+cdef object whole(object number, str what):
+    """operator.index, with an error that names what was given."""
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError(f"{what} is {number!r}; give an int") from None
+
+
 def split(x, indices_or_sections, axis=0):
     """A list of parts of x along an axis, views, as np.split.
 
@@ -402,13 +410,13 @@ def split(x, indices_or_sections, axis=0):
     if isinstance(indices_or_sections, Variable):
         indices_or_sections = read(<Variable> indices_or_sections, "split(): the places")
     if np.ndim(indices_or_sections) == 0:
-        count = operator.index(indices_or_sections)
+        count = whole(indices_or_sections, "split: the number of parts")
         if count < 1 or n % count:
             raise ValueError(f"split: axis {axis} of shape {shape} does not come out even in {count} parts; pass the places "
                              "where parts begin")
         at = list(range(0, n + 1, n // count)) if n else [0] * (count + 1)
     else:
-        at = [0, *[operator.index(i) for i in indices_or_sections], n]
+        at = [0, *[whole(i, "split: a place") for i in indices_or_sections], n]
     head = (FULL,) * k
     return [get_item(v, (*head, slice(start, stop))) for start, stop in zip(at[:-1], at[1:])]
 
@@ -502,7 +510,8 @@ def pad(x, pad_width, mode="constant", constant_values=0):
 
     pad_width: an int, a pair (before, after), or a pair for each axis; mode: "constant" (constant_values, in x's dtype), or
     "edge", "reflect", "symmetric", "wrap", which repeat x's values, and give them the sum of their copies' gradients. Raises
-    ValueError for other modes, for widths that do not fit or are negative, and for an empty axis that is to be repeated.
+    ValueError for other modes, for constant_values of one of those or that integers do not have, for widths that do not fit or
+    are negative, and for an empty axis that is to be repeated.
     """
     cdef Variable v = argument(x, "pad")
     cdef tuple shape = v.shape, widths
@@ -512,7 +521,12 @@ def pad(x, pad_width, mode="constant", constant_values=0):
     if isinstance(constant_values, Variable):
         raise TypeError("pad: constant_values gets no gradient: pass its data; or concatenate the Variables")
     widths = pairs(pad_width, len(shape))
+    if mode != "constant" and not (type(constant_values) is int and constant_values == 0):
+        raise ValueError(f"pad: constant_values are for mode 'constant', and mode is {mode!r}; leave them out")
     if mode == "constant":
+        if v.dtype.kind in "iu" and np.asarray(constant_values).dtype.kind == "f":
+            if np.any(np.asarray(constant_values) % 1 != 0):
+                raise ValueError(f"pad: constant_values {constant_values!r} are no numbers of x's dtype, {v.dtype}; cast x first")
         return run(Pad(widths, constant_values), (v,))
     for k in range(len(shape)):
         if widths[k] != (0, 0):
@@ -724,8 +738,9 @@ def roll(x, shift, axis=None):
     cdef Variable v = argument(x, "roll")
     cdef tuple shape = v.shape, shifts, axes
     if axis is None:
-        return reshape(roll(reshape(v, (-1,)), int(np.sum(shift)), 0), shape)
-    shifts = tuple([operator.index(s) for s in (shift if np.ndim(shift) else (shift,))])
+        shifts = tuple([whole(s, "roll: shift") for s in np.asarray(shift).ravel().tolist()])
+        return reshape(roll(reshape(v, (-1,)), int(np.sum(shifts)), 0), shape)
+    shifts = tuple([whole(s, "roll: shift") for s in (shift if np.ndim(shift) else (shift,))])
     axes = tuple([one_axis(a, shape, "roll") for a in (axis if np.ndim(axis) else (axis,))])
     if len(shifts) != len(axes):
         if len(shifts) == 1:

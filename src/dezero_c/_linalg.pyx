@@ -539,9 +539,11 @@ cdef class Pinv(ArrayFunction):
         return gx + (conj(rest) if rest.dtype.kind == "c" else rest)
 
 
-cdef object cutoff(object rcond, Variable x):
+cdef object cutoff(object rcond, Variable x, str op):
     """The share of the largest singular value up to which one counts as 0: by default max(m, n) eps."""
     cdef object dtype = x.dtype if x.dtype.kind in "fc" else np.dtype(float)
+    if rcond is not None and np.any(np.isnan(rcond)):       # no singular value is above it: all zeros
+        raise ValueError(f"{op}: rcond is {rcond!r}; give a number, or None")
     return max(x.shape[len(x.shape) - 2:]) * float(np.finfo(dtype).eps) if rcond is None else rcond
 
 
@@ -554,7 +556,7 @@ def pinv(x, rcond=None):
     cdef Variable v = argument(x, "pinv")
     cdef Pinv f
     stack_of_matrices(v, "pinv")
-    f = Pinv(cutoff(rcond, v))
+    f = Pinv(cutoff(rcond, v, "pinv"))
     return call_native(f, (v,), f.forward(data_of(v)))
 
 
@@ -569,7 +571,7 @@ def lstsq(a, b, rcond=None):
     cdef Variable av = argument(a, "lstsq"), bv = argument(b, "lstsq")
     if av.ndim != 2 or bv.ndim not in (1, 2) or av.shape[0] != bv.shape[0]:
         raise np.linalg.LinAlgError(f"lstsq: a of shape {av.shape} and b of shape {bv.shape} must be (m, n), and (m,) or (m, k)")
-    rcond = cutoff(rcond, av)
+    rcond = cutoff(rcond, av, "lstsq")
     s = svd(av, False, False)
     y = matmul(pinv(av, rcond), bv)
     rank = int(np.sum(read(s, "lstsq()") > rcond * np.max(data_of(s), initial=0)))
@@ -882,7 +884,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if len(axes) == 2 and ord in (2, -2, "nuc"):
         s = svd(transpose(v, (*[i for i in range(nd) if i not in axes], *axes)), False, False)
         if ord == "nuc":
-            least = read(s, 'norm() with ord="nuc"')[..., :1] * cutoff(None, v)
+            least = read(s, 'norm() with ord="nuc"')[..., :1] * cutoff(None, v, "norm")
             y = total(where((data_of(s) > least).astype(s.dtype), s, 0), -1)
         else:
             y = norm(s, np.inf if ord > 0 else -np.inf, -1)

@@ -258,6 +258,8 @@ def huber(x0, x1, delta=1.0, *, reduction="mean"):
     or reduction, and for "mean" of no elements.
     """
     a, b, half = pair_of(x0, x1, "huber")
+    if isinstance(delta, str) or delta is None:
+        raise TypeError(f"huber: delta {delta!r} must be a number above 0")
     if not delta > 0:
         raise ValueError(f"huber: delta {delta!r} must be a number above 0")
     diff = a - b

@@ -8,13 +8,12 @@ derivatives of every order take into account that the statistics depend on x.
 import numpy as np
 
 cimport numpy as cnp
+from libc.math cimport INFINITY
 
 from dezero_c._arrays cimport (
     ArrayFunction, argument, carray, half_array, is_half, kernel_dtype, narrowed, new_array, real_valued, run, widened)
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, Function, Variable, as_operand, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, kernels, ptrdiff_t, wants_grad)
-
-from libc.math cimport INFINITY
 
 from dezero_c._core import Config
 from dezero_c._random import source
@@ -51,6 +50,20 @@ cdef object as_dtype(object a, int dt):
 cdef bint is_kernels(object a, int dt):
     """Whether a kernel can write to `a`, an ndarray that may be written to, as it lies."""
     return type(a) is cnp.ndarray and kernel_dtype(a) == dt and cnp.PyArray_ISBEHAVED(a) and cnp.PyArray_IS_C_CONTIGUOUS(a)
+
+
+cdef object FINITE = float(np.finfo(float).max)
+
+
+cdef int check_range(str what, object value, object high, str allowed) except -1:
+    """Raises where what a function was given is no number from 0 to high."""
+    if type(value) is float and 0 <= <double> value <= <double> high:
+        return 0
+    if isinstance(value, (str, bytes)) or value is None:
+        raise TypeError(f"{what} is {value!r}; it must be {allowed}")
+    if not np.all(np.asarray(value) >= 0) or not np.all(np.asarray(value) <= high):
+        raise ValueError(f"{what} is {value!r}; it must be {allowed}")
+    return 0
 
 
 cdef int common_dtype(object a, object b, object c) noexcept:
@@ -272,10 +285,13 @@ def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
     x: (N, C) or (N, C, ...); gamma, beta: C values each; mean, var: ndarrays of C floats. In train mode m and v are x's own mean
     and variance, and `mean` and `var` become, in place, decay times themselves plus (1 - decay) times the batch's (the variance
     unbiased); in test mode m and v are `mean` and `var`. (S. Ioffe, C. Szegedy, Batch Normalization, 2015.) Raises ValueError
-    for shapes that do not fit and, in train mode, for an empty batch, FloatingPointError for a variance that x's dtype does not
-    hold.
+    for shapes that do not fit, for decay outside of [0, 1], eps below 0 and, in train mode, for an empty batch; FloatingPointError
+    for a variance that x's dtype does not hold.
     """
     cdef Variable v = real_valued(argument(x, "batch_norm"), "batch_norm")
+    if type(decay) is not float or type(eps) is not float or not 0 <= <double> decay <= 1 or not 0 <= <double> eps < INFINITY:
+        check_range("batch_norm: decay", decay, 1, "a number from 0 to 1")
+        check_range("batch_norm: eps", eps, FINITE, "finite and not below 0")
     return normalised(BatchNorm(mean, var, decay, eps), v, as_operand(argument(gamma, "batch_norm"), v),
                       as_operand(argument(beta, "batch_norm"), v))
 
@@ -302,6 +318,7 @@ cdef class LayerNorm(ArrayFunction):
         self.eps = 1e-5
 
     def __init__(self, eps=1e-5):
+        check_range("layer_norm: eps", eps, FINITE, "finite and not below 0")
         self.eps = eps
 
     def _arguments(self):
@@ -397,7 +414,7 @@ def layer_norm(x, gamma, beta, eps=1e-5):
     """gamma * (x - m) / sqrt(v + eps) + beta, m and v the mean and variance of each sample over its last axes.
 
     x: any shape; gamma, beta: the shape of those last axes. (J. L. Ba et al., Layer Normalization, 2016.) Raises
-    ValueError for shapes that do not fit.
+    ValueError for shapes that do not fit, and eps below 0.
     """
     cdef Variable v = real_valued(argument(x, "layer_norm"), "layer_norm")
     return normalised(LayerNorm(eps), v, argument(gamma, "layer_norm"), argument(beta, "layer_norm"))
@@ -455,6 +472,8 @@ def dropout(x, dropout_ratio=0.5):
     x: any shape; the mask comes from np.random.rand, as in DeZero. Raises ValueError for a ratio outside of [0, 1).
     """
     cdef Variable v = argument(x, "dropout")
+    if isinstance(dropout_ratio, str) or dropout_ratio is None:
+        raise TypeError(f"dropout: ratio {dropout_ratio!r} is no number")
     if not 0 <= dropout_ratio < 1:
         raise ValueError(f"dropout: ratio {dropout_ratio!r} must be at least 0 and less than 1")
     if not Config.train:
