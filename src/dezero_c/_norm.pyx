@@ -285,8 +285,8 @@ def batch_norm(x, gamma, beta, mean, var, decay=0.9, eps=2e-5):
     x: (N, C) or (N, C, ...); gamma, beta: C values each; mean, var: ndarrays of C floats. In train mode m and v are x's own mean
     and variance, and `mean` and `var` become, in place, decay times themselves plus (1 - decay) times the batch's (the variance
     unbiased); in test mode m and v are `mean` and `var`. (S. Ioffe, C. Szegedy, Batch Normalization, 2015.) Raises ValueError
-    for shapes that do not fit, for decay outside of [0, 1], eps below 0 and, in train mode, for an empty batch; FloatingPointError
-    for a variance that x's dtype does not hold.
+    for shapes that do not fit, for decay outside of [0, 1], eps below 0 and, in train mode, for an empty batch;
+    FloatingPointError for a variance that x's dtype does not hold.
     """
     cdef Variable v = real_valued(argument(x, "batch_norm"), "batch_norm")
     if type(decay) is not float or type(eps) is not float or not 0 <= <double> decay <= 1 or not 0 <= <double> eps < INFINITY:

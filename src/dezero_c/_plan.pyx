@@ -683,7 +683,8 @@ cdef class Plan:
                 now = shape_of(each)
                 if now[0] == shape[0]:
                     raise CaptureError(f"{self.lines[i]}: an array is of {now[1]} here, and was of {shape[1]} when it was "
-                                       "captured: a dtype that depends on data, which a replay cannot have. Give it one with astype")
+                                       "captured: a dtype that depends on data, which a replay cannot have. Give it one with "
+                                       "astype")
                 raise CaptureError(f"{self.lines[i]}: an array has the shape {now[0]} here, and had {shape[0]} when it was "
                                    "captured: a shape that depends on data, which a replay cannot have. Multiply by the mask, "
                                    "use where(), or leave it outside of the captured function")

@@ -22,7 +22,7 @@ from dezero_c._core cimport (
 
 from dezero_c._elementwise cimport Elementwise, is_exact
 
-from dezero_c._core import as_variable
+from dezero_c._core import as_variable, is_traced
 
 cnp.import_array()
 
@@ -322,6 +322,7 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
     cdef set seen = set()
     cdef Py_ssize_t i, k
     cdef signed char before = swap_mode((1 if create_graph else 0) | (M_TRACED if traced() else 0))
+    cdef bint one_by_one = traced() and not create_graph and is_traced()    # a walk for each y, as in pull_arrays
     live(ys, targets, floor, &search)
     try:
         for i in range(len(ys)):
@@ -331,8 +332,8 @@ def pull(list ys, list gys, list xs, Py_ssize_t floor, bint create_graph):
                 old = grads.get(key(y))
                 grads[key(y)] = g if old is None else old + g
             add_creator(y, waiting, seen, search)
-            if i + 1 < len(ys) and not (traced() and not create_graph):
-                continue        # in a traced call a walk for each y, as in pull_arrays
+            if i + 1 < len(ys) and not one_by_one:
+                continue
             while waiting:
                 f = heappop(waiting)[2]
                 check_era(f)
