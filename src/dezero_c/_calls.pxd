@@ -31,12 +31,17 @@ cdef class Arguments:
     cdef list abouts                # shape and dtype of a Variable, the dtype of an array
     cdef list own                   # (position, the very Variable that must be there)
     cdef list guards
-    cdef tuple names                # of the last ones, by name, in alphabetical order; None where there are none
+    cdef tuple spaces               # the dictionaries that guards are of,
+    cdef unsigned long long *versions       # their states when all guards held,
+    cdef list others                # and the guards of anything else
+    cdef tuple names                # of the last ones, by name; None where there are none
     cdef list branches              # for each, as the caller has it, a Branch, or None; None where no argument is a tree
 
     cdef list leaves(self, PyObject **args, Py_ssize_t n)
     cdef bint take(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1
     cdef bint shaped(self, PyObject **args) except -1
+    cdef bint guarded(self) except -1
+    cdef int sort_guards(self) except -1
 
 cdef class Template:
     cdef readonly object function

@@ -27,6 +27,7 @@ cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(PyObject *, PyObject *)
     bint PyDict_Next(PyObject *, Py_ssize_t *, PyObject **, PyObject **)
     PyObject *PyCell_GET(PyObject *)
+    bint PyDict_Check(PyObject *)
     Py_ssize_t PyDict_Size(PyObject *)
     Py_ssize_t PyLong_AsSsize_t(PyObject *)
     bint PyTuple_CheckExact(PyObject *)
@@ -37,9 +38,18 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    #if PY_VERSION_HEX < 0x030C0000 && !defined(PYPY_VERSION)
+    #define DZ_HAS_VERSIONS 1
+    #define dz_dict_version(o) (((PyDictObject *)(o))->ma_version_tag)
+    #else
+    #define DZ_HAS_VERSIONS 0
+    #define dz_dict_version(o) ((void)(o), 0)
+    #endif
     #define dz_items(o) (PyList_CheckExact(o) ? ((PyListObject *)(o))->ob_item : ((PyTupleObject *)(o))->ob_item)
     """
     PyObject **dz_items(PyObject *) noexcept
+    bint HAS_VERSIONS "DZ_HAS_VERSIONS"
+    unsigned long long dz_dict_version(PyObject *) noexcept
 
 
 class CaptureError(RuntimeError):
@@ -146,7 +156,8 @@ cdef list with_constants(list results, object shape, object missing, int kind):
     return found
 
 
-MISSING = object()      # what a name stands for that is not there
+cdef object absent = object()
+MISSING = absent        # what a name stands for that is not there
 
 
 def cell_of(cell):
@@ -159,27 +170,33 @@ def cell_of(cell):
 
 cpdef bint holds(list guards) except -1:
     """Whether all guards (dezero_c/_capture/guards.py) are as they were: the very object, or an equal number or string."""
-    cdef tuple guard
+    cdef PyObject *guard
     cdef PyObject *space
+    cdef PyObject *name
     cdef PyObject *now
     cdef object value, o
-    for guard in guards:
-        space = PyTuple_GET_ITEM(<PyObject *> guard, 0)
-        if PyTuple_GET_ITEM(<PyObject *> guard, 1) == <PyObject *> None:
-            if not same_elements(<PyObject *> guard):
+    cdef Py_ssize_t k
+    for k in range(len(guards)):
+        guard = PyList_GET_ITEM(<PyObject *> guards, k)
+        space, name = PyTuple_GET_ITEM(guard, 0), PyTuple_GET_ITEM(guard, 1)
+        if name == <PyObject *> None:
+            if not same_elements(guard):
                 return False
             continue
-        if isinstance(<object> space, dict):
-            now = PyDict_GetItemWithError(space, PyTuple_GET_ITEM(<PyObject *> guard, 1))
+        if PyDict_Check(space):
+            now = PyDict_GetItemWithError(space, name)
             if now == NULL:
                 PyErr_Clear()
+                now = <PyObject *> absent
         else:
             now = PyCell_GET(space)
-        if now == PyTuple_GET_ITEM(<PyObject *> guard, 2):
+            if now == NULL:
+                now = <PyObject *> absent
+        if now == PyTuple_GET_ITEM(guard, 2):
             continue
-        value, o = guard[2], MISSING if now == NULL else <object> now
-        if o is not value and not ((type(o) in PLAIN or cnp.PyArray_CheckScalar(o)) and plain_key(o) == plain_key(value)
-                                   or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
+        value, o = <object> PyTuple_GET_ITEM(guard, 2), <object> now
+        if not ((type(o) in PLAIN or cnp.PyArray_CheckScalar(o)) and plain_key(o) == plain_key(value)
+                or type(o) is tuple and type(value) is tuple and alike_tuples(o, value)):
             return False
     return True
 
@@ -306,6 +323,7 @@ cdef class Arguments:
         free(self.kinds)
         free(self.same)
         free(self.shapes)
+        free(self.versions)
 
     cdef bint take(self, PyObject **args, Py_ssize_t n, tuple names, int mode) except -1:
         """Whether a call with these, the last of which have names, in these modes is one for the program. The shapes of Variables
@@ -332,7 +350,48 @@ cdef class Arguments:
             for position, v in self.own:
                 if args[<Py_ssize_t> position] != <PyObject *> v:
                     return False
-        return not self.guards or holds(self.guards)
+        return not self.guards or self.guarded()
+
+    cdef bint guarded(self) except -1:
+        """Whether all guards hold. Where Python numbers the states of dictionaries (PEP 509), those that have not changed since
+        all held are not asked again."""
+        cdef Py_ssize_t k
+        cdef bint good
+        if not HAS_VERSIONS:
+            return holds(self.guards)
+        if self.others is None:
+            self.sort_guards()
+        for k in range(len(self.spaces)):
+            if dz_dict_version(PyTuple_GET_ITEM(<PyObject *> self.spaces, k)) != self.versions[k]:
+                break
+        else:
+            return not self.others or holds(self.others)
+        for k in range(len(self.spaces)):       # before the look, in which others may have their turn
+            self.versions[k] = dz_dict_version(PyTuple_GET_ITEM(<PyObject *> self.spaces, k))
+        good = False
+        try:
+            good = holds(self.guards)
+        finally:
+            if not good:
+                for k in range(len(self.spaces)):
+                    self.versions[k] = 0        # no dictionary's number
+        return good
+
+    cdef int sort_guards(self) except -1:
+        """Tells guards of dictionaries from others."""
+        cdef dict spaces = {}
+        cdef list others = []
+        cdef tuple guard
+        for guard in self.guards:
+            if guard[1] is not None and type(guard[0]) is dict:
+                spaces[id(guard[0])] = guard[0]
+            else:
+                others.append(guard)
+        self.versions = <unsigned long long *> calloc(len(spaces) + 1, sizeof(unsigned long long))
+        if self.versions == NULL:
+            raise MemoryError()
+        self.spaces, self.others = tuple(spaces.values()), others
+        return 0
 
     cdef list leaves(self, PyObject **args, Py_ssize_t n):
         """The leaves of arguments some of which are trees; None where they are other trees."""

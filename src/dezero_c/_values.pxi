@@ -119,6 +119,8 @@ cdef object column_values(object o):
 
 cdef int check_plain(object o) except -1:
     """TypeError for arrays whose methods and operators mean something else than an ndarray's; other subclasses are taken."""
+    if type(o) is cnp.ndarray or not cnp.PyArray_Check(o):
+        return 0
     if isinstance(o, np.matrix):
         raise TypeError(f"a {type(o).__name__} (shape {o.shape}), whose * and ** are matrix products, is not taken as an array: "
                         "pass np.asarray(it)")
