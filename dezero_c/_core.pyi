@@ -244,13 +244,14 @@ class Trace:
     ("new", v, value)                    Variable(value)
     ("data", v, x, made)                 v has x's data; made: by Variable(x.data), else by v.data = x.data
     ("set", v, value)                    v.data = value
-    ("seed", v)                          the gradient that a walk starts from
+    ("seed", v, flag)                    a walk starts from v and its gradient, which are ones where there was none (flag & 1)
     ("step", f, keep)                    f's inputs have got their gradients, without a graph
     ("show", v, g)                       v's gradient has become the Variable g
     ("grad", v, g)                       v's gradient is g, or None
     ("grad read", v, g)                  somebody asked for it
     ("call", function)                   function() ran untraced
     ("pinned", v)                        v's array itself was handed to an operation
+    ("branch", v, truth)                 the user's code goes on as it does where v is true, or is not
 
     born: ids of Variables that were made while tracing. before_set: the data that a Variable had before it was given other, by
     id. on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
@@ -520,6 +521,9 @@ def has_gradient(v: Variable) -> bool:
 
 def read_value(v: Variable, what: str) -> Any:
     """v's value for the user's code, told to on_read first."""
+
+def log_branch(v: Variable) -> None:
+    """Writes down which way the user's code goes on: whether v's value is true."""
 
 def user_line() -> str:
     """File and line of the user's innermost call."""

@@ -68,8 +68,10 @@ class Machine:
 
         args: those of one of the calls; columns: for each argument a float64 array (n,) of what it is in each, or None for one
         that is the same in all. Gives [array (n,) for each part of the result] and a list of calls that have to be made as
-        they are, since a floating-point flag was raised next to them.
+        they are, since a floating-point flag was raised next to them, or they go another way.
         """
+    def ways(self) -> list[tuple[int, bool, str]]:
+        """(slot, whether it must be true, file and line) of each number by which the call goes the way that it goes."""
     def listing(self) -> list[tuple[str, int, list[int], int, str]]:
         """(name, slot of the result, slots of the operands, the result's length in slots, file and line) of each instruction."""
 

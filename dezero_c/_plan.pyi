@@ -19,6 +19,11 @@ def made_by(trace: Trace) -> list[tuple[Any, str]]:
 def forget(trace: Trace) -> None:
     """Lets go of all that the log holds."""
 
+def late_branch(trace: Trace) -> str | None:
+    """The user's line of a look at a value where it is too late to make the call again, for what it has changed before; None
+    where there is none.
+    """
+
 def end_graph(trace: Trace) -> None:
     """Takes what a traced call has computed out of its graph, as a replay's results are."""
 
@@ -53,8 +58,10 @@ class Plan:
         """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
     def release(self) -> None:
         """The opposite of acquire."""
-    def run(self) -> None:
-        """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
+    def run(self) -> bool:
+        """Replays the call. False, having changed nothing that the call would not do again, where it goes another way than the
+        traced one. What it raises is what the call would; nothing of the plan's is left half done.
+        """
     def leave(self, v: Variable) -> Variable:
         """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
     def give(self, stand: Variable, v: Variable) -> None:

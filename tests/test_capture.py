@@ -2808,3 +2808,48 @@ def test_variables_made_of_data_have_gradients(make):
         return z, v.grad, y.grad
 
     runs(f, variables((3,)))
+
+
+# ---- where walks start
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (300, 40)])
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_walk_from_what_has_no_graph(shape, outside, there):
+    """A gradient that is there stays, and ones are put where there is none, whatever it was in the traced calls."""
+    w = Variable(np.ones(shape))
+
+    def f(x):
+        v = w if outside else x
+        v.backward()
+        return x * 2
+
+    def run(h, k, grad):
+        x = Variable(np.full(shape, float(k)))
+        v = w if outside else x
+        v.grad = Variable(np.full(shape, 5.0)) if grad else None
+        return bits(h(x)), bits(v.grad.data)
+
+    g = capture(f)
+    for k, grad in enumerate([there] * 4 + [not there] * 4 + [there, not there] * 3):
+        assert run(f, k, grad) == run(g, k, grad), k
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (3, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("given", [np.float16, np.float32, np.float64])
+def test_gradients_of_another_dtype_are_cast_where_a_walk_starts(shape, dtype, given):
+    for gradient in (Variable(np.full(shape, 0.3, given)), Variable(np.full((), 0.3, given))):
+        def f(x, gradient=gradient):
+            y = F.sin(x)
+            y.grad = gradient
+            x.cleargrad()
+            y.backward()
+            return y
+
+        g = capture(f)
+        for k in range(5):
+            a, b = (Variable(np.full(shape, 0.5 + k, dtype)) for _ in "ab")
+            assert bits(f(a)) == bits(g(b))
+            assert bits(a.grad.data) == bits(b.grad.data)

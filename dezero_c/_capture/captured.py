@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import gc
 import os
@@ -15,12 +14,14 @@ import numpy as np
 
 import dezero_c._core as _core
 from dezero_c._calls import CaptureError, Signature, call_key, holds, signature_of
-from dezero_c._capture.arrays import TracedArray, arrays_made, decoded, slot_of
+from dezero_c._capture.arrays import arrays_made, decoded
 from dezero_c._capture.compare import Program
 from dezero_c._capture.effects import Before, check_kept
 from dezero_c._capture.guards import Outside, moved, unchanged
+from dezero_c._capture.stacked import Stacked, elements_of, length_of
+from dezero_c._capture.trees import MISSING, Later, Leaf, TracedArguments, made_anew, plain_array, plain_result, rebuilt, tree_of
 from dezero_c._machine import Dispatch, Machine, NotNative, call_at_once
-from dezero_c._plan import Call, Plan, call_of, end_graph, given_gradients, has_calls
+from dezero_c._plan import Call, Plan, call_of, end_graph, given_gradients, has_calls, late_branch
 from dezero_c._pull import under_way
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ ALONE = 4               # times max_plans: kinds of calls that are traced and ma
 SAMPLE = 64             # check="sample": one call in so many is traced again
 MANY = 100_000          # events of a program that is not kept for comparison
 CHECKS = ("twice", "sample", "always")
-READS = ("error", "freeze")
+READS = ("error", "guard", "freeze")
+_ANOTHER_WAY = object()
 PLACE = " captured methods"     # in the dictionary of an instance, under no attribute's name
 _MODES_OF_NUMPY = {"errstate", "seterr", "seterrcall"}
 _ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
@@ -53,9 +55,11 @@ def capture(f: Callable[..., Any] | None = None, *, static: Iterable[int | str] 
     arguments is another program. What Python does beside computing (printing, appending to lists) happens in traced calls only.
 
     static: places or names of arguments that count by what they are, not by what is in them. on_read: a look at a value
-    (float(v), `if v > 0`) is an "error" that names the line, or "freeze": the value of the traced call is kept. check: "twice";
-    "sample" traces one call in 64 again and compares; "always" every call. max_plans: programs that are kept; beyond them calls
-    run as they are, with a warning. DEZERO_C_CAPTURE=0 in the environment runs everything as it is.
+    (float(v), `if v > 0`) is an "error" that names the line. With "guard" `if v > 0`, `while`, bool(v) are part of the program,
+    which holds where they come out as in the traced calls; where not, the call runs as it is, and the other way becomes a
+    program beside the first. With "freeze" the value of the traced call is kept, whatever others are. check: "twice"; "sample"
+    traces one call in 64 again and compares; "always" every call. max_plans: programs that are kept; beyond them calls run as
+    they are, with a warning. DEZERO_C_CAPTURE=0 in the environment runs everything as it is.
 
     Raises CaptureError, with the line, for what cannot be replayed rightly.
     """
@@ -72,17 +76,23 @@ def capture(f: Callable[..., Any] | None = None, *, static: Iterable[int | str] 
     return Captured(f, frozenset([static] if isinstance(static, (int, str)) else static), on_read, check, max_plans)
 
 
+class _Last:
+    """The last trace that went one way."""
+
+    def __init__(self, program: Program, arguments: list[_core.Variable], guards: list[Any], tries: int) -> None:
+        self.program, self.arguments = program, arguments
+        self.guards = guards            # what it depended on, as the call left it
+        self.tries = tries              # traces in a row that have said something else
+
+
 class _Kind:
     """The calls whose arguments look alike: what their traces said, and the plans."""
 
     def __init__(self, held: Any) -> None:
         self.held = held                # objects whose ids are in the key
         self.plans: list[_Entry] = []
-        self.last: Program | None = None
-        self.last_arguments: list[_core.Variable] = []
-        self.last_guards: list[Any] = []        # what the last trace depended on, as the call left it
-        self.tries = 0
-        self.moved = 0                          # traces in a row before which that had changed
+        self.lasts: dict[tuple[bool, ...], _Last] = {}      # by how branches came out
+        self.moved = 0                          # traces in a row before which what the last depended on had changed
         self.eager = False
 
 
@@ -106,7 +116,7 @@ class _Entry:
         self.given: list[tuple[int, _core.Variable]] = []       # places of arguments, each once, and who stands for them
         self.single: _core.Variable | None = None               # the plan's Variable that is the whole result
 
-    def finish(self, shape: Any, found: list[_Leaf]) -> None:
+    def finish(self, shape: Any, found: list[Leaf]) -> None:
         """The last step of making."""
         self.result = shape, found
         seen: set[int] = set()
@@ -114,17 +124,8 @@ class _Entry:
             if stand is not None and id(stand) not in seen:
                 seen.add(id(stand))
                 self.given.append((k, stand))
-        if shape is _MISSING and found[0].kind == "node" and not found[0].array:
+        if shape is MISSING and found[0].kind == "node" and not found[0].array:
             self.single = found[0].what
-
-
-class _Leaf:
-    """In a result: a Variable or an array of the plan, an argument, or anything else."""
-
-    __slots__ = ("array", "kind", "what")
-
-    def __init__(self, kind: str, what: Any, array: bool) -> None:
-        self.kind, self.what, self.array = kind, what, array
 
 
 def _forget(methods: dict[int, Captured], key: int, reference: weakref.ref[Any]) -> None:
@@ -229,6 +230,8 @@ class Captured(Dispatch):
                 for k, (name, to, operands, n, line) in enumerate(entry.machine.listing()):
                     told = f"%{to}{f'[{n}]' if n > 1 else ''} = {name}({', '.join(f'%{a}' for a in operands)})"
                     out.append(f"{k:6d}  {told:40s} {line}")
+                out += [f"{'':6s}  where %{slot} is {'true' if truth else 'false'}{'':24s} {line}"
+                        for slot, truth, line in entry.machine.ways()]
                 out += [f"{'':6s}  update {type(optimizer).__name__}" for optimizer in entry.machine.optimizers]
                 continue
             out.append(f"plan {number}: {len(entry.plan)} instructions, not on the machine for {entry.reason}")
@@ -238,7 +241,7 @@ class Captured(Dispatch):
     def over(self, *arrays: Any) -> list[Any]:
         """A call for each element of the first axis of arrays or Variables (batches), one after the other; gives the list of
         results. An element is an array, of one axis less."""
-        return [self(*_elements(arrays, k)) for k in range(_length("over", arrays))]
+        return [self(*elements_of(arrays, k)) for k in range(length_of("over", arrays))]
 
     def vmap(self, *arrays: Any) -> Any:
         """The results of a call for each element of the first axis of arrays or Variables, in the shape of one call's result with
@@ -248,13 +251,13 @@ class Captured(Dispatch):
         same bits; others run one after the other. Gradients that calls leave to their arguments are not kept: return them.
         Raises ValueError for arrays of several lengths or of none, and for results that differ in shape.
         """
-        n = _length("vmap", arrays)
+        n = length_of("vmap", arrays)
         if n == 0:
             raise ValueError("vmap: arrays without elements, of which no result can be told")
-        stacked = _Stacked(self(*_elements(arrays, 0)), n)
+        stacked = Stacked(self(*elements_of(arrays, 0)), n)
         beside = None
         for k in range(1, n):
-            args = _elements(arrays, k)
+            args = elements_of(arrays, k)
             if k <= TRACES and (beside := self._beside(args, arrays, k)) is not None:
                 break
             stacked.put(k, self(*args))
@@ -262,7 +265,7 @@ class Captured(Dispatch):
             columns, again = beside
             stacked.put_columns(k, columns)
             for i in again:
-                stacked.put(k + i, self(*_elements(arrays, k + i)))
+                stacked.put(k + i, self(*elements_of(arrays, k + i)))
         return stacked.result()
 
     def _beside(self, args: Any, arrays: Any, start: int) -> tuple[list[Any], list[int]] | None:
@@ -327,11 +330,12 @@ class Captured(Dispatch):
                 if not plan.acquire():
                     continue
                 try:
-                    if self._check == "twice":
-                        return self._replayed(entry, variables, arrays)
-                    entry.calls += 1
-                    if self._check == "sample" and entry.calls % SAMPLE:
-                        return self._replayed(entry, variables, arrays)
+                    entry.calls += self._check != "twice"
+                    if self._check == "twice" or (self._check == "sample" and entry.calls % SAMPLE):
+                        found = self._replayed(entry, variables, arrays)
+                        if found is _ANOTHER_WAY:
+                            continue
+                        return found
                 finally:
                     plan.release()
                 return self._traced(kind, args, kwargs, variables, arrays, entry)
@@ -370,25 +374,37 @@ class Captured(Dispatch):
         return Outside(function, None if reference is None else reference(), [*held, *self._also])
 
     def _read(self, v: _core.Variable, what: str, where: str) -> None:
-        if self._on_read == "error":
-            raise CaptureError(f"{where}: {what} looks at a value in the captured function {self._name()}: the next call may "
-                               "have another "
-                               "one, which a replay would not see. Use where(), or a comparison inside of it, return the value, "
-                               "or say "
-                               'on_read="freeze" to keep the one of the traced call')
+        if self._on_read == "guard" and what == "bool()":
+            _core.log_branch(v)
+        elif self._on_read != "freeze":
+            raise CaptureError(
+                f"{where}: {what} looks at a value in the captured function {self._name()}: the next call may have another one, "
+                "which a replay would not see. " + (
+                    'Use where(), or a comparison inside of it, return the value, or say on_read="guard" for a program for each '
+                    "way that branches go" if self._on_read == "error" else
+                    'With on_read="guard" ask for more or less (`if v > 0`), which is part of the program; return the value') +
+                ', or say on_read="freeze" to keep the one of the traced call')
 
     def _traced(self, kind: _Kind, args: Any, kwargs: Any, variables: list[_core.Variable], arrays: list[Any],
                 checked: _Entry | None) -> Any:
-        if kind.last is not None and not holds(kind.last_guards):       # it says nothing of what there is now
+        stale = [way for way, last in kind.lasts.items() if not holds(last.guards)]
+        if stale:       # they say nothing of what there is now
             kind.moved += 1
             if kind.moved == MOVES:
                 kind.eager = True
-                warnings.warn(f"capture: {self._name()} runs as it is from here on: {moved(kind.last_guards)}, which its code "
-                              "names, is another before each call; make what changes an argument (an array or a Variable), "
-                              "or write it into an array", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"capture: {self._name()} runs as it is from here on: {moved(kind.lasts[stale[0]].guards)}, which "
+                              "its code names, is another before each call; make what changes an argument (an array or a "
+                              "Variable), or write it into an array", RuntimeWarning, stacklevel=3)
                 return self._f(*args, **kwargs)
-            kind.tries, kind.last, kind.last_arguments = 0, None, []
-        holders = [_core.Variable(_plain_array(a)) for a in arrays]
+            for way in stale:
+                del kind.lasts[way]
+        if len(kind.lasts) >= ALONE * self._max_plans:
+            kind.eager, ways = True, len(kind.lasts)
+            kind.lasts.clear()
+            warnings.warn(f"capture: {self._name()} runs as it is from here on where it has no program: its branches have gone "
+                          f"{ways} other ways, none of them twice", RuntimeWarning, stacklevel=3)
+            return self._f(*args, **kwargs)
+        holders = [_core.Variable(plain_array(a)) for a in arrays]
         bare = [v for v in variables if not _core.has_gradient(v)]
         given = signature_of(args, kwargs, self._static)        # before the call, which may change them
         before = Before(self._outside(kind.held), self._looks_at_random)
@@ -401,7 +417,7 @@ class Captured(Dispatch):
         trace = _core.start_trace(self._read)
         try:
             with arrays_made() as made:
-                trees = _Trees(arrays, holders)
+                trees = TracedArguments(arrays, holders)
                 args, kwargs = trees.arguments(args, kwargs, self._static)
                 result = self._f(*args, **kwargs)
         finally:
@@ -420,20 +436,24 @@ class Captured(Dispatch):
                     holders: list[_core.Variable], checked: _Entry | None, trace: _core.Trace, result: Any, before: Before,
                     bare: list[_core.Variable], made: Any) -> Any:
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
-        found: list[_Leaf] = []
-        shape = _results(result, found)
+        found: list[Leaf] = []
+        shape = tree_of(result, found)
         if trace.refused is not None:
             warnings.warn(f"capture: {self._name()} is not captured: {trace.refused}", RuntimeWarning, stacklevel=3)
             kind.eager = True
-            return _plain_result(result)
-        if kind.last is None:       # of a second one the plan asks
+            return plain_result(result)
+        if not kind.lasts:      # of a second one the plan asks
             Plan().check(trace)
         program = Program(trace, [*variables, *holders], [shape, [(leaf.array, leaf.what) for leaf in found]])
         before.check_arrays(program.arrays, self._name())
+        if checked is not None and checked.program is not None and checked.program.branches != program.branches:
+            # another way than the first plan's that may hold
+            checked = next((entry for entry in kind.plans if entry.program is not None
+                            and entry.program.branches == program.branches and holds(entry.guards)), None)
         if checked is not None:
             if checked.program is not None and (difference := checked.program.difference(program)) is not None:
                 raise CaptureError(f"{self._name()} is not what was captured any more: {difference}")
-            return _plain_result(result)
+            return plain_result(result)
         fixed: list[bool] | None = None
         same_as: _Entry | None = None
         for entry in kind.plans:        # one that was for the very Variables of its traces, and need not be
@@ -443,17 +463,17 @@ class Captured(Dispatch):
                 last = entry.program
                 break
         else:
-            last_program = kind.last
-            if last_program is None or (difference := last_program.difference(program)) is not None:
-                kind.tries += 1
-                if kind.tries >= TRACES:
-                    kind.tries, kind.last, kind.last_arguments = 0, None, []
+            before_it = kind.lasts.get(program.branches)
+            if before_it is None or (difference := before_it.program.difference(program)) is not None:
+                tries = 1 if before_it is None else before_it.tries + 1
+                if tries >= TRACES:
+                    del kind.lasts[program.branches]
                     _changing(self._name(), difference)
-                kind.last, kind.last_arguments = program, variables
-                kind.last_guards = [*unchanged(before.outside.guards), *before.contents(program.arrays, False)]
-                return _plain_result(result)
-            fixed = [v is passed for v, passed in zip(kind.last_arguments, variables, strict=True)]
-            last = last_program
+                kind.lasts[program.branches] = _Last(
+                    program, variables, [*unchanged(before.outside.guards), *before.contents(program.arrays, False)], tries)
+                return plain_result(result)
+            fixed = [v is passed for v, passed in zip(before_it.arguments, variables, strict=True)]
+            last = before_it.program
         if self._looks_at_random:
             before.check_random(trace, self._name())
         entry = _Entry(program)
@@ -461,31 +481,39 @@ class Captured(Dispatch):
         entry.guards = [*unchanged(before.outside.guards), *before.contents(program.arrays, bool(copied))]
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
-        shape = _made_anew(shape, copied)
+        shape = made_anew(shape, copied)
         self._on_machine(entry, trace, given, bare, holders, copied, shape, found)
         if entry.machine is None:
             if _MODES_OF_NUMPY & before.outside.names.keys():
                 kind.eager = True
                 warnings.warn(f"capture: {self._name()} is not captured: np.errstate is set in it, which a plan would not do; "
                               "put it around the call", RuntimeWarning, stacklevel=4)
-                return _plain_result(result)
+                return plain_result(result)
             if has_calls(trace) and any(
                     isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):
                 kind.eager = True
                 warnings.warn(f"capture: {self._name()} is not captured: Parameters are passed to it, others in each call, while "
                               "an optimizer or another function runs in it that may look at them; name them in the function",
                               RuntimeWarning, stacklevel=4)
-                return _plain_result(result)
+                return plain_result(result)
+            if (line := late_branch(trace)) is not None:
+                kind.eager = True
+                warnings.warn(f"capture: {self._name()} is not captured: at {line} it looks at a value when it has changed "
+                              "something outside before, and a replay that goes another way there could not be made again (on "
+                              f"the machine it could, but for {entry.reason}); change what is outside after all branches",
+                              RuntimeWarning, stacklevel=4)
+                return plain_result(result)
             self._planned(entry, trace, copied, variables, holders, shape, found, bare)
             if self._check == "twice":
                 entry.call = call_of(
                     entry.plan, *given, [k for k, _ in entry.own], entry.given, entry.holders,
-                    found, shape, _MISSING, _rebuilt, entry.guards)
+                    found, shape, MISSING, rebuilt, entry.guards)
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
-        kind.tries, kind.last, kind.last_arguments, kind.last_guards, kind.moved = 0, None, [], [], 0
-        leaves: list[_Leaf] = []
-        _results(result, leaves)
+        kind.lasts.pop(program.branches, None)
+        kind.moved = 0
+        leaves: list[Leaf] = []
+        tree_of(result, leaves)
         allowed = [*(leaf.what for leaf in leaves), *given_gradients(trace)]
         check_kept(trace, allowed, made, self._name())       # before the plan is kept
         if same_as is not None and same_as in kind.plans:       # another thread may have been there before
@@ -500,10 +528,10 @@ class Captured(Dispatch):
             self._machines.append(entry.machine)
         if entry.call is not None:
             self._calls.append(entry.call)
-        return _plain_result(result)
+        return plain_result(result)
 
     def _on_machine(self, entry: _Entry, trace: _core.Trace, given: tuple[Any, Signature], bare: list[_core.Variable],
-                    holders: list[_core.Variable], copied: set[int], shape: Any, found: list[_Leaf]) -> None:
+                    holders: list[_core.Variable], copied: set[int], shape: Any, found: list[Leaf]) -> None:
         """Gives the entry a machine, if the trace is one for it."""
         if self._check != "twice":
             entry.reason = f"check={self._check!r}"
@@ -516,7 +544,7 @@ class Captured(Dispatch):
             machine, compiler = Machine.of(
                 trace, args, signature, bare, [k for k, v in zip(variables, entry.fixed, strict=False) if v is not None],
                 dict(zip(arrays, holders, strict=False)), copied, decoded)
-            machine.finish(compiler, found, shape, _MISSING, _rebuilt, entry.guards)
+            machine.finish(compiler, found, shape, MISSING, rebuilt, entry.guards)
         except NotNative as reason:
             entry.reason = str(reason)
         else:
@@ -524,7 +552,7 @@ class Captured(Dispatch):
             end_graph(trace)
 
     def _planned(self, entry: _Entry, trace: _core.Trace, copied: set[int], variables: list[_core.Variable],
-                 holders: list[_core.Variable], shape: Any, found: list[_Leaf], bare: list[_core.Variable]) -> None:
+                 holders: list[_core.Variable], shape: Any, found: list[Leaf], bare: list[_core.Variable]) -> None:
         """Makes the entry's plan."""
         plan = entry.plan
         seen: dict[int, _core.Variable | None] = {}
@@ -552,8 +580,9 @@ class Captured(Dispatch):
                 plan.give(stand, variables[k])
                 given += 1
             for holder, a in zip(entry.holders, arrays, strict=True):
-                holder.data = _plain_array(a)
-            plan.run()
+                holder.data = plain_array(a)
+            if not plan.run():
+                return _ANOTHER_WAY
             if entry.single is not None:
                 return plan.leave(entry.single)
             shape, found = entry.result
@@ -563,13 +592,13 @@ class Captured(Dispatch):
                 plan.take_back(stand, variables[k])
             for holder in entry.holders:
                 holder.data = None
-        return _rebuilt(shape, values)
+        return rebuilt(shape, values)
 
     @staticmethod
-    def _result(plan: Plan, leaf: _Leaf, variables: list[_core.Variable]) -> Any:
+    def _result(plan: Plan, leaf: Leaf, variables: list[_core.Variable]) -> Any:
         if leaf.kind == "argument":
             v = variables[leaf.what]
-            return _Later(v) if leaf.array else v
+            return Later(v) if leaf.array else v
         v = plan.leave(leaf.what) if leaf.kind == "node" else leaf.what
         return _core.value_of(v) if leaf.array else v
 
@@ -577,199 +606,6 @@ class Captured(Dispatch):
 call_at_once(Captured)
 
 
-def _plain_array(a: Any) -> Any:
-    return a if type(a) is np.ndarray else a.view(np.ndarray)      # of a memmap
-
-
-class _Later:
-    """An argument's array, which is back in its place when the call is over."""
-
-    def __init__(self, v: _core.Variable) -> None:
-        self.v = v
-
-
 def _changing(name: str, difference: str | None) -> NoReturn:
     raise CaptureError(f"{name} is another program in each call: {difference}. Make what changes an argument (an array or a "
                        "Variable), or leave it outside of the captured function")
-
-
-_MISSING = object()
-
-
-class _Trees:
-    """The arguments of a traced call: with TracedArrays in place of arrays, one for each; lists and dicts that have some are
-    copies."""
-
-    def __init__(self, arrays: list[Any], holders: list[_core.Variable]) -> None:
-        self.arrays: dict[int, TracedArray] = {}
-        for a, holder in zip(arrays, holders, strict=True):
-            if id(a) not in self.arrays:
-                self.arrays[id(a)] = TracedArray(holder)
-        self.given: dict[int, tuple[Any, list[Any], Any]] = {}     # lists and dicts: by id, what f has of it, its parts, itself
-
-    def arguments(self, args: Any, kwargs: Any, static: frozenset[int | str]) -> tuple[list[Any], dict[str, Any]]:
-        """What f is called with."""
-        return ([a if k in static else self.of(a) for k, a in enumerate(args)],
-                {name: a if name in static else self.of(a) for name, a in kwargs.items()})
-
-    def of(self, o: Any) -> Any:
-        if isinstance(o, np.ndarray):
-            return self.arrays[id(o)]
-        if isinstance(o, tuple):
-            parts = [self.of(x) for x in o]
-            if all(a is b for a, b in zip(parts, o, strict=True)):
-                return o
-            return type(o)(*parts) if hasattr(o, "_fields") else tuple(parts)
-        if not isinstance(o, (list, dict)):
-            return o
-        if id(o) not in self.given:
-            keyed = isinstance(o, dict)
-            parts = [self.of(x) for x in (o.values() if isinstance(o, dict) else o)]
-            mine = o
-            if not all(a is b for a, b in zip(parts, o.values() if isinstance(o, dict) else o, strict=True)):
-                mine = copy.copy(o)
-                for key, x in zip(o if keyed else range(len(parts)), parts, strict=True):
-                    mine[key] = x
-            self.given[id(o)] = mine, [*mine, *parts] if keyed else parts, o
-        return self.given[id(o)][0]
-
-    def check(self, name: str) -> None:
-        """Raises CaptureError where f has changed a list or dict that it was given."""
-        for mine, parts, _ in self.given.values():
-            now = [*mine, *mine.values()] if isinstance(mine, dict) else list(mine)
-            if len(now) != len(parts) or any(a is not b for a, b in zip(now, parts, strict=True)):
-                raise CaptureError(f"{name} changes a {type(mine).__name__} that is its argument, which a replay would not do; "
-                                   "return what belongs in it")
-
-
-def _results(o: Any, found: list[_Leaf]) -> Any:
-    """The shape of a result's tree; its Variables and arrays are appended to `found`."""
-    if isinstance(o, _core.Variable):
-        found.append(_Leaf("node", o, False))
-        return _MISSING
-    if isinstance(o, TracedArray):
-        found.append(_Leaf("node", slot_of(o), True))
-        return _MISSING
-    if isinstance(o, (tuple, list)):
-        parts = [_results(x, found) for x in o]
-        return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
-    if isinstance(o, dict):
-        return {k: _results(x, found) for k, x in o.items()}
-    return o
-
-
-class _Anew:
-    """In a result: an array that each call makes, of numbers alone."""
-
-    def __init__(self, array: Any) -> None:
-        self.array = array.copy()
-
-
-def _made_anew(shape: Any, copied: set[int]) -> Any:
-    """The tree of a result where arrays that each call makes anew are told apart from those that it merely names."""
-    if isinstance(shape, np.ndarray):
-        return _Anew(shape) if id(shape) in copied else shape
-    if isinstance(shape, (tuple, list)):
-        parts = [_made_anew(x, copied) for x in shape]
-        return type(shape)(*parts) if hasattr(shape, "_fields") else type(shape)(parts)
-    return {k: _made_anew(x, copied) for k, x in shape.items()} if isinstance(shape, dict) else shape
-
-
-def _rebuilt(shape: Any, values: list[Any]) -> Any:
-    left = iter(values)
-
-    def filled(o: Any) -> Any:
-        if o is _MISSING:
-            v = next(left)
-            return _core.value_of(v.v) if isinstance(v, _Later) else v
-        if isinstance(o, _Anew):
-            return o.array.copy()
-        if isinstance(o, (tuple, list)):
-            parts = [filled(x) for x in o]
-            return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
-        return {k: filled(x) for k, x in o.items()} if isinstance(o, dict) else o
-
-    return filled(shape)
-
-
-def _length(name: str, arrays: Any) -> int:
-    """The length of the first axis of arrays and Variables."""
-    for a in arrays:
-        if not isinstance(a, (np.ndarray, _core.Variable)):
-            raise TypeError(f"{name}: an argument is of type {type(a).__name__}; pass arrays or Variables, and name what is the "
-                            "same in all calls in the function")
-        if a.ndim == 0:
-            raise ValueError(f"{name}: an argument is 0-d, and has no first axis to go along")
-    if not arrays or len({len(a) for a in arrays}) != 1:
-        raise ValueError(f"{name}: arrays of one length are wanted, not of {[len(a) for a in arrays]}")
-    return len(arrays[0])
-
-
-def _elements(arrays: Any, k: int) -> list[Any]:
-    """The k-th element of each along the first axis."""
-    return [_core.Variable(_core.value_of(a)[k, ...]) if isinstance(a, _core.Variable) else a[k, ...] for a in arrays]
-
-
-class _Stacked:
-    """Results of n calls, in the shape of one, with a new first axis."""
-
-    def __init__(self, first: Any, n: int) -> None:
-        leaves: list[Any] = []
-        self.shape = self._taken(first, leaves)
-        self.out = [np.empty((n, *leaf.shape), leaf.dtype) for leaf in leaves]
-        self._put(0, leaves)
-
-    def _taken(self, o: Any, leaves: list[Any]) -> Any:
-        """The tree of a result, its Variables and arrays in `leaves`; their places say which they are."""
-        if isinstance(o, _core.Variable):
-            leaves.append(_core.value_of(o))
-            return _core.Variable
-        if isinstance(o, (np.ndarray, np.generic)):
-            leaves.append(o)
-            return np.ndarray
-        if isinstance(o, (tuple, list)):
-            parts = [self._taken(x, leaves) for x in o]
-            return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
-        return {k: self._taken(x, leaves) for k, x in o.items()} if isinstance(o, dict) else o
-
-    def put(self, k: int, result: Any) -> None:
-        """The k-th call's."""
-        leaves: list[Any] = []
-        if self._taken(result, leaves) != self.shape:
-            raise ValueError(f"vmap: call {k} gave {result!r:.80}, which is made of other parts than what call 0 gave")
-        self._put(k, leaves)
-
-    def _put(self, k: int, leaves: list[Any]) -> None:
-        for out, leaf in zip(self.out, leaves, strict=True):
-            if leaf.shape != out.shape[1:] or leaf.dtype != out.dtype:
-                raise ValueError(f"vmap: call {k} gave shape {leaf.shape} of {leaf.dtype}, and call 0 {out.shape[1:]} of "
-                                 f"{out.dtype}")
-            out[k] = leaf
-
-    def put_columns(self, k: int, columns: list[Any]) -> None:
-        """Those from the k-th on, by their parts."""
-        for out, column in zip(self.out, columns, strict=True):
-            out[k:] = column
-
-    def result(self) -> Any:
-        """All of them."""
-        left = iter(self.out)
-
-        def filled(o: Any) -> Any:
-            if o is _core.Variable:
-                return _core.Variable(next(left))
-            if o is np.ndarray:
-                return next(left)
-            if isinstance(o, (tuple, list)):
-                parts = [filled(x) for x in o]
-                return type(o)(*parts) if hasattr(o, "_fields") else type(o)(parts)
-            return {k: filled(x) for k, x in o.items()} if isinstance(o, dict) else o
-
-        return filled(self.shape)
-
-
-def _plain_result(result: Any) -> Any:
-    """A traced call's result with arrays in place of TracedArrays."""
-    found: list[_Leaf] = []
-    shape = _results(result, found)
-    return _rebuilt(shape, [_core.value_of(leaf.what) if leaf.array else leaf.what for leaf in found])

@@ -84,10 +84,12 @@ class Program:
     def __init__(self, trace: _core.Trace, arguments: Sequence[_core.Variable], result: Any) -> None:
         self.arrays: list[Any] = []
         self._line = ""
+        self._ways: list[bool] = []
         self._trace: Any = trace
         self._told = Told(trace, arguments, _Same)
         self._told.tell_all(self._event)
         self.result = self._value(result)
+        self.branches = tuple(self._ways)       # how they came out
         self._told.finish()
         self._trace = None
 
@@ -128,6 +130,8 @@ class Program:
         if kind in ("const", "new"):
             self._told.new(rest[0])
             return kind, self._value(rest[1])
+        if kind == "branch":
+            self._ways.append(rest[1])
         if kind == "data" and rest[2]:
             self._told.new(rest[0])
         if kind == "show":

@@ -17,6 +17,7 @@ cdef class Cell:
     cdef int size, dt       # dt: DZ_F64, DZ_F32, or LABELS
     cdef bint scalar        # in the eager call a NumPy scalar, which nobody can write to
     cdef bint fixed         # an array that is not the call's own, or read-only: neither written to nor given away
+    cdef bint truth         # a comparison's: true or false, and no number
     cdef int home           # the Variable from outside whose array it is, by number, or -1
     cdef int holders        # how many that are left after the call have it
     cdef Cell base          # it is a view of this one's array
@@ -38,6 +39,10 @@ cdef Cell cell_at(dz_place place, tuple shape, int size, bint scalar, int dt):
 cdef inline bint same(tuple a, tuple b) except -1:
     """Whether two shapes are equal."""
     return a is b or a == b
+
+
+# NumPy's comparisons, in the order of the machine's.
+cdef tuple COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 
 
 cdef inline bint is_number(Cell c) noexcept:
@@ -116,6 +121,7 @@ cdef class Compiler:
     cdef Py_ssize_t steps   # operations, forward and backward
     cdef list updates       # optimizers that are to update their parameters at the end,
     cdef list cleared       # and Variables whose gradients are taken away after that
+    cdef list branches      # (the place of a number, whether it is to be true, the user's line)
 
     def __dealloc__(self):
         cdef Py_ssize_t k
@@ -190,6 +196,8 @@ cdef class Compiler:
         cdef Variable v
         if node.cell != NULL:
             c = <Cell> node.cell
+            if c.truth:
+                raise no(line, "a comparison of data that is more than a branch")
             if c.base is not None and c.base.writes != c.seen:
                 raise no(line, "a part of an array that was written to meanwhile")
             return c
@@ -201,6 +209,11 @@ cdef class Compiler:
         c.home = self.number_of(k, line)
         self.set_cell(k, c)
         return c
+
+    cdef Cell asked(self, int k, line):
+        """The same where it is asked whether it is true."""
+        cdef PyObject *known = self.at(k).cell
+        return <Cell> known if known != NULL and (<Cell> known).truth else self.cell(k, line)
 
     cdef int set_cell(self, int k, Cell c) except -1:
         """The node's value is c from now on."""
@@ -607,6 +620,11 @@ cdef class Compiler:
         if what == "compare":
             self.spread(DZ_OP_SUB, cells, places)
             return self.new(tapes.compare(self.tape, function.args[0], places[0], places[1]), self.common(cells, line), line)
+        if what in COMPARISONS and dt == DZ_F64 and all([(<Cell> x).size == 1 for x in cells]):
+            self.spread(DZ_OP_SUB, cells, places)
+            c = self.new(tapes.compare(self.tape, COMPARISONS.index(what), places[0], places[1]), (), line, True)
+            c.truth = True
+            return c
         op = _EXACT.get(what)
         if op is None or not operands:
             raise no(line, what)
@@ -695,7 +713,11 @@ cdef class Compiler:
             self.set_cell(e.v, self.first(self.trace.variable(e.v), None if e.o == NULL else <object> e.o, line))
         elif kind == E_SEED:
             c = self.cell(e.v, line)
-            self.set_gradient(e.v, evenly(self, 1.0, c.shape, c.dt, line), line)
+            old = self.gradient(e.v, line)      # of what is from outside it is asked here whether there is one
+            if e.flag & SEEDED:
+                self.set_gradient(e.v, evenly(self, 1.0, c.shape, c.dt, line), line)
+            elif old is None or old.dt != c.dt or not same(old.shape, c.shape):
+                raise no(line, "a gradient of another shape or dtype than its Variable's")
         elif kind == E_SHOW or kind == E_GRAD_READ and e.w >= 0 and self.at(e.w).cell == NULL:
             c = self.gradient(e.v, line)
             if c is None:
@@ -754,6 +776,11 @@ cdef class Compiler:
             self.updates.append((<object> e.o).__self__)
         elif kind == E_CALL:
             raise no(line, "a call that runs as it is")
+        elif kind == E_BRANCH:
+            c = self.asked(e.v, line)
+            if c.size != 1 or c.dt != DZ_F64:
+                raise no(line, "a branch by what is no float64 number")
+            self.branches.append((c.place, e.flag != 0, line))
         else:
             raise no(line, "a function of several results" if kind == E_ALIVE else "an array beside an operation's operands")
         return 0

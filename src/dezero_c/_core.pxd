@@ -160,13 +160,20 @@ cdef enum:
     E_NEW
     E_DATA          # v has w's; flag: made
     E_SET           # v; o: the value
-    E_SEED          # v
+    E_SEED          # v is where a walk starts; flag: as below
     E_STEP          # o: the Function; flag: keep; w: the event that called it, or -1, and then its inputs are operands
     E_SHOW          # v's gradient is w
     E_GRAD
     E_GRAD_READ     # w, or o
     E_CALL          # o: the function
     E_PINNED        # v
+    E_BRANCH        # whether v is true (flag) was asked
+
+# What a seed's flag says.
+cdef enum:
+    SEEDED = 1              # v had no gradient, and got ones
+    SEED_KEPT = 2           # gradients are kept,
+    SEED_GRAPH = 4          # or have a graph, so that one of another dtype stays as it is
 
 # What an operation's flag says.
 cdef enum:

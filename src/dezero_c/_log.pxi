@@ -25,7 +25,7 @@ cdef extern from "Python.h":
 cdef object LOCATIONS = ("dezero_c", "numpy")      # packages whose lines are not the user's
 
 cdef tuple EVENTS = ("op", "alive", "effect", "const", "new", "data", "set", "seed", "step", "show", "grad", "grad read", "call",
-                     "pinned")      # names of kinds
+                     "pinned", "branch")    # names of kinds
 
 
 cdef void *more_room(void *old, Py_ssize_t *room, Py_ssize_t n, size_t size) except NULL:
@@ -102,13 +102,14 @@ cdef class Trace:
     ("new", v, value)                    Variable(value)
     ("data", v, x, made)                 v has x's data; made: by Variable(x.data), else by v.data = x.data
     ("set", v, value)                    v.data = value
-    ("seed", v)                          the gradient that a walk starts from
+    ("seed", v, flag)                    a walk starts from v and its gradient, which are ones where there was none (flag & 1)
     ("step", f, keep)                    f's inputs have got their gradients, without a graph
     ("show", v, g)                       v's gradient has become the Variable g
     ("grad", v, g)                       v's gradient is g, or None
     ("grad read", v, g)                  somebody asked for it
     ("call", function)                   function() ran untraced
     ("pinned", v)                        v's array itself was handed to an operation
+    ("branch", v, truth)                 the user's code goes on as it does where v is true, or is not
 
     born: ids of Variables that were made while tracing. before_set: the data that a Variable had before it was given other, by
     id. on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
@@ -306,12 +307,16 @@ cdef class Trace:
             told = self.variable(e.v), o
         elif e.kind == E_DATA:
             told = self.variable(e.v), self.variable(e.w), e.flag != 0
-        elif e.kind == E_SEED or e.kind == E_PINNED:
+        elif e.kind == E_SEED:
+            told = self.variable(e.v), <int> e.flag
+        elif e.kind == E_PINNED:
             told = self.variable(e.v),
         elif e.kind == E_STEP:
             told = o, e.flag != 0
         elif e.kind == E_CALL:
             told = o,
+        elif e.kind == E_BRANCH:
+            told = self.variable(e.v), e.flag != 0
         else:
             told = self.variable(e.v), self.variable(e.w) if e.w >= 0 else o
         return EVENTS[e.kind], *told, self.line_of(e)

@@ -24,10 +24,11 @@ from libc.string cimport memcpy, memset
 from dezero_c._calls cimport (
     AS_ARRAY, AS_VARIABLE, Arguments, Signature, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
-    DZ_F32, DZ_F64, DZ_NIN, E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
-    E_STEP, ERA_CORE, G_NONE, G_RAW, G_SHOWN, K_CONST, WITHIN, Event, Function, Trace, Variable, data_of, drop_grad, dz_bind,
-    dz_fill, dz_flushes, dz_fpe_begin, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move, dz_raw_scalar, dz_view,
-    dz_view_object, dz_work, dz_worker, kernels, modes, new_value, new_variable, set_data_array, set_private_grad, view, wrap)
+    DZ_F32, DZ_F64, DZ_NIN, ERA_CORE, E_ALIVE, E_BRANCH, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP,
+    E_SEED, E_SET, E_SHOW, E_STEP, G_NONE, G_RAW, G_SHOWN, K_CONST, SEEDED, WITHIN, Event, Function, Trace, Variable, data_of,
+    drop_grad, dz_bind, dz_fill, dz_flushes, dz_fpe_begin, dz_fpe_clear, dz_fpe_test, dz_np, dz_op, dz_ops, dz_raw_move,
+    dz_raw_scalar, dz_view, dz_view_object, dz_work, dz_worker, kernels, modes, new_value, new_variable, set_data_array,
+    set_private_grad, view, wrap)
 from dezero_c._elementwise cimport is_exact
 from dezero_c._losses cimport squared_error_worker
 from dezero_c._matmul cimport product_worker
@@ -114,7 +115,8 @@ cdef enum:
 
 cdef enum:              # how calls one after the other have ended:
     NO_FLAG             # all are made,
-    RAISED              # a floating-point flag was raised,
+    RAISED              # a floating-point flag was raised, or the user's code would go another way,
+    STOPPED             # some kernel does not know what it was given,
     UNDERFLOW           # or the one of underflow alone, which NumPy may have to tell of
 
 cdef object DOUBLE = np.dtype(np.float64), SINGLE = np.dtype(np.float32)
@@ -186,6 +188,10 @@ ctypedef struct Made:       # a Variable or an array that a call makes
     Py_ssize_t generation
     bint created            # it has a creator
     bint scalar
+
+ctypedef struct Branch:     # a number by which the call goes one way or another
+    int slot
+    bint truth
 
 cdef Values NOTHING = {"slot": -1, "even": False}
 
@@ -271,7 +277,8 @@ cdef class Machine:
     cdef Access *access
     cdef Made *made             # Variables
     cdef Made *arrays           # and arrays, or NumPy scalars
-    cdef int naccess, nmade, narrays
+    cdef Branch *branches
+    cdef int naccess, nmade, narrays, nbranches
     cdef bint writes            # arrays are written to
     cdef bint repeats           # a call can follow the one before without a look at gradients
     cdef bint busy
@@ -293,6 +300,7 @@ cdef class Machine:
     cdef object shape           # of the result, filled by `rebuilt`
     cdef object rebuilt
     cdef readonly list lines    # the user's, by number
+    cdef list asked             # those of branches
 
     def __cinit__(self, key=None):
         if key is not EAGER:
@@ -304,6 +312,7 @@ cdef class Machine:
         free(self.access)
         free(self.made)
         free(self.arrays)
+        free(self.branches)
 
     def __len__(self):
         return tapes.length(self.tape)
@@ -332,7 +341,7 @@ cdef class Machine:
             raise MemoryError()
         compiler.trace, compiler.decode, compiler.copied = trace, decode, copied
         compiler.bare, compiler.outside = {<size_t> <void *> v: True for v in bare}, []
-        compiler.updates, compiler.cleared = [], []
+        compiler.updates, compiler.cleared, compiler.branches = [], [], []
         m.take_arguments(compiler, args, signature, own, holders)
         for i in range(trace.n):
             compiler.follow(&trace.log[i])
@@ -518,6 +527,14 @@ cdef class Machine:
             c = arrays[k]
             self.arrays[k].values, self.arrays[k].lengths = wants(c), lengths_of(c)
             self.arrays[k].scalar = c.scalar
+        self.branches = <Branch *> calloc(len(compiler.branches) + 1, sizeof(Branch))
+        if self.branches == NULL:
+            raise MemoryError()
+        self.asked = [line for _, _, line in compiler.branches]
+        for place, truth, _ in compiler.branches:
+            self.branches[self.nbranches].slot, self.branches[self.nbranches].truth = <int> len(wanted), truth
+            self.nbranches += 1
+            wanted.append(place)
         self.just_made = self.single and self.nmade == 1 and self.narrays == 0 and self.results == [(R_MADE, 0)]
         alone = self.just_made or self.nmade == 0 and self.results == [(R_ARRAY, 0)]
         if copied > (WORTH_ALONE if alone and self.single and compiler.is_alone() else WORTH * compiler.steps):
@@ -551,6 +568,8 @@ cdef class Machine:
                 in_slots(&self.made[k].values, slots)
             for k in range(self.narrays):
                 in_slots(&self.arrays[k].values, slots)
+            for k in range(self.nbranches):
+                self.branches[k].slot = <int> slots[self.branches[k].slot]
         finally:
             free(places)
             free(slots)
@@ -618,9 +637,18 @@ cdef class Machine:
                 return True
         return False
 
+    cdef inline bint same_way(self, const double *s, Py_ssize_t step) noexcept nogil:
+        """Whether the user's code would go the way that it went when it was traced. s: numbers, `step` for each slot."""
+        cdef int k
+        for k in range(self.nbranches):
+            if (s[self.branches[k].slot * step] != 0) != self.branches[k].truth:
+                return False
+        return True
+
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
         """The call's result; NOT_TAKEN or EAGER, having changed nothing."""
         cdef list leaves
+        cdef int ended
         if self.busy:
             return EAGER        # called by itself, or by another thread meanwhile
         if self.arguments.branches is not None:
@@ -635,7 +663,10 @@ cdef class Machine:
             if not dz_fpe_begin():
                 return NOT_TAKEN
             self.load()
-            if not self.run() or self.numpy and dz_under_test() and underflow_is_told():
+            ended = self.run()
+            if ended != STOPPED and not self.same_way(self.slots, 1):
+                return NOT_TAKEN
+            if ended != NO_FLAG or self.numpy and dz_under_test() and underflow_is_told():
                 return EAGER
             return self.commit(args)
         finally:
@@ -660,19 +691,21 @@ cdef class Machine:
                 for i in range(at.lengths.n):
                     s[at.slot + i] = (<double *> (at.p + i * at.step))[0]
 
-    cdef bint run(self) noexcept:
-        """False where a floating-point flag was raised."""
-        cdef bint raised
+    cdef int run(self) noexcept:
+        """How the call has ended, but for underflow and branches."""
+        cdef bint stopped, raised
         if self.numpy:
             dz_under_clear()
         if self.short:
-            raised = tapes.run(self.tape) != 0 or dz_fpe_test() != 0
+            stopped = tapes.run(self.tape) != 0
+            raised = dz_fpe_test() != 0
         else:
             with nogil:
-                raised = tapes.run(self.tape) != 0 or dz_fpe_test() != 0
+                stopped = tapes.run(self.tape) != 0
+                raised = dz_fpe_test() != 0
         if raised:
             dz_fpe_clear()
-        return not raised
+        return STOPPED if stopped else RAISED if raised else NO_FLAG
 
     cdef object commit(self, PyObject **args):
         """Makes the results, and then changes what is outside."""
@@ -848,7 +881,7 @@ cdef class Machine:
     cdef int runs(self, double *s, Py_ssize_t *i, Py_ssize_t stop, bint watched) noexcept nogil:
         """Calls one after the other until `stop` are made, or one raises a flag, which is the next after those."""
         while i[0] < stop:
-            if tapes.run(self.tape) or dz_fpe_test():
+            if tapes.run(self.tape) or dz_fpe_test() or not self.same_way(s, 1):
                 dz_fpe_clear()
                 return RAISED
             if watched and dz_under_test():
@@ -886,7 +919,7 @@ cdef class Machine:
 
         args: those of one of the calls; columns: for each argument a float64 array (n,) of what it is in each, or None for one
         that is the same in all. Gives [array (n,) for each part of the result] and a list of calls that have to be made as
-        they are, since a floating-point flag was raised next to them.
+        they are, since a floating-point flag was raised next to them, or they go another way.
         """
         cdef const double *column
         cdef double *s
@@ -937,6 +970,8 @@ cdef class Machine:
                 if raised:
                     dz_fpe_clear()
                     again += range(i, i + m)
+                else:
+                    again += [i + j for j in range(m if self.nbranches else 0) if not self.same_way(&s[j], self.lanes)]
                 for k in range(len(self.results)):
                     kind, number = self.results[k]
                     slot = (self.made if kind == R_MADE else self.arrays)[<int> number].values.slot
@@ -1003,6 +1038,10 @@ cdef class Machine:
     def optimizers(self):
         """Those that then update their parameters."""
         return [each.optimizer for each in self.updates or ()]
+
+    def ways(self):
+        """(slot, whether it must be true, file and line) of each number by which the call goes the way that it goes."""
+        return [(self.branches[k].slot, self.branches[k].truth, line) for k, line in enumerate(self.asked)]
 
     def listing(self):
         """(name, slot of the result, slots of the operands, the result's length in slots, file and line) of each instruction."""

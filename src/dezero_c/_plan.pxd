@@ -57,12 +57,12 @@ cdef class Plan:
     cdef object known(self, object v)
     cdef Variable room_for(self, Variable v)
     cpdef bint fits(self) except -1
-    cpdef int run(self) except -1
+    cpdef bint run(self) except -1
     cdef bint suited(self, Variable stand, Variable v) except -1
     cdef int find_drops(self, list results) except -1
     cdef int forget(self) except -1
     cdef int more_room(self) except -1
-    cdef int execute(self) except -1
+    cdef bint execute(self) except -1
     cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1
     cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1
     cpdef Variable leave(self, Variable v)

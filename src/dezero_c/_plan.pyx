@@ -24,11 +24,11 @@ from libc.string cimport memcmp, memcpy
 from dezero_c._calls cimport (
     LENGTHS, Shape, Signature, Template, grown, is_scalar, items_of, replayed_function, with_constants)
 from dezero_c._core cimport (
-    E_ALIVE, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SET, E_SHOW, E_STEP, ERA_CORE, G_NONE,
-    G_SHOWN, IN_TRAINING, INSIDE, WITH_GRAPH, Event, Function, Numbers, Trace, Variable, backward_step, data_of, drop_grad,
-    dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_ops, dz_raw_move, dz_same_shape, dz_view, dz_view_object,
-    grad_variable, kernels, modes, new_variable, output_reference, seed, set_data_array, set_inputs, show_into, swap_mode,
-    view, wrap)
+    ERA_CORE, E_ALIVE, E_BRANCH, E_CALL, E_CONST, E_DATA, E_EFFECT, E_GRAD, E_GRAD_READ, E_NEW, E_OP, E_SEED, E_SET, E_SHOW,
+    E_STEP, G_NONE, G_SHOWN, INSIDE, IN_TRAINING, K_CONST, SEEDED, SEED_GRAPH, SEED_KEPT, WITH_GRAPH, Event, Function,
+    Numbers, Trace, Variable, backward_step, data_of, drop_grad, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_ops,
+    dz_raw_move, dz_same_shape, dz_view, dz_view_object, grad_variable, kernels, modes, new_variable, output_reference, seed,
+    set_data_array, set_inputs, show_into, swap_mode, view, wrap)
 from dezero_c._elementwise cimport evaluate_again, evaluate_from, is_exact, operation
 from dezero_c._training cimport Seen, is_rule, step
 
@@ -73,7 +73,7 @@ cdef enum:
     FORWARD         # extra: f's outputs; flag: the modes, as in the trace
     EFFECT          # f.forward for what it does to its first input
     STEP            # f's step backwards; flag: gradients of its outputs are kept
-    SEED            # y gets the gradient that a walk starts from
+    SEED            # y gets the gradient that a walk starts from, where it has none; flag: as in the trace
     SHOW            # y's gradient becomes the Variable z
     GRAD            # y's gradient is z, or none
     DATA            # y gets z's data; flag: as an array
@@ -82,9 +82,10 @@ cdef enum:
     NUMPY           # y: the value of f, a kernel's operation, where its operands are in C order; else of extra, NumPy's function
     INTO            # f's value is written to y's array, or extra.forward does it; z is room for it
     UPDATE          # the optimizer `extra` updates its parameters
+    BRANCH          # y's value must be true, or not, as flag says; else the call goes another way
 
 cdef tuple NAMES = ("elementwise", "forward", "effect", "step", "seed", "show", "grad", "data", "constant", "call", "numpy",
-                    "into", "update")
+                    "into", "update", "branch")
 
 
 include "_traced.pxi"
@@ -252,6 +253,10 @@ cdef class Plan:
             called = e if e.w < 0 else &trace.log[e.w]
             for k in trace.operands[called.first:called.first + called.nin]:
                 marks[k] |= STEPPED
+        elif e.kind == E_BRANCH:
+            if trace.born_at[e.v] and not marks[e.v] & KNOWN:
+                raise CaptureError(f"{line}: what a function of dezero_c has made from values by itself decides here, which a "
+                                   "plan would not make again; leave that function out of the capture")
         elif e.kind == E_GRAD_READ and e.w >= 0 and not marks[e.w] & KNOWN:
             if not marks[e.v] & STEPPED:
                 raise CaptureError(f"{line}: .grad is asked for before the function has computed it: it comes from an "
@@ -349,7 +354,15 @@ cdef class Plan:
                     outside[<size_t> <void *> v] = v
                 self.add(DATA, None, y, self.known(event[2]), None, False, line)
             elif kind == "seed":
-                self.add(SEED, None, self.known(event[1]), None, None, False, line)
+                v = event[1]
+                y = self.known(v)
+                if <size_t> <void *> v not in touched:
+                    touched.add(<size_t> <void *> v)
+                    if y is v and not trace.is_born(v):
+                        self.there.append((v, not event[2] & SEEDED))
+                    elif <size_t> <void *> y in self.stands:
+                        self.presence.append((y, not event[2] & SEEDED))
+                self.add(SEED, None, y, None, None, event[2], line)
             elif kind == "step":
                 f = event[1]
                 for v in inputs(f):     # what is there is added to
@@ -396,6 +409,11 @@ cdef class Plan:
                     self.add(UPDATE, None, None, None, target, False, line)
                 else:
                     self.add(CALL, None, None, None, event[1], False, line)
+            elif kind == "branch":
+                y = self.known(event[1])
+                if y is event[1]:
+                    outside[<size_t> <void *> y] = y
+                self.add(BRANCH, None, y, None, None, event[2], line)
             elif kind == "pinned":
                 self.pins.append((event[1], data_of(event[1])))
                 outside[<size_t> <void *> event[1]] = event[1]
@@ -548,8 +566,9 @@ cdef class Plan:
             Py_XDECREF(o)
         return 0
 
-    cpdef int run(self) except -1:
-        """Replays the call. What it raises is what the call would; nothing of the plan's is left half done."""
+    cpdef bint run(self) except -1:
+        """Replays the call. False, having changed nothing that the call would not do again, where it goes another way than the
+        traced one. What it raises is what the call would; nothing of the plan's is left half done."""
         cdef signed char before
         cdef Variable v
         self.forget()
@@ -558,14 +577,14 @@ cdef class Plan:
             for v in self.inner:
                 if v.gstate != G_NONE:
                     drop_grad(v)
-            self.execute()
+            return self.execute()
         finally:
             swap_mode(before)
             for v in self.shown:        # after an error too: what the user sees is never the plan's
                 if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
                     v._grad = self.leave(v._grad)
 
-    cdef int execute(self) except -1:
+    cdef bint execute(self) except -1:
         cdef Py_ssize_t i
         cdef Instruction *at
         cdef Function f
@@ -607,7 +626,7 @@ cdef class Plan:
             elif at.kind == EFFECT:
                 value_of(<Function> at.f)
             elif at.kind == SEED:
-                seed(<Variable> at.y, False, False)
+                seed(<Variable> at.y, at.flag & SEED_KEPT, at.flag & SEED_GRAPH)
                 if dz_fpe_test():
                     dz_fpe_clear()
             elif at.kind == SHOW:
@@ -630,6 +649,9 @@ cdef class Plan:
             elif at.kind == DATA:
                 r = data_of(<Variable> at.z)
                 set_data_array(<Variable> at.y, np.asarray(r) if at.flag and not cnp.PyArray_Check(r) else r)
+            elif at.kind == BRANCH:
+                if bool(data_of(<Variable> at.y)) != <bint> at.flag:
+                    return False
             elif at.kind == CONSTANT:
                 r = None if at.extra == NULL else <object> at.extra
                 set_data_array(<Variable> at.y, r.copy() if at.flag else r)
@@ -639,7 +661,7 @@ cdef class Plan:
                 swap_mode(0)
         for drop in range(drop, self.ndrops):
             set_data_array(<Variable> self.drops[drop].v, None)
-        return 0
+        return True
 
     cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1:
         cdef object r

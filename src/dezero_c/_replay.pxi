@@ -47,7 +47,8 @@ cdef class Call:
                     given += 1
                 for k in range(self.nstands, self.nstands + self.nholders):
                     set_data_array(<Variable> s[k].v, <object> args[s[k].position])
-                plan.run()
+                if not plan.run():
+                    return NOT_TAKEN
                 if self.only is not None:
                     return plan.left_as(self.only)
                 values = []

@@ -573,6 +573,11 @@ def read_value(Variable v not None, str what):
     return read(v, what)
 
 
+def log_branch(Variable v not None):
+    """Writes down which way the user's code goes on: whether v's value is true."""
+    log_event(E_BRANCH, v, None, None, bool(data_of(v)))
+
+
 def user_line():
     """File and line of the user's innermost call."""
     return where()

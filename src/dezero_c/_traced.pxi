@@ -42,6 +42,50 @@ def has_calls(Trace trace):
     return False
 
 
+cdef bint changes(Trace trace, const Event *e, set cleared) except -1:
+    """Whether an event changes what is outside of the call in another way when the call is made again from the start. cleared:
+    nodes from outside whose gradients the call has taken away, before anything that it did with them."""
+    cdef const Event *called = e
+    cdef Function f
+    cdef PyObject *v
+    cdef int k
+    if e.kind == E_EFFECT or e.kind == E_CALL:
+        return True
+    if e.kind == E_OP:
+        f = <Function> e.o
+        return not f.native and type(f) is not Applied or hasattr(f, "_redraw")
+    if e.kind == E_STEP:
+        if e.w >= 0:
+            called = &trace.log[e.w]
+        for k in trace.operands[called.first:called.first + called.nin]:
+            v = trace.nodes[k]
+            if not trace.born_at[k] and k not in cleared and isinstance(<object> v, Variable) \
+                    and not (<Variable> v).kind & K_CONST:
+                return True
+        return False
+    if e.v < 0 or trace.born_at[e.v]:
+        return False
+    if e.kind == E_GRAD and e.w < 0 and e.o == NULL:
+        cleared.add(e.v)
+        return False
+    if e.kind == E_GRAD or e.kind == E_SHOW or e.kind == E_SEED:
+        return e.v not in cleared
+    return e.kind == E_SET or e.kind == E_DATA and not e.flag
+
+
+def late_branch(Trace trace):
+    """The user's line of a look at a value where it is too late to make the call again, for what it has changed before; None
+    where there is none."""
+    cdef Py_ssize_t i
+    cdef bint late = False
+    cdef set cleared = set()
+    for i in range(trace.n):
+        if trace.log[i].kind == E_BRANCH and late:
+            return trace.line_of(&trace.log[i])
+        late = late or changes(trace, &trace.log[i], cleared)
+    return None
+
+
 cdef int count_holders(Trace trace, int *held, int *found) except -1:
     """How often the log holds each node: by itself, and as the input of a Function that nobody else has. held: room for a number
     of each event, found: of each node; both zeros."""

@@ -323,8 +323,9 @@ cdef int walk(Variable root, bint keep, bint create_graph) except -1:
     cdef Function f = None
     cdef signed char mode_before
     cdef bint seeded = seed(root, keep, create_graph)
-    if seeded and traced():
-        log_event(E_SEED, root)
+    if traced():
+        log_event(E_SEED, root, None, None,
+                  (SEEDED if seeded else 0) | (SEED_KEPT if keep else 0) | (SEED_GRAPH if create_graph else 0))
     if root._creator is None:
         if seeded and root.hooked:
             mode_before = swap_mode(with_trace(create_graph, dz_mode[0]))
