@@ -1,5 +1,5 @@
 """Which functions of the Cython modules are compiled for size: those that src/cold.txt names, a line each, since no workload of
-the benchmark runs them. tools/cold_functions.py writes it.
+the benchmark calls them in each of its runs. tools/cold_functions.py writes it.
 
 Cython has no way to say so; setup.py has `marked` put the attribute before the prototypes in the C that it makes.
 """

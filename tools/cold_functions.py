@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Writes src/cold.txt: the functions of the Cython modules that no workload of the benchmark runs, which are compiled for size
-(src/cold.py). Needs valgrind, and the modules built in place with symbols; takes some twenty minutes.
+"""Writes src/cold.txt: the functions of the Cython modules that no workload of the benchmark calls in each of its runs, which are
+compiled for size (src/cold.py). Needs valgrind, and the modules built in place with symbols; takes some twenty minutes.
 
     tools/cold_functions.py
 
-Captured functions are traced in it too, so that what makes programs of traces stays as fast as it is.
+Captured functions are traced in it too: what is called once or twice for a trace is on the list, and what is called for each of
+its operations is not.
 """
 
+import collections
 import os
 import re
 import subprocess
@@ -18,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Those whose code between the loops is not compiled for size as it is (src/build_commands.py).
 MODULES = ["_arrays", "_calls", "_core", "_elementwise", "_machine", "_matmul", "_plan", "_training"]
-TIMES = 9           # a workload runs: three are traced in a captured function
+TIMES = 12          # a workload runs: three are traced in a captured function,
+SHARES = 8          # of which no share of the workloads has more than three
 # Methods that slots of types run under other names in C.
 OPERATOR = re.compile(r"\.__(?!reduce|repr|setstate|dir|format)\w+__$")
 LARGEST = 300       # sizes of workloads are cut to this
@@ -38,13 +41,32 @@ def child(share, shares):
     for name, workload in sorted(WORKLOADS.items())[share::shares]:
         if name == "memory":        # is measured by itself
             continue
-        run = workload.build(adapter, min(workload.n, LARGEST) if isinstance(workload.n, int) else workload.n)
+        try:
+            run = workload.build(adapter, min(workload.n, LARGEST) if isinstance(workload.n, int) else workload.n)
+            run()
+        except ValueError:      # it has arrays of its own size beside
+            run = workload.build(adapter, workload.n)
         for _ in range(TIMES):
             run()
 
 
+def called(text):
+    """The functions that a file of callgrind's has called at least TIMES times, by their names in C."""
+    names, calls, callee = {}, collections.Counter(), None
+    for line in text.splitlines():
+        if line.startswith("cfn="):
+            number, _, name = line[4:].partition(" ")
+            callee = names.setdefault(number, name)
+        elif line.startswith("fn="):
+            number, _, name = line[3:].partition(" ")
+            names.setdefault(number, name)
+        elif line.startswith("calls="):
+            calls[re.sub(r"['.].*", "", callee)] += int(line[6:].split()[0])
+    return {name for name, count in calls.items() if count >= TIMES}
+
+
 def functions_run(share, shares):
-    """Their names in C."""
+    """Those that a share of the workloads calls in each run."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out", sys.executable, __file__, str(share),
                    str(shares)]
@@ -53,7 +75,7 @@ def functions_run(share, shares):
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
         text = Path(folder, "out").read_text(encoding="utf-8", errors="replace")
-    return {re.sub(r"['.].*", "", name) for name in re.findall(r"^c?fn=\(\d+\) (\S+)", text, re.M)}
+    return called(text)
 
 
 def main():
@@ -61,7 +83,7 @@ def main():
     import cold
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        run = set().union(*pool.map(lambda share: functions_run(share, 8), range(8)))
+        run = set().union(*pool.map(lambda share: functions_run(share, SHARES), range(SHARES)))
     lines = []
     for module in MODULES:
         (library,) = (ROOT / "dezero_c").glob(f"{module}.*.so")

@@ -407,7 +407,8 @@ class Captured(Dispatch):
         holders = [_core.Variable(plain_array(a)) for a in arrays]
         bare = [v for v in variables if not _core.has_gradient(v)]
         given = signature_of(args, kwargs, self._static)        # before the call, which may change them
-        before = Before(self._outside(kind.held), self._looks_at_random)
+        # of the first trace no program is made: what has been drawn is asked of a second one
+        before = Before(self._outside(kind.held), self._looks_at_random and bool(kind.lasts or kind.plans))
         if len(before.outside.guards) > MOST_GUARDS:
             kind.eager = True
             warnings.warn(f"capture: {self._name()} is not captured: its code may name {len(before.outside.guards)} things "
