@@ -347,7 +347,9 @@ CONDITIONS = ["{a} > {c}", "{a} < {b}", "{a}.data > {c}", "{a}.data <= {b}.data"
               "{a}.data == {a}.data", "np.abs({a}.data - {b}.data) < {c}"]
 VALUES = ["F.sin({a})", "F.tanh({a})", "{a} * {b}", "{a} + {b}", "{a} - {c}", "{a} * {c}", "{a} ** 2", "F.exp({a} * 0.1)", "-{a}",
           "F.maximum({a}, {b})", "F.sigmoid({a})", "{a} / (2.0 + {b} * {b})", "Doubled()({a})", "F.dropout({a}, 0.3)", "x * w"]
-EFFECTS = ["x.data = x.data * 0.9", "w.data -= 0.01", "w.data = w.data + 0.01 * {a}.data", "x.cleargrad()", "w.cleargrad()",
+EFFECTS = ["x.data = x.data * 0.9", "o = x.data; x.data = x.data * 0.5; w.data = w.data + 0.1 * o",
+           "o = w.data; w.data = w.data * 0.5; o = o + x.data; x.data = o; o = w.data; w.data = o + 0.1; x.data = o * x.data",
+           "w.data -= 0.01", "w.data = w.data + 0.01 * {a}.data", "x.cleargrad()", "w.cleargrad()",
            "{a}.backward()", "F.sum({a} * {b}).backward()"]
 
 

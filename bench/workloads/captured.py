@@ -268,25 +268,52 @@ def iterations(x):
         iteration(x)
 
 
-def newton(prepared):
-    """A builder: ten iterations from 2, by prepared(adapter), which makes them of a Variable; JAX in its own way."""
+NEAR = 1e-9
+
+
+def iterations_that_end(x):
+    """As many as it takes until the next one would change nothing to speak of."""
+    while True:
+        before = x.data
+        iteration(x)
+        if abs(x.data - before) < NEAR:
+            return
+
+
+def ten_in_jax(jax, better):
+    def ten(x):
+        for _ in range(10):
+            x = better(x)
+        return x
+
+    return ten
+
+
+def ending_in_jax(jax, better):
+    def until_near(x):
+        def goes_on(state):
+            x, before = state
+            return abs(x - before) >= NEAR
+
+        return jax.lax.while_loop(goes_on, lambda state: (better(state[0]), state[0]), (better(x), x))[0]
+
+    return until_near
+
+
+def newton(prepared, eager=iterations, in_jax=ten_in_jax):
+    """A builder: iterations from 2, by prepared(adapter, x), which makes them of a Variable; JAX in its own way."""
 
     def build(adapter, n):
         if adapter.family == "jax":
             derivative = adapter.jax.grad(quartic)
             second = adapter.jax.grad(derivative)
-
-            def ten(x):
-                for _ in range(10):
-                    x = x - derivative(x) / second(x)
-                return x
-
-            compiled, start = adapter.jax.jit(ten), adapter.jnp.asarray(2.0)
+            compiled = adapter.jax.jit(in_jax(adapter.jax, lambda x: x - derivative(x) / second(x)))
+            start = adapter.jnp.asarray(2.0)
             return lambda: (adapter.jax.block_until_ready(compiled(start)), ())
         if adapter.family not in ("dezero", "eager"):
             raise Unsupported(f"not written for {adapter.family}")
         x, start = adapter.leaf(2.0), np.float64(2.0)
-        run_them = iterations if adapter.family == "eager" else prepared(adapter, x)
+        run_them = eager if adapter.family == "eager" else prepared(adapter, x)
 
         def run():
             x.data = start
@@ -300,6 +327,10 @@ def newton(prepared):
 
 def all_captured(adapter, x):
     return capture_of(adapter)(iterations)
+
+
+def ending_captured(adapter, x):
+    return capture_of(adapter)(iterations_that_end, on_read="guard")
 
 
 def one_captured(adapter, x):
@@ -491,6 +522,10 @@ WORKLOADS = (
     Workload(
         name="captured-newton", title="Newton's method on x^4 - 2x^2, 10 iterations in a captured function",
         build=newton(all_captured), reference=newton_reference, goals=(Goal("faster", 10, "jax"),), **GROUP,
+    ),
+    Workload(
+        name="captured-newton-ends", title="the same until a step is below 1e-9, with a branch", reference=newton_reference,
+        build=newton(ending_captured, iterations_that_end, ending_in_jax), goals=(Goal("faster", 10, "jax"),), **GROUP,
     ),
     Workload(
         name="captured-newton-repeat", title="the same, one iteration captured and `repeat`ed 10 times",

@@ -387,6 +387,14 @@ def _traced(v: _core.Variable) -> TracedArray | None:
     return found if found is not None and found._slot is v and found._version == _core.version_of(v) else TracedArray(v)
 
 
+def _keep_data(v: _core.Variable) -> None:
+    """`v.data`, where somebody has it, stays what it is when v is given other data."""
+    found = None if _here.made is None else _here.made.get(id(v))
+    if found is not None and found._slot is v and found._version == _core.version_of(v):
+        found._slot, found._version = _core.apply_traced(_core.same, (v,), False), 0
+        _here.made[id(found._slot)] = _here.made.pop(id(v))     # type: ignore[index, union-attr]
+
+
 def _untraced(o: TracedArray) -> _core.Variable:
     """An operand for it."""
     _current(o)
@@ -402,4 +410,4 @@ def slot_of(o: Any) -> _core.Variable | None:
     return o._slot
 
 
-_core.register_methods(traced=_traced, untraced=_untraced, slot_of=slot_of, traced_array=TracedArray)
+_core.register_methods(keep_data=_keep_data, traced=_traced, untraced=_untraced, slot_of=slot_of, traced_array=TracedArray)

@@ -386,7 +386,9 @@ cdef class Compiler:
         """(offset, step, shape of the part) of the elements that an index names in an array of a shape."""
         if not plain_index(index):
             raise no(line, "an index that is no slice")
-        numbers = np.arange(room_for(shape)).reshape(shape)[index]
+        if not room_for(shape, DZ_F32):
+            raise too_large(line, shape)
+        numbers = np.arange(room_for(shape, DZ_F32)).reshape(shape)[index]
         flat = np.ravel(numbers)
         if flat.size == 0:
             raise no(line, "a part without elements")

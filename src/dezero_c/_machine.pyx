@@ -420,7 +420,7 @@ cdef class Machine:
             c = compiler.cell(key, "the result")
             if c.home >= 0:
                 o = compiler.outside[c.home]
-                if not leaf.array or o.position < 0:
+                if not leaf.array or o.position < 0 or o.given is not None:      # which it has no more
                     raise NotNative("a result that has the array of what is outside")
                 self.results.append((R_ARGUMENT if o.array else R_DATA, o.position))
                 continue

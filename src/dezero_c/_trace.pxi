@@ -343,6 +343,7 @@ cdef object traced_data(Variable v, object value, bint made):
         return value
     slot = methods["slot_of"](value)
     if not made and slot is not v:
+        methods["keep_data"](v)
         if <size_t> <void *> v not in t.before_set:
             t.before_set[<size_t> <void *> v] = data_of(v)
         t.versions[<size_t> <void *> v] = t.versions.get(<size_t> <void *> v, 0) + 1
