@@ -85,6 +85,10 @@ class Dispatch:
     _machines: list[Machine]
     _calls: list[Call]
     _f: Callable[..., Any]
+    _held: int
+    _left: int
+    def _goes_astray(self) -> bool:
+        """Whether so many replays by operations are given up at a branch that no replay would take less time."""
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def repeat(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """n calls with these arguments, one after the other, at least one; gives the last one's result. On the machine

@@ -33,6 +33,7 @@ class Plan:
     """The instructions of one captured call, and the nodes that they work on."""
     lines: list[str]
     busy: bool
+    branches: bool
     def __len__(self) -> int: ...
     def argument(self, v: Variable) -> Variable:
         """A Variable to stand for v, an argument; `give` and `take_back` connect it with the one that is passed."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 NAMES = Path(__file__).with_name("cold.txt")
 # static <type> <its name in C>(...); /*proto*/
-PROTOTYPE = re.compile(r"^(?:DZ_COLD )?static (?!CYTHON_INLINE)([^\n;{]*?\b__pyx_(?:f|pw|pf|getprop|setprop)_8dezero_c_(\w+)\([^\n]*"
-                       r"/\* ?proto ?\*/)", re.M)
+PROTOTYPE = re.compile(r"^(?:DZ_COLD )?static (?!CYTHON_INLINE)([^\n;{]*?\b__pyx_(?:f|pw|pf|getprop|setprop)_8dezero_c_(\w+)\("
+                       r"[^\n]*/\* ?proto ?\*/)", re.M)
 ATTRIBUTE = """#if defined(__GNUC__)
 #define DZ_COLD __attribute__((cold))
 #else

@@ -80,9 +80,13 @@ class _Last:
     """The last trace that went one way."""
 
     def __init__(self, program: Program, arguments: list[_core.Variable], guards: list[Any], tries: int) -> None:
-        self.program, self.arguments = program, arguments
+        self.program, self._arguments = program, list(map(weakref.ref, arguments))
         self.guards = guards            # what it depended on, as the call left it
         self.tries = tries              # traces in a row that have said something else
+
+    def passed(self, variables: list[_core.Variable]) -> list[bool]:
+        """Which of these were its arguments, too."""
+        return [v is r() for v, r in zip(variables, self._arguments, strict=True)]
 
 
 class _Kind:
@@ -93,7 +97,22 @@ class _Kind:
         self.plans: list[_Entry] = []
         self.lasts: dict[tuple[bool, ...], _Last] = {}      # by how branches came out
         self.moved = 0                          # traces in a row before which what the last depended on had changed
+        self.changed: dict[Any, _Change] = {}   # what ways change themselves of what the code names
+        self.spent = 0                          # traces of programs for which there was no place
         self.eager = False
+
+
+class _Change:
+    """What a way of a function has changed itself, which replays do not do again."""
+
+    def __init__(self, guard: Any, way: tuple[bool, ...]) -> None:
+        self.held = guard[0]        # whose id is in the key
+        self.name, self.way = moved([guard]), way
+
+
+def _key_of(guard: Any) -> Any:
+    """Of a guard, whatever it expects."""
+    return id(guard[0]), guard[1]
 
 
 class _Entry:
@@ -102,6 +121,7 @@ class _Entry:
     def __init__(self, program: Program) -> None:
         self.plan = Plan()
         self.program: Program | None = program                  # for comparison; None where that is done, or too large
+        self.ways = program.branches
         self.machine: Machine | None = None                     # what runs calls, in place of the plan
         self.call: Call | None = None                           # the plan's short way
         self.reason = ""                                        # why the plan does
@@ -313,9 +333,13 @@ class Captured(Dispatch):
                               "ndarrays", RuntimeWarning, stacklevel=2)
         if kind.eager:
             return self._f(*args, **kwargs)
+        if self._left and self._check == "twice" and self._goes_astray():
+            self._end_branches()
         stale = None
         for entry in kind.plans:
             plan = entry.plan
+            if plan.branches and entry.call is not None:       # which has been asked
+                continue
             if not holds(entry.guards) or not plan.fits():
                 continue
             for k, v in entry.own:
@@ -333,21 +357,52 @@ class Captured(Dispatch):
                     entry.calls += self._check != "twice"
                     if self._check == "twice" or (self._check == "sample" and entry.calls % SAMPLE):
                         found = self._replayed(entry, variables, arrays)
-                        if found is _ANOTHER_WAY:
-                            continue
-                        return found
+                        if found is not _ANOTHER_WAY:
+                            self._held += plan.branches
+                            return found
+                        self._left += 1
+                        continue
                 finally:
                     plan.release()
                 return self._traced(kind, args, kwargs, variables, arrays, entry)
         if any(entry.plan.busy for entry in kind.plans):        # called by itself, or by another thread meanwhile
             return self._f(*args, **kwargs)
         if self.plans >= self._max_plans and stale is None:
-            if not self._warned:
-                self._warned = True
-                warnings.warn(f"capture: {self._name()} has {self._max_plans} programs (max_plans) already; calls with other "
-                              "shapes, numbers or objects run as they are", RuntimeWarning, stacklevel=2)
+            self._warn_of_plans(stacklevel=3)
             return self._f(*args, **kwargs)
         return self._traced(kind, args, kwargs, variables, arrays, None)
+
+    def _warn_of_plans(self, stacklevel: int) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(f"capture: {self._name()} has {self._max_plans} programs (max_plans) already; calls with other "
+                          "shapes, numbers or objects, or that go other ways, run as they are", RuntimeWarning,
+                          stacklevel=stacklevel)
+
+    def _end_branches(self) -> None:
+        """Ends replays by operations that have branches."""
+        self._left = self._held = 0
+        for kind in self._kinds.values():
+            if ended := [entry for entry in kind.plans if entry.plan.branches]:
+                kind.eager = True
+                kind.plans = [entry for entry in kind.plans if entry not in ended]
+                self._calls[:] = [call for call in self._calls if call not in [entry.call for entry in ended]]
+        warnings.warn(f"capture: {self._name()} runs as it is from here on where it is not the machine's: its branches go "
+                      "another way too often for replays by operations to gain time", RuntimeWarning, stacklevel=3)
+
+    def _check_ways(self, kind: _Kind, entry: _Entry, guards: list[Any]) -> None:
+        """Raises CaptureError where a way of the function changes something outside that another one looks at: its replays
+        would not change it."""
+        for guard in guards:
+            if not holds([guard]):
+                kind.changed.setdefault(_key_of(guard), _Change(guard, entry.ways))
+        for other in (entry, *kind.plans):
+            for guard in other.guards if kind.changed else ():
+                change = kind.changed.get(_key_of(guard))
+                if change is not None and change.way != other.ways:
+                    raise CaptureError(f"{self._name()} changes {change.name} on one way through its branches and looks at it "
+                                       "on another, and a replay would not change it; keep it in a Variable (v.data = ...), or "
+                                       "leave it outside")
 
     def _crowded(self) -> bool:
         """Whether so many kinds of calls have come, none of them twice, that others run as they are; what they hold is let go."""
@@ -439,6 +494,9 @@ class Captured(Dispatch):
         """The traced call's result, once the trace is compared with the one before, and made a program of where they agree."""
         found: list[Leaf] = []
         shape = tree_of(result, found)
+        if trace.failed is not None and trace.refused is None:
+            trace.refused = (f"at {trace.failed} an operation has raised an exception that the function catches, which it may "
+                             "not do with other numbers")
         if trace.refused is not None:
             warnings.warn(f"capture: {self._name()} is not captured: {trace.refused}", RuntimeWarning, stacklevel=3)
             kind.eager = True
@@ -446,6 +504,9 @@ class Captured(Dispatch):
         if not kind.lasts:      # of a second one the plan asks
             Plan().check(trace)
         program = Program(trace, [*variables, *holders], [shape, [(leaf.array, leaf.what) for leaf in found]])
+        if program.branches:
+            before.outside.guards += before.outside.states
+        guards = unchanged(before.outside.guards)
         before.check_arrays(program.arrays, self._name())
         if checked is not None and checked.program is not None and checked.program.branches != program.branches:
             # another way than the first plan's that may hold
@@ -471,15 +532,17 @@ class Captured(Dispatch):
                     del kind.lasts[program.branches]
                     _changing(self._name(), difference)
                 kind.lasts[program.branches] = _Last(
-                    program, variables, [*unchanged(before.outside.guards), *before.contents(program.arrays, False)], tries)
+                    program, variables, [*guards, *before.contents(program.arrays, False)], tries)
                 return plain_result(result)
-            fixed = [v is passed for v, passed in zip(before_it.arguments, variables, strict=True)]
+            fixed = before_it.passed(variables)
             last = before_it.program
         if self._looks_at_random:
             before.check_random(trace, self._name())
         entry = _Entry(program)
         copied = last.copied(program)
-        entry.guards = [*unchanged(before.outside.guards), *before.contents(program.arrays, bool(copied))]
+        entry.guards = [*guards, *before.contents(program.arrays, bool(copied))]
+        if program.branches or kind.changed:
+            self._check_ways(kind, entry, before.outside.guards)
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         shape = made_anew(shape, copied)
@@ -523,6 +586,11 @@ class Captured(Dispatch):
                 self._machines.remove(same_as.machine)
             if same_as.call in self._calls:
                 self._calls.remove(same_as.call)
+        elif self.plans >= self._max_plans:     # where the first had been made for arguments that it is tied to
+            kind.spent += 1
+            kind.eager = kind.spent > MOVES
+            self._warn_of_plans(stacklevel=5)
+            return plain_result(result)
         else:
             kind.plans.append(entry)
         if entry.machine is not None:

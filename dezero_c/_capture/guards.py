@@ -132,8 +132,9 @@ class _Attributes:
 
 
 class Outside:
-    """All that a function's code names, and what is found on the way: `guards`; `generators` of random numbers; `arrays`, (what
-    it is called, array); `names`, of globals and attributes, in all code of the user's.
+    """All that a function's code names, and what is found on the way: `guards`; `states`, guards of the states of the library's
+    recurrent layers; `generators` of random numbers; `arrays`, (what it is called, array); `names`, of globals and attributes,
+    in all code of the user's.
 
     Any code may have been handed any of the objects, so that each is asked for all names.
 
@@ -143,6 +144,7 @@ class Outside:
 
     def __init__(self, function: Any, instance: Any = None, arguments: Iterable[Any] = ()) -> None:
         self.guards: list[_Guard] = []
+        self.states: list[_Guard] = []
         self.generators: list[Any] = []
         self.arrays: list[tuple[str, Any]] = []
         self.names: dict[str, None] = {}    # in the order in which they were met
@@ -329,6 +331,7 @@ class Outside:
                 continue
             if ours and (o is None or isinstance(o, type)
                          or (isinstance(o, _core.Variable) and not isinstance(o, _core.Parameter))):
+                self.states.append((attributes, name, o))
                 continue
             self.guards.append((attributes, name, o))
             if isinstance(o, _CONTAINERS):

@@ -15,6 +15,7 @@ cdef bint half_array(object a) noexcept
 cdef Variable widened(Variable v)
 cdef object narrowed(object y, bint half)
 cdef Variable real_valued(Variable v, str op)
+cdef object forward_of(Function f, list values)
 cdef object run(Function f, tuple xs)
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y)
 cdef int give_grad(Variable x, object gx) except -1

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_MAXDIM, Function, Variable, add_grad, as_operand, call_native, check_plain, data_of, dz_bind,
-    dz_typenum, empty_array, grad_array, double_array, kernels, record_of, recording, set_private_grad, wants_grad)
+    dz_typenum, empty_array, failed, grad_array, double_array, kernels, record_of, recording, set_private_grad, wants_grad)
 
 cnp.import_array()
 dz_bind(kernels())
@@ -126,10 +126,19 @@ cdef Variable real_valued(Variable v, str op):
     return v
 
 
+cdef object forward_of(Function f, list values):
+    """f.forward(*values)."""
+    try:
+        return f.forward(*values)
+    except BaseException:
+        failed()
+        raise
+
+
 cdef object run(Function f, tuple xs):
     """Calls f, an exact built-in class with one output, on Variables with data."""
     cdef Variable x
-    return call_native(f, xs, f.forward(*[data_of(x) for x in xs]))
+    return call_native(f, xs, forward_of(f, [data_of(x) for x in xs]))
 
 
 cdef object recorded(Function f, int n, Variable x0, Variable x1, Variable x2, Variable y):

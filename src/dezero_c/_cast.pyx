@@ -11,7 +11,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument
+from dezero_c._arrays cimport ArrayFunction, argument, run
 from dezero_c._core cimport Variable, call_native, data_of, derived, new_variable, set_data_array, traced
 
 from dezero_c import _core
@@ -136,7 +136,7 @@ def imag(x):
     """The imaginary parts, a view; zeros, whose gradient is 0, where x is real."""
     cdef Variable v = argument(x, "imag")
     cdef Imag f = Imag()
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 def conj(x):

@@ -227,6 +227,7 @@ cdef class Trace:
     cdef dict shapes        # and of what that gave
     cdef public object on_read
     cdef public str refused
+    cdef readonly str failed        # where an operation has raised
     cdef object watch
     cdef int inside
     cdef signed char before
@@ -297,6 +298,7 @@ cdef int modes() noexcept
 cdef int transforms(int more) noexcept
 cdef Variable variable_of_array(object o)
 cdef int derived(Variable v, object function, tuple xs) except -1
+cdef int failed() except -1
 cdef object read(Variable v, str what)
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1
 cdef int seed(Variable root, bint keep, bint create_graph) except -1

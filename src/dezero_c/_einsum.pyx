@@ -12,7 +12,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, wide
+from dezero_c._arrays cimport ArrayFunction, argument, forward_of, kernel_dtype, wide
 from dezero_c._core cimport Variable, call_native, data_of, wants_grad
 
 
@@ -287,7 +287,7 @@ def einsum(subscripts, *operands):
     cdef tuple xs = tuple([argument(x, "einsum") for x in operands])
     if not xs:
         raise ValueError(f"einsum: {subscripts!r} has no operands; pass arrays after the subscripts")
-    return call_native(f, xs, np.asarray(f.forward(*[np.asarray(data_of(<Variable> x)) for x in xs])))
+    return call_native(f, xs, np.asarray(forward_of(f, [np.asarray(data_of(<Variable> x)) for x in xs])))
 
 
 include "generated/_einsum.pxi"

@@ -22,7 +22,7 @@ from dezero_c._core cimport (
     G_RAW, K_CONST, K_WEAK, Function, Variable, add_grad, as_operand, clone_function, data_of, derived, double_array, drop_grad,
     dz_args, dz_axes, dz_beside, dz_bind, dz_broadcast, dz_even, dz_flat, dz_fpe_clear, dz_fpe_test, dz_is_even,
     dz_itemsize, dz_kernel, dz_map, dz_map_sum, dz_np, dz_odd, dz_op, dz_ops, dz_raw, dz_raw_fits, dz_raw_scalar, dz_raw_shape,
-    dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, function_call,
+    dz_same_layout, dz_same_shape, dz_scalar, dz_stretch, dz_view, empty_array, empty_in_order, failed, function_call,
     grad_alike, grad_target, grad_target_alike, grad_array, grad_variable, grad_view, grad_view_even, has_grad, hooks, is_column,
     kernels, methods, new_grad, new_value, new_variable, open_function_class, ptrdiff_t, record_of, recording, set_data_array,
     set_even_grad, set_inputs, set_private_grad, set_shown_grad, share_grad, show, steal_grad, traced, variable_of_array, view,
@@ -88,6 +88,15 @@ cdef str name(Elementwise f):
 
 cdef object by_numpy(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
     """The operation's NumPy expression on the operands. A Python number beside arrays stays one: its dtype gives way."""
+    try:
+        return expression_of(f, n, x0, x1, x2)
+    except BaseException:
+        failed()
+        raise
+
+
+cdef object expression_of(Elementwise f, int n, Variable x0, Variable x1, Variable x2):
+    """Its value."""
     cdef tuple xs
     cdef Variable x
     cdef list values = []

@@ -17,7 +17,7 @@ cimport numpy as cnp
 from cpython.object cimport PyObject
 from libc.string cimport memset
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, named_plain, normal_axes
+from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, named_plain, normal_axes, run
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, check_plain, clone_function,
     data_of, derived, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view,
@@ -738,7 +738,7 @@ def set_at(x, slices, value):
     cdef SetAt f
     v, index, u = placed(x, slices, value, "set_at")
     f = SetAt(index)
-    return call_native(f, (v, u), f.forward(data_of(v), data_of(u)))
+    return run(f, (v, u))
 
 
 cdef class AddAt(ArrayFunction):
@@ -784,7 +784,7 @@ def add_at(x, slices, value):
     cdef AddAt f
     v, index, u = placed(x, slices, value, "add_at")
     f = AddAt(index)
-    return call_native(f, (v, u), f.forward(data_of(v), data_of(u)))
+    return run(f, (v, u))
 
 
 _core.register_methods(get_item=get_item)

@@ -13,7 +13,7 @@ import numpy as np
 cimport numpy as cnp
 
 from dezero_c._arrays cimport (
-    ArrayFunction, argument, half_array, is_half, kept_shape, kernel_dtype, narrowed, normal_axes, widened)
+    ArrayFunction, argument, forward_of, half_array, is_half, kept_shape, kernel_dtype, narrowed, normal_axes, run, widened)
 from dezero_c._core cimport DZ_MAXDIM, Function, Variable, call_native, data_of, function_call, read, recording
 
 from dezero_c._cast import conj
@@ -116,7 +116,7 @@ def inv(x):
     """The inverse of each matrix of x, (..., n, n). Raises LinAlgError for a singular matrix and for other shapes."""
     cdef Variable v = argument(x, "inv")
     cdef Inv f = Inv()
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 cdef class Solve(ArrayFunction):
@@ -150,7 +150,7 @@ def solve(a, b):
     """
     cdef Variable av = argument(a, "solve"), bv = argument(b, "solve")
     cdef Solve f = Solve()
-    return call_native(f, (av, bv), f.forward(data_of(av), data_of(bv)))
+    return run(f, (av, bv))
 
 
 # ---- determinants -----------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def det(x):
     """
     cdef Variable v = argument(x, "det")
     cdef Det f = Det()
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 SlogdetResult = namedtuple("SlogdetResult", ("sign", "logabsdet"), module=__name__)
@@ -317,7 +317,7 @@ def cholesky(x):
     """
     cdef Variable v = argument(x, "cholesky")
     cdef Cholesky f = Cholesky()
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 cdef class Eigh(ArrayFunction):
@@ -557,7 +557,7 @@ def pinv(x, rcond=None):
     cdef Pinv f
     stack_of_matrices(v, "pinv")
     f = Pinv(cutoff(rcond, v, "pinv"))
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 def lstsq(a, b, rcond=None):
@@ -634,7 +634,7 @@ cdef class Diagonal(ArrayFunction):
     def backward(self, gy):
         cdef Variable g = argument(gy, "diagonal")
         cdef DiagonalGrad f = DiagonalGrad(self.in0.shape, self.offset, self.axis1, self.axis2)
-        return call_native(f, (g,), f.forward(data_of(g)))
+        return run(f, (g,))
 
     cdef object gradients(self, object gy):
         return (on_diagonal(gy, self.in0.shape, self.offset, self.axis1, self.axis2),)
@@ -679,7 +679,7 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     """
     cdef Variable v = argument(x, "diagonal")
     cdef Diagonal f = Diagonal(offset, axis1, axis2)
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 def trace(x, offset=0, axis1=0, axis2=1):
@@ -701,7 +701,7 @@ def diag(x, k=0):
     if v.ndim != 1:
         raise ValueError(f"diag: an array of shape {v.shape} is no vector and no matrix; see diagonal")
     f = DiagonalGrad((v.size + abs(k),) * 2, k)
-    return call_native(f, (v,), f.forward(data_of(v)))
+    return run(f, (v,))
 
 
 cdef object triangle(object x, object k, bint lower, str op):
@@ -897,7 +897,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if is_half(v):
         return narrowed(norm(widened(v), ord, axis, keepdims), True)
     f = Norm(ord, axis, keepdims)
-    return call_native(f, (v,), np.asarray(f.forward(data_of(v))))
+    return call_native(f, (v,), np.asarray(forward_of(f, [data_of(v)])))
 
 
 include "generated/_linalg.pxi"

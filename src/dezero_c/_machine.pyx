@@ -32,7 +32,7 @@ from dezero_c._core cimport (
 from dezero_c._elementwise cimport is_exact
 from dezero_c._losses cimport squared_error_worker
 from dezero_c._matmul cimport product_worker
-from dezero_c._plan cimport NOT_TAKEN, Call
+from dezero_c._plan cimport ANOTHER_WAY, EAGER, NOT_TAKEN, Call
 from dezero_c._softmax cimport cross_entropy_room, softmax_worker
 from dezero_c._training cimport Prepared, is_rule
 
@@ -111,6 +111,7 @@ cdef enum:
     MOST_IN_LANES = 16384       # fewer where they have more numbers than that
     WORTH = 700         # slots, read or left, whose copies take as long as a node of a plan does
     WORTH_ALONE = 32    # the same where the plan is one operation, which it does as it is
+    LATELY = 512        # calls by plans with branches by which it is known whether they hold
     LONG = 5000         # instructions from which letting go of the interpreter's lock is worth it
 
 cdef enum:              # how calls one after the other have ended:
@@ -262,9 +263,6 @@ cdef bint overlap(const Access *a, const Access *b) noexcept:
     cdef Py_ssize_t la = (a.lengths.n - 1) * a.step, lb = (b.lengths.n - 1) * b.step
     return a.p + min(la, 0) < b.p + max(lb, 0) + item_of(b.lengths.dt) \
         and b.p + min(lb, 0) < a.p + max(la, 0) + item_of(a.lengths.dt)
-
-
-cdef object EAGER = object()        # the call is one for this machine, and has to run as it is
 
 
 @cython.final
@@ -1090,16 +1088,32 @@ cdef extern from "Python.h":
     object PyObject_Vectorcall(object, PyObject **, size_t, PyObject *)
 
 
+cdef int to_front(list programs, object program) except -1:
+    """Another thread may have taken it out."""
+    if program in programs:
+        programs.remove(program)
+        programs.insert(0, program)
+    return 0
+
+
 cdef class Dispatch:
     """The base of captured functions: a call goes to a machine or a plan that takes it, or else to `_call`."""
     cdef vectorcallfunc entry
     cdef public list _machines
     cdef public list _calls
     cdef public object _f
+    cdef public int _held, _left        # calls of late that plans with branches have made, and that went another way
 
     def __cinit__(self):
         self._machines, self._calls = [], []
         self.entry = dz_entry_of(dispatched)
+
+    cpdef bint _goes_astray(self) noexcept:
+        """Whether so many replays by operations are given up at a branch that no replay would take less time."""
+        if self._left + self._held > LATELY:
+            self._left //= 2
+            self._held //= 2
+        return self._left >= LATELY // 16 and 4 * self._left >= self._held
 
     def __call__(self, *args, **kwargs):
         cdef object found = NOT_TAKEN if kwargs else self.called(items_of(args), len(args), None)
@@ -1111,15 +1125,30 @@ cdef class Dispatch:
         cdef Machine m
         cdef Call c
         cdef object found
-        if not mode & WITHIN:
-            for m in self._machines:
-                found = m.replay(args, n, names, mode)
-                if found is not NOT_TAKEN:
-                    return found
-            for c in self._calls:
-                found = c.replay(args, n, names, mode)
-                if found is not NOT_TAKEN:
-                    return found
+        cdef int place = 0
+        if mode & WITHIN:
+            return NOT_TAKEN
+        for m in self._machines:
+            found = m.replay(args, n, names, mode)
+            if found is not NOT_TAKEN:
+                if place and m.nbranches:       # the next call may well go the same way
+                    to_front(self._machines, m)
+                return found
+            place += 1
+        place = 0
+        for c in self._calls:
+            found = c.replay(args, n, names, mode)
+            if found is ANOTHER_WAY:
+                self._left += 1
+            elif found is not NOT_TAKEN:
+                if c.plan.branches:
+                    self._held += 1
+                    if place:
+                        to_front(self._calls, c)
+                        if self._goes_astray():
+                            self._end_branches()
+                return found
+            place += 1
         return NOT_TAKEN
 
     def repeat(self, Py_ssize_t n, *args, **kwargs):

@@ -12,7 +12,8 @@ cimport numpy as cnp
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 
-from dezero_c._arrays cimport ArrayFunction, argument, carray, give_grad, kernel_dtype, new_array, normal_axes, recorded, wide
+from dezero_c._arrays cimport (
+    ArrayFunction, argument, carray, forward_of, give_grad, kernel_dtype, new_array, normal_axes, recorded, wide)
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Variable, as_operand, call_native, data_of, dz_args, dz_bind, dz_fpe_clear,
     dz_fpe_test, dz_itemsize, dz_map, dz_ops, dz_same_shape, dz_stretch, dz_sum_rows, dz_view, dz_view_object, dz_work,
@@ -630,7 +631,7 @@ def tensordot(x, W, axes=2):
     """
     cdef Variable a = argument(x, "tensordot"), b = argument(W, "tensordot")
     cdef TensorDot f = TensorDot(axes)
-    return call_native(f, (a, b), f.forward(np.asarray(data_of(a)), np.asarray(data_of(b))))
+    return call_native(f, (a, b), forward_of(f, [np.asarray(data_of(a)), np.asarray(data_of(b))]))
 
 
 def dot(x, W):

@@ -102,6 +102,7 @@ cdef class BatchNorm(ArrayFunction):
     The class behind `batch_norm`: `BatchNorm(mean, var, decay, eps)(x, gamma, beta)`. `avg_mean` and `avg_var` are the running
     statistics, changed in place by a call in train mode; `inv_std` is that of the last call."""
 
+    _writes_in_training = True      # the averages
     cdef public object avg_mean, avg_var, decay, eps, inv_std
     cdef object center
     cdef bint train

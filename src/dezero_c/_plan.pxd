@@ -49,6 +49,9 @@ cdef class Plan:
     cdef Py_ssize_t nleft, left_room
     cdef readonly bint busy
     cdef bint calls                 # somebody's code runs in it
+    cdef readonly bint branches     # there are questions in it, which may come out in another way
+    cdef Py_ssize_t at              # the instruction that runs,
+    cdef Py_ssize_t changing        # and the first that changes what is outside, as a call made again would not; -1: none
     cdef object __weakref__
 
     cdef int check_event(self, Trace trace, Py_ssize_t i, unsigned char *marks, set seen) except -1
@@ -63,6 +66,7 @@ cdef class Plan:
     cdef int forget(self) except -1
     cdef int more_room(self) except -1
     cdef bint execute(self) except -1
+    cdef bint may_start_again(self, object error) noexcept
     cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1
     cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1
     cpdef Variable leave(self, Variable v)
@@ -88,4 +92,4 @@ cdef class Call:
 
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode)
 
-cdef object NOT_TAKEN
+cdef object ANOTHER_WAY, EAGER, NOT_TAKEN

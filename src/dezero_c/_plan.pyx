@@ -102,7 +102,7 @@ cdef class Plan:
     def __cinit__(self):
         self.lines, self.own, self.outside, self.pins, self.states, self.shown = [], [], [], [], [], []
         self.of, self.stands, self.borrowed, self.presence, self.there = {}, set(), [], [], []
-        self.large = set()
+        self.large, self.changing = set(), -1
         self.addresses, self.fixed, self.outer = Seen.__new__(Seen), Seen.__new__(Seen), Seen.__new__(Seen)
 
     def __dealloc__(self):
@@ -278,6 +278,7 @@ cdef class Plan:
         cdef dz_view w
         cdef int k
         cdef Py_ssize_t i
+        cdef set reset = set()
         self.check(trace)
         for i in range(trace.n):
             k = trace.log[i].kind
@@ -286,6 +287,8 @@ cdef class Plan:
             elif k == E_DATA or k == E_SET:
                 changed.add(<size_t> trace.nodes[trace.log[i].v])
         for i in range(trace.n):
+            if self.changing < 0 and changes(trace, &trace.log[i], reset):
+                self.changing = self.n
             event = trace.event(i)
             kind, line = event[0], event[len(event) - 1]
             if kind == "op" or kind == "effect":
@@ -414,6 +417,7 @@ cdef class Plan:
                 if y is event[1]:
                     outside[<size_t> <void *> y] = y
                 self.add(BRANCH, None, y, None, None, event[2], line)
+                self.branches = True
             elif kind == "pinned":
                 self.pins.append((event[1], data_of(event[1])))
                 outside[<size_t> <void *> event[1]] = event[1]
@@ -584,6 +588,11 @@ cdef class Plan:
                 if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
                     v._grad = self.leave(v._grad)
 
+    cdef bint may_start_again(self, object error) noexcept:
+        """Whether the function itself can be called after an error of a replay: it may catch that, or else raises it from its own
+        lines."""
+        return (self.changing < 0 or self.at < self.changing) and not isinstance(error, (CaptureError, MemoryError))
+
     cdef bint execute(self) except -1:
         cdef Py_ssize_t i
         cdef Instruction *at
@@ -597,6 +606,7 @@ cdef class Plan:
                 set_data_array(<Variable> self.drops[drop].v, None)
                 drop += 1
             at = &self.code[i]
+            self.at = i
             if at.kind == ELEMENTWISE:
                 y = <Variable> at.y
                 set_data_array(y, None)

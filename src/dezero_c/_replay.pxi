@@ -8,7 +8,9 @@ cdef enum:
     R_OUTSIDE       # a Variable from outside, or a constant,
     R_OUTSIDE_DATA  # or the array of one
 
-cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not one for a program
+cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not one for a program,
+cdef object EAGER = object()        # is one, and has to run as it is,
+cdef object ANOTHER_WAY = object()  # or goes another way than the program
 
 
 cdef class Call:
@@ -17,7 +19,8 @@ cdef class Call:
         free(self.given)
 
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode):
-        """What the call gives, or NOT_TAKEN, having changed nothing. args: the arguments, those last that have names."""
+        """What the call gives, or NOT_TAKEN, EAGER or ANOTHER_WAY, having changed nothing. args: the arguments, those last that
+        have names."""
         cdef Plan plan = self.plan
         cdef Stand *s = self.given
         cdef int given = 0, position, kind, k
@@ -47,8 +50,13 @@ cdef class Call:
                     given += 1
                 for k in range(self.nstands, self.nstands + self.nholders):
                     set_data_array(<Variable> s[k].v, <object> args[s[k].position])
-                if not plan.run():
-                    return NOT_TAKEN
+                try:
+                    if not plan.run():
+                        return ANOTHER_WAY
+                except Exception as error:
+                    if not plan.may_start_again(error):
+                        raise
+                    return EAGER
                 if self.only is not None:
                     return plan.left_as(self.only)
                 values = []

@@ -452,6 +452,13 @@ cdef bint is_value_of(object a, list xs):
     return False
 
 
+cdef int failed() except -1:
+    """Tells that an operation raises. Where the call goes on it has caught that, and may go another way with other numbers."""
+    if dz_trace != NULL and not watched() and type(<Trace> dz_trace) is not Measured:
+        (<Trace> dz_trace).failed = where()
+    return 0
+
+
 cdef object untraced_forward(Function f, list xs):
     cdef signed char old = dz_mode[0]
     cdef Variable x
@@ -470,6 +477,9 @@ cdef object untraced_forward(Function f, list xs):
                     del made[name]
             (<Trace> dz_trace).shapes[<size_t> <void *> f] = tuple([shape_of(y) for y in (r if isinstance(r, tuple) else (r,))])
         return r
+    except BaseException:
+        failed()
+        raise
     finally:
         dz_mode[0] = old
 
@@ -498,6 +508,9 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
         dz_mode[0] = old & M_ON
         try:
             backward_step(f, keep, False)
+        except BaseException:
+            failed()
+            raise
         finally:
             dz_mode[0] = old
         return 0
@@ -505,6 +518,9 @@ cdef int traced_step(Function f, bint keep, bint create_graph) except -1:
     t.inside += ours
     try:
         backward_step(f, keep, True)
+    except BaseException:
+        failed()
+        raise
     finally:
         t.inside -= ours
     if not keep:
