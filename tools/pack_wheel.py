@@ -26,7 +26,8 @@ def deflated(data):
     """Raw deflate of bytes, by zopfli; None where storing takes less."""
     import zopfli.zopfli
 
-    packed = zopfli.zopfli.compress(data, gzip_mode=0)[2:-4]        # without zlib's head and checksum
+    # as many blocks as it takes; without zlib's head and checksum
+    packed = zopfli.zopfli.compress(data, gzip_mode=0, blocksplittingmax=0)[2:-4]
     return packed if len(packed) < len(data) else None
 
 

@@ -74,10 +74,12 @@ def each(levels):
     return f"{HEADER}{SMALL[0]}{one.format('base', 16)}{SMALL[1]}\n#ifdef DZ_HAVE_LEVELS\n{above}#endif\n"
 
 
-def ops(level):
-    """The elementwise kernels of one level (None: base), a translation unit."""
+def ops(level, machine=None):
+    """The elementwise kernels of one level (None: base), a translation unit. machine: the level whose function for single
+    numbers it takes, if that is another one's: they gain nothing by wider vectors."""
     name = level["name"] if level else "base"
-    text = (f'#define DZ_OPS dz_ops_{name}\n#define DZ_PASSES dz_passes_{name}\n#define DZ_MACHINE dz_machine_{name}\n'
+    text = (f'#define DZ_OPS dz_ops_{name}\n#define DZ_PASSES dz_passes_{name}\n#define DZ_MACHINE dz_machine_{machine or name}\n'
+            f'{"#define DZ_MACHINE_OF_ANOTHER 1" + chr(10) if machine else ""}'
             f'#define DZ_WIDE_MACHINE dz_wide_machine_{name}\n'
             f'#define DZ_VECTOR {level["width"] // 8 if level else 16} /* bytes */\n'
             f'{"#define DZ_FUSED 1" + chr(10) if level else ""}'
@@ -90,7 +92,7 @@ def ops(level):
 
 def sources(levels):
     """The C files of the elementwise kernels, below the checkout, and their texts."""
-    made = {"base": ops(None), **{level["name"]: ops(level) for level in levels}}
+    made = {"base": ops(None), **{level["name"]: ops(level, levels[0]["name"] if k else None) for k, level in enumerate(levels)}}
     return {f"src/kernels/generated/ops_{name}.c": text for name, text in made.items()}
 
 

@@ -1,5 +1,6 @@
 /* What runs the machine's instructions (core/machine.h), once for each SIMD level, by the same functions as the kernels.
- * Included after math/passes.h, with DZ_MACHINE naming the function for numbers, DZ_WIDE_MACHINE that for arrays.
+ * Included after math/passes.h, with DZ_MACHINE naming the function for numbers, DZ_WIDE_MACHINE that for arrays;
+ * DZ_MACHINE_OF_ANOTHER where the first is that of a lower level.
  */
 #include "core/machine.h"
 #include "generated/machine.h"
@@ -154,6 +155,8 @@ int DZ_WIDE_MACHINE(const dz_wide *at, const dz_instr *code, const dz_work *work
 
 /* ---- on numbers */
 
+#ifndef DZ_MACHINE_OF_ANOTHER
+
 #define A s[at->a]
 #define B s[at->b]
 #define C s[at->c]
@@ -206,3 +209,5 @@ void DZ_MACHINE(const dz_instr *at, const double *s, double *d)
 #undef A
 #undef B
 #undef C
+
+#endif
