@@ -18,7 +18,7 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, new
 from dezero_c._core cimport (
     DZ_F32, Function, Variable, data_of, dz_bind, dz_itemsize, dz_sum_cols, dz_sum_rows, dz_typenum, kernels, ptrdiff_t,
     wants_grad)
-from dezero_c._im2col cimport check_called, columns, dz_col2im, dz_im2col, dz_window, images, set_window, two, two_ints
+from dezero_c._im2col cimport check_called, columns, dz_window, from_columns, images, set_window, to_columns, two, two_ints
 
 from dezero_c import _core
 from dezero_c._im2col import get_deconv_outsize, im2col
@@ -143,7 +143,7 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t oc, 
             cm = None if cp == NULL else matrix(cp, dt, groups, K, cols, cols)
             if (need_y or need_W) and not direct:
                 for k in range(m):
-                    dz_im2col(dt, xp + (n + k) * plane, cp + k * places * size, w, r0, r1, cols)
+                    to_columns(dt, xp + (n + k) * plane, cp + k * places * size, w, r0, r1, cols)
             if need_y:
                 if m == 1:
                     multiply(Wm, cm, matrix(yp + (n * oc * places + r0 * w.ow) * size, dt, groups, ocg, cols, places))
@@ -173,7 +173,7 @@ cdef tuple convolve(const dz_window *w, int dt, ptrdiff_t groups, ptrdiff_t oc, 
                     if r0 == 0:
                         memset(gxp + n * plane, 0, m * plane)
                     for k in range(m):
-                        dz_col2im(dt, gxp + (n + k) * plane, cp + k * places * size, w, r0, r1, cols, True)
+                        from_columns(dt, gxp + (n + k) * plane, cp + k * places * size, w, r0, r1, cols, True)
             r0 = r1
         n += m
     return y, gx, gW

@@ -13,6 +13,8 @@ cnp.import_array()
 dz_bind(kernels())
 
 cdef extern from "families/conv.h":
+    void dz_im2col(int, const char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept
+    void dz_col2im(int, char *, char *, const dz_window *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept
     void dz_im2row(int, const char *, char *, const dz_window *) noexcept
     void dz_row2im(int, char *, const char *, const dz_window *) noexcept
 
@@ -98,6 +100,17 @@ cdef object window_view(object x, const dz_window *w):
     return np.lib.stride_tricks.as_strided(
         a, (w.n, w.c, w.kh, w.kw, w.oh, w.ow),
         (st[0], st[1], st[2] * w.dh, st[3] * w.dw, st[2] * w.sh, st[3] * w.sw), writeable=False)
+
+
+cdef void to_columns(int dt, const char *x, char *col, const dz_window *w, ptrdiff_t r0, ptrdiff_t r1, ptrdiff_t ld) noexcept:
+    """An image's windows in output rows r0 to r1 as columns, ld elements from row to row."""
+    dz_im2col(dt, x, col, w, r0, r1, ld)
+
+
+cdef void from_columns(int dt, char *x, char *col, const dz_window *w, ptrdiff_t r0, ptrdiff_t r1, ptrdiff_t ld,
+                       int own) noexcept:
+    """Adds columns to the image that they are windows of. own: they may be written to."""
+    dz_col2im(dt, x, col, w, r0, r1, ld, own)
 
 
 cdef object columns(object x, const dz_window *w, bint to_matrix):

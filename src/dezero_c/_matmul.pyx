@@ -157,6 +157,16 @@ cdef int product_into(int dt, const char *a, ptrdiff_t a0, ptrdiff_t a1, const c
     return 0
 
 
+cdef void add_bias(int dt, char *y, const char *b, ptrdiff_t m, ptrdiff_t n) noexcept:
+    """y + b, in place."""
+    dz_mm_bias(dt, y, b, m, n)
+
+
+cdef bint is_direct(ptrdiff_t multiplications) noexcept:
+    """Whether so small a product goes to kernels without NumPy's functions around them."""
+    return multiplications <= DZ_MM_DIRECT
+
+
 cdef dz_worker product_worker(int what) noexcept:
     """What the machine calls for a product (0), and for the gradients of x, W and b (1, 2, 3)."""
     return dz_product_work if what == 0 else dz_product_gx_work if what == 1 else dz_product_gw_work if what == 2 \

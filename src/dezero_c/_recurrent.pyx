@@ -13,7 +13,7 @@ from dezero_c._arrays cimport ArrayFunction, argument, kernel_dtype, new_array, 
 from dezero_c._core cimport (
     K_CONST, Variable, call_native, data_of, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_sum_rows, dz_view, grad_target,
     grad_view, kernels, ptrdiff_t, view, wants_grad)
-from dezero_c._matmul cimport product_into
+from dezero_c._matmul cimport add_bias, is_direct, product_into
 
 from dezero_c import _core
 from dezero_c._matmul import matmul
@@ -29,14 +29,6 @@ cdef extern from "families/recurrent.h":
     void dz_lstm_cell_grad(int, ptrdiff_t, const char *, const char *, const char *, char *, char *) noexcept
     void dz_lstm_output(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
     void dz_lstm_output_grad(int, ptrdiff_t, const char *, const char *, char *, char *) noexcept
-
-
-cdef extern from "families/matmul.h":
-    enum:
-        DZ_MM_DIRECT
-    void dz_mm(int, const char *, ptrdiff_t, ptrdiff_t, const char *, ptrdiff_t, ptrdiff_t, char *, ptrdiff_t, ptrdiff_t,
-               ptrdiff_t) noexcept
-    void dz_mm_bias(int, char *, const char *, ptrdiff_t, ptrdiff_t) noexcept
 
 
 cdef int plain_dtype(tuple xs) noexcept:
@@ -74,7 +66,7 @@ cdef bint small_and_fitting(tuple xs):
     if plain_dtype(xs) < 0 or cnp.PyArray_NDIM(xs[0]) != 2 or cnp.PyArray_NDIM(xs[1]) != 2:
         return False
     N, M, H = cnp.PyArray_DIM(xs[0], 0), cnp.PyArray_DIM(xs[0], 1), cnp.PyArray_DIM(xs[1], 1)
-    if N * M * H == 0 or N * (M + H) * H > DZ_MM_DIRECT or (M + H) * H > DZ_MM_DIRECT:
+    if N * M * H == 0 or not is_direct(N * (M + H) * H) or not is_direct((M + H) * H):
         return False
     for k in range(4):
         if not is_matrix(xs[1 + k], M, H) or cnp.PyArray_NDIM(xs[5 + k]) != 1 or cnp.PyArray_DIM(xs[5 + k], 0) != H \
@@ -90,8 +82,9 @@ cdef object small_gates(tuple xs):
     cdef object z = new_array((4, N, H), dt)
     cdef char *p = cnp.PyArray_BYTES(z)
     for k in range(4):
-        dz_mm(dt, cnp.PyArray_BYTES(xs[0]), M * item, item, cnp.PyArray_BYTES(xs[1 + k]), H * item, item, p, N, M, H)
-        dz_mm_bias(dt, p, cnp.PyArray_BYTES(xs[5 + k]), N, H)
+        product_into(dt, cnp.PyArray_BYTES(xs[0]), M * item, item, cnp.PyArray_BYTES(xs[1 + k]), H * item, item, p, N, M, H,
+                     False)
+        add_bias(dt, p, cnp.PyArray_BYTES(xs[5 + k]), N, H)
         if len(xs) > 9:
             product_into(dt, cnp.PyArray_BYTES(xs[9]), H * item, item, cnp.PyArray_BYTES(xs[10 + k]), H * item, item, p, N, H, H,
                          True)
