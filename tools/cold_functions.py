@@ -25,6 +25,7 @@ SHARES = 8          # of which no share of the workloads has more than three
 # Methods that slots of types run under other names in C.
 OPERATOR = re.compile(r"\.__(?!reduce|repr|setstate|dir|format)\w+__$")
 LARGEST = 300       # sizes of workloads are cut to this
+LEAST = 200         # bytes of a function
 
 
 def child(share, shares):
@@ -87,13 +88,17 @@ def main():
     lines = []
     for module in MODULES:
         (library,) = (ROOT / "dezero_c").glob(f"{module}.*.so")
-        symbols = subprocess.run(["nm", library], capture_output=True, text=True, check=True).stdout.split()
-        there = {re.sub(r"\..*", "", symbol) for symbol in symbols}
+        sizes = collections.Counter()
+        listed = subprocess.run(["nm", "-S", "-t", "d", library], capture_output=True, text=True, check=True).stdout
+        for line in listed.splitlines():
+            if len(words := line.split()) == 4:
+                sizes[re.sub(r"\..*", "", words[3])] += int(words[1])
         text = (ROOT / f"build/cython/src/dezero_c/{module}.c").read_text(encoding="utf-8")
         names = cold.names_in(text)
         warm = {cold.qualified(symbol.partition("_8dezero_c_")[2]) for symbol in run if "_8dezero_c_" in symbol}
-        # A function without a symbol is part of its callers.
-        alone = {cold.qualified(symbol.partition("_8dezero_c_")[2]) for symbol in there if "_8dezero_c_" in symbol}
+        # A function without a symbol is part of its callers, and a small one may be, beside the one that has the symbol.
+        alone = {cold.qualified(symbol.partition("_8dezero_c_")[2]) for symbol, size in sizes.items()
+                 if "_8dezero_c_" in symbol and size >= LEAST}
         lines += sorted(name for name in (names & alone) - warm if not OPERATOR.search(name))
     cold.NAMES.write_text("\n".join([*lines, ""]), encoding="utf-8")
     print(f"{len(lines)} functions")

@@ -216,8 +216,8 @@ cdef class Trace:
     cdef unsigned char *born_at     # whether they were made while tracing
     cdef int nnodes
     cdef Py_ssize_t n, room, noperands, operands_room, nodes_room
-    cdef Numbers numbers            # of Variables
-    cdef Numbers functions          # the event that called each Function first
+    cdef Numbers numbers            # of Variables from outside
+    cdef Numbers functions          # the event that called a Function first, of those that another trace has called since
     cdef list lines                 # the user's, by number
     cdef dict places                # code, and places in code
     cdef Place near[NEAR]
@@ -236,6 +236,7 @@ cdef class Trace:
     cdef int forget(self) except -1
     cdef int node(self, PyObject *v, bint born) except -1
     cdef int find(self, Variable v) noexcept
+    cdef Py_ssize_t first_call(self, Function f) noexcept
     cdef int find_output(self, Variable v, Py_ssize_t k) noexcept
     cdef int number(self, Variable v) except -1
     cdef bint is_born(self, Variable v) noexcept
@@ -267,6 +268,7 @@ cdef class Variable:
     cdef unsigned char gstate, era, kind
     cdef unsigned char hooked   # there are hooks, see _hooks.pxi
     cdef bint seen              # the garbage collector tracks this node
+    cdef int number             # in the log of the traced call that made it, where that has it there
 
 cdef class Function:
     cdef object __weakref__
@@ -285,6 +287,7 @@ cdef class Function:
     cdef bint native                # an exact built-in class: its C methods may run
     cdef bint seen                  # the garbage collector tracks this node
     cdef bint general_params        # a parameter that kernels cannot take: the general path, always
+    cdef int number                 # of the event of a traced call that called it first, where that is there
 
     cdef Variable arg(self, Py_ssize_t k)
     cdef int compute(self, Variable y) except -1

@@ -164,7 +164,10 @@ cdef class Trace:
             room = self.nodes_room
             self.born_at = <unsigned char *> more_room(self.born_at, &room, room + 1, 1)
             self.nodes_room = room
-        self.numbers.put(v, self.nnodes)
+        if born:
+            (<Variable> v).number = self.nnodes
+        else:       # which may be in several logs
+            self.numbers.put(v, self.nnodes)
         Py_INCREF(<object> v)
         self.nodes[self.nnodes] = v
         self.born_at[self.nnodes] = born
@@ -173,8 +176,17 @@ cdef class Trace:
 
     cdef int find(self, Variable v) noexcept:
         """v's number; -1 where the log does not know it."""
-        cdef Py_ssize_t k = self.numbers.find(<void *> v)
+        cdef Py_ssize_t k = v.number
+        if k < self.nnodes and (self.nodes[k] == <PyObject *> v or self.find_output(v, k) >= 0):
+            return <int> k
+        k = self.numbers.find(<void *> v)
         return <int> k if k >= 0 and self.nodes[k] == <PyObject *> v else self.find_output(v, k)
+
+    cdef Py_ssize_t first_call(self, Function f) noexcept:
+        """The event that called f first; -1 for none."""
+        cdef Py_ssize_t k = f.number
+        return k if k < self.n and self.log[k].o == <PyObject *> f and self.log[k].kind in (E_OP, E_EFFECT) \
+            else self.functions.find(<void *> f)
 
     cdef int find_output(self, Variable v, Py_ssize_t k) noexcept:
         """The same of one of several outputs, whose place may have been given to another since."""
@@ -244,8 +256,11 @@ cdef class Trace:
         elif several is not None:
             for o in several:
                 self.add_operand(self.several_output(o))
-        if self.functions.find(<void *> f) < 0:
-            self.functions.put(<void *> f, self.n)
+        if self.first_call(f) < 0:
+            if f.number:        # of another trace, which may be under way
+                self.functions.put(<void *> f, self.n)
+            else:
+                f.number = <int> self.n
         e = self.add(kind, flag, f)
         e.first, e.nin, e.v = at, n, k
         if several is not None:
@@ -256,7 +271,7 @@ cdef class Trace:
 
     cdef int step(self, Function f, bint keep) except -1:
         """f's inputs have got their gradients."""
-        cdef Py_ssize_t at = self.noperands, called = self.functions.find(<void *> f)
+        cdef Py_ssize_t at = self.noperands, called = self.first_call(f)
         cdef Event *e
         if called < 0:
             for x in function_inputs(f):

@@ -209,7 +209,7 @@ cdef class Plan:
         cdef str line = trace.line_of(e)
         if e.kind == E_OP or e.kind == E_EFFECT:
             f = <Function> e.o
-            first = trace.functions.find(e.o)
+            first = trace.first_call(f)
             if first != i:
                 raise CaptureError(f"{line}: the instance of {type(f).__name__} that was called at "
                                    f"{trace.line_of(&trace.log[first])} is called again; use a new instance for each call")

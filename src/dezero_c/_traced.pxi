@@ -9,7 +9,7 @@ def drawing(Trace trace):
     cdef list found = []
     for i in range(trace.n):
         e = &trace.log[i]
-        if e.kind == E_OP and not e.flag & INSIDE:
+        if e.kind == E_OP and not e.flag & INSIDE and not is_exact(<Function> e.o):
             draws = kinds.get(type(<object> e.o))
             if draws is None:
                 draws = kinds[type(<object> e.o)] = hasattr(<object> e.o, "_redraw")
@@ -100,7 +100,7 @@ cdef int count_holders(Trace trace, int *held, int *found) except -1:
     for i in range(trace.n):        # of Functions: by the event that called them
         e = &trace.log[i]
         if e.kind == E_OP or e.kind == E_EFFECT or e.kind == E_STEP or e.kind == E_ALIVE:
-            called = e.w if e.kind == E_STEP else trace.functions.find(e.o)
+            called = e.w if e.kind == E_STEP else trace.first_call(<Function> e.o)
             if called >= 0:
                 held[called] += 1
     for i in range(trace.n):
