@@ -256,12 +256,13 @@ class Trace:
     born: ids of Variables that were made while tracing. before_set: the data that a Variable had before it was given other, by
     id. on_read: called with (v, what, where) before a look at a value. refused: why there can be no plan, or None. inside: a rule
     of the library's runs, whose arrays are made from values. watch: who is told instead, at once, or None. failed: where an
-    operation has raised, or None.
+    operation has raised, or None. error: the first one for which there can be no plan.
     """
     before_set: dict[int, Any]
     on_read: Any
     refused: str | None
     failed: str | None
+    error: Exception | None
     def __len__(self) -> int: ...
     def attributes_of(self, f: Function) -> dict[str, Any]:
         """The instance attributes that f had before its forward ran, {name: object}."""

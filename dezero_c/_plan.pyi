@@ -59,12 +59,18 @@ class Plan:
         """Takes the plan for one call, from giving it arguments to taking results; False where another call has it."""
     def release(self) -> None:
         """The opposite of acquire."""
+    def may_start_again(self, error: Exception) -> bool:
+        """Whether the function itself can be called after an error of a replay: it may catch that, or else raises it from its own
+        lines.
+        """
     def run(self) -> bool:
         """Replays the call. False, having changed nothing that the call would not do again, where it goes another way than the
         traced one. What it raises is what the call would; nothing of the plan's is left half done.
         """
     def leave(self, v: Variable) -> Variable:
-        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
+        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's, and the argument that
+        it stands for.
+        """
     def give(self, stand: Variable, v: Variable) -> None:
         """Moves v's value and gradient to `stand`."""
     def take_back(self, stand: Variable, v: Variable) -> None:

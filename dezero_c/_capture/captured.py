@@ -40,7 +40,8 @@ CHECKS = ("twice", "sample", "always")
 READS = ("error", "guard", "freeze")
 _ANOTHER_WAY = object()
 PLACE = " captured methods"     # in the dictionary of an instance, under no attribute's name
-_MODES_OF_NUMPY = {"errstate", "seterr", "seterrcall"}
+# Names by which code sets what NumPy, or Python, does about flags and warnings; the last is in np.errstate's own, as a decorator.
+_MODES = {"errstate", "seterr", "seterrcall", "catch_warnings", "simplefilter", "filterwarnings", "_extobj_contextvar"}
 _ON = os.environ.get("DEZERO_C_CAPTURE") != "0"
 
 
@@ -97,22 +98,8 @@ class _Kind:
         self.plans: list[_Entry] = []
         self.lasts: dict[tuple[bool, ...], _Last] = {}      # by how branches came out
         self.moved = 0                          # traces in a row before which what the last depended on had changed
-        self.changed: dict[Any, _Change] = {}   # what ways change themselves of what the code names
         self.spent = 0                          # traces of programs for which there was no place
         self.eager = False
-
-
-class _Change:
-    """What a way of a function has changed itself, which replays do not do again."""
-
-    def __init__(self, guard: Any, way: tuple[bool, ...]) -> None:
-        self.held = guard[0]        # whose id is in the key
-        self.name, self.way = moved([guard]), way
-
-
-def _key_of(guard: Any) -> Any:
-    """Of a guard, whatever it expects."""
-    return id(guard[0]), guard[1]
 
 
 class _Entry:
@@ -121,7 +108,6 @@ class _Entry:
     def __init__(self, program: Program) -> None:
         self.plan = Plan()
         self.program: Program | None = program                  # for comparison; None where that is done, or too large
-        self.ways = program.branches
         self.machine: Machine | None = None                     # what runs calls, in place of the plan
         self.call: Call | None = None                           # the plan's short way
         self.reason = ""                                        # why the plan does
@@ -356,7 +342,12 @@ class Captured(Dispatch):
                 try:
                     entry.calls += self._check != "twice"
                     if self._check == "twice" or (self._check == "sample" and entry.calls % SAMPLE):
-                        found = self._replayed(entry, variables, arrays)
+                        try:
+                            found = self._replayed(entry, variables, arrays)
+                        except Exception as error:
+                            if not plan.may_start_again(error):
+                                raise
+                            return self._f(*args, **kwargs)
                         if found is not _ANOTHER_WAY:
                             self._held += plan.branches
                             return found
@@ -390,19 +381,13 @@ class Captured(Dispatch):
         warnings.warn(f"capture: {self._name()} runs as it is from here on where it is not the machine's: its branches go "
                       "another way too often for replays by operations to gain time", RuntimeWarning, stacklevel=3)
 
-    def _check_ways(self, kind: _Kind, entry: _Entry, guards: list[Any]) -> None:
-        """Raises CaptureError where a way of the function changes something outside that another one looks at: its replays
-        would not change it."""
-        for guard in guards:
-            if not holds([guard]):
-                kind.changed.setdefault(_key_of(guard), _Change(guard, entry.ways))
-        for other in (entry, *kind.plans):
-            for guard in other.guards if kind.changed else ():
-                change = kind.changed.get(_key_of(guard))
-                if change is not None and change.way != other.ways:
-                    raise CaptureError(f"{self._name()} changes {change.name} on one way through its branches and looks at it "
-                                       "on another, and a replay would not change it; keep it in a Variable (v.data = ...), or "
-                                       "leave it outside")
+    def _check_states(self, states: list[Any]) -> None:
+        """Raises CaptureError where the call leaves a recurrent layer of the library another state."""
+        for own, name, before in states:
+            now = own.get(name)
+            if now is not before and isinstance(now, _core.Variable) and not isinstance(now, _core.Parameter):
+                raise CaptureError(f"{self._name()} leaves a layer the state {name}, where replays would not put it; call "
+                                   "reset_state() at the end too")
 
     def _crowded(self) -> bool:
         """Whether so many kinds of calls have come, none of them twice, that others run as they are; what they hold is let go."""
@@ -476,8 +461,14 @@ class Captured(Dispatch):
                 trees = TracedArguments(arrays, holders)
                 args, kwargs = trees.arguments(args, kwargs, self._static)
                 result = self._f(*args, **kwargs)
+        except Exception as raised:
+            if trace.error is None or raised is trace.error:
+                raise
+            raise trace.error from raised       # which the function has caught
         finally:
             _core.end_trace(trace)
+        if trace.error is not None:
+            raise trace.error
         trees.check(self._name())
         del args, kwargs, trees
         collecting = gc.isenabled()
@@ -541,17 +532,22 @@ class Captured(Dispatch):
         entry = _Entry(program)
         copied = last.copied(program)
         entry.guards = [*guards, *before.contents(program.arrays, bool(copied))]
-        if program.branches or kind.changed:
-            self._check_ways(kind, entry, before.outside.guards)
+        self._check_states(before.outside.states)
+        if program.branches and (changed := before.changed(guards)) is not None:
+            kind.eager = True
+            warnings.warn(f"capture: {self._name()} runs as it is where it has no program, since it has branches and changes "
+                          f"{changed}, at which another way may look, and a replay would not; keep it in a Variable "
+                          "(v.data = ...), or leave it outside", RuntimeWarning, stacklevel=4)
+            return plain_result(result)
         entry.fixed = [v if same else None for v, same in zip(variables, fixed, strict=True)]
         entry.own = [(k, v) for k, v in enumerate(entry.fixed) if v is not None]
         shape = made_anew(shape, copied)
         self._on_machine(entry, trace, given, bare, holders, copied, shape, found)
         if entry.machine is None:
-            if _MODES_OF_NUMPY & before.outside.names.keys():
+            if _MODES & before.outside.names.keys():
                 kind.eager = True
-                warnings.warn(f"capture: {self._name()} is not captured: np.errstate is set in it, which a plan would not do; "
-                              "put it around the call", RuntimeWarning, stacklevel=4)
+                warnings.warn(f"capture: {self._name()} is not captured: np.errstate, or a filter of warnings, is set in it, "
+                              "which a plan would not do; put it around the call", RuntimeWarning, stacklevel=4)
                 return plain_result(result)
             if has_calls(trace) and any(
                     isinstance(v, _core.Parameter) and not same for v, same in zip(variables, fixed, strict=True)):

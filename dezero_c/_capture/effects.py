@@ -12,6 +12,7 @@ import numpy as np
 
 from dezero_c import _random
 from dezero_c._calls import CaptureError
+from dezero_c._capture.guards import moved
 from dezero_c._plan import drawing, forget, made_by
 
 if TYPE_CHECKING:
@@ -49,6 +50,13 @@ class Before:
             if _checksum(a) != checksum and _shared(a, operands):
                 raise CaptureError(f"{name} writes into the array {called}, which is outside, by NumPy alone, which a replay "
                                    "would not do; keep it in a Variable and write v.data = ..., or return it")
+
+    def changed(self, guards: list[Any]) -> str | None:
+        """What the call has changed by Python, or NumPy, of what the code names; None where it has nothing. guards: those that
+        hold still."""
+        if len(guards) != len(self.outside.guards):
+            return moved(self.outside.guards)
+        return next((f"the array {name}" for name, a, checksum in self._arrays if _checksum(a) != checksum), None)
 
     def contents(self, operands: list[Any], computed: bool) -> list[Any]:
         """Guards of small arrays that the code names and the program does not have, or has beside arrays that are `computed` anew

@@ -14,7 +14,7 @@ from libc.math cimport signbit
 from libc.stdlib cimport calloc, free
 
 from dezero_c._core cimport (
-    Function, Variable, dz_bind, dz_view, kernels, modes, recording, set_inputs, view)
+    Function, Variable, dz_bind, dz_view, kernels, modes, recording, refuse, set_inputs, view)
 
 from dezero_c._core import Config, about
 
@@ -54,6 +54,10 @@ cdef extern from *:
 
 class CaptureError(RuntimeError):
     """A function cannot be captured, or not go on as it was captured; the message says where and what to do."""
+
+    def __init__(self, *args):
+        RuntimeError.__init__(self, *args)
+        refuse(self)        # even where the function that is being traced catches it
 
 
 cdef class Replayed(Function):

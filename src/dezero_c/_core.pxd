@@ -228,6 +228,7 @@ cdef class Trace:
     cdef public object on_read
     cdef public str refused
     cdef readonly str failed        # where an operation has raised
+    cdef readonly object error      # the first one for which there can be no plan
     cdef object watch
     cdef int inside
     cdef signed char before
@@ -302,6 +303,7 @@ cdef int transforms(int more) noexcept
 cdef Variable variable_of_array(object o)
 cdef int derived(Variable v, object function, tuple xs) except -1
 cdef int failed() except -1
+cdef int refuse(object error) except -1
 cdef object read(Variable v, str what)
 cdef int backward_step(Function f, bint keep, bint create_graph) except -1
 cdef int seed(Variable root, bint keep, bint create_graph) except -1

@@ -226,7 +226,8 @@ cdef class Variable:
         self.seen = PyObject_GC_IsTracked(<PyObject *> self) != 0   # instances of Python subclasses are
 
     def __init__(self, data=None, name=None):
-        if traced():
+        cdef bint told = traced() and is_traced_array(data)
+        if told:
             data = traced_data(self, data, True)
         if data is not None and type(data) is not cnp.ndarray and cnp.PyArray_Check(data):
             check_plain(data)
@@ -235,6 +236,8 @@ cdef class Variable:
                 raise TypeError(f"{type(data)} is not supported: it is a Variable already; use it as it is, or its .data")
             raise TypeError(f"{type(data)} is not supported: {type(self).__name__} holds an ndarray; wrap the value, as in "
                             f"{type(self).__name__}(np.array({data!r:.40}))")
+        if traced() and not told:
+            traced_data(self, data, True)
         set_data_array(self, data)
         self.name = name
 
@@ -259,7 +262,9 @@ cdef class Variable:
 
     @data.setter
     def data(self, value):
-        if traced():
+        cdef object given = value
+        cdef bint told = traced() and is_traced_array(value)
+        if told:
             value = traced_data(self, value, False)
         if value is not None and not (cnp.PyArray_Check(value) or cnp.PyArray_CheckScalar(value)):
             if not isinstance(value, numbers.Number):
@@ -268,6 +273,8 @@ cdef class Variable:
             value = np.array(value)
         elif type(value) is not cnp.ndarray:
             check_plain(value)
+        if traced() and not told:
+            traced_data(self, given, False)
         set_data_array(self, value)
 
     @data.deleter

@@ -21,7 +21,7 @@ from dezero_c._arrays cimport ArrayFunction, argument, carray, kernel_dtype, nam
 from dezero_c._core cimport (
     DZ_F32, DZ_F64, DZ_GY, DZ_MAXDIM, DZ_NIN, Function, Variable, as_operand, call_native, check_plain, clone_function,
     data_of, derived, dz_args, dz_bind, dz_itemsize, dz_map, dz_ops, dz_raw_fits, dz_stretch, dz_typenum, dz_view,
-    grad_target, has_grad, kernels, new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording,
+    failed, grad_target, has_grad, kernels, new_value, new_variable, open_function_class, ptrdiff_t, read, record_of, recording,
     set_data_array, set_private_grad, traced, wants_grad)
 from dezero_c._shape cimport copy_into, views_agree
 
@@ -620,7 +620,11 @@ cdef tuple named(object index, tuple shape):
 cdef Variable fitting(Variable u, object dtype, str op):
     """u's integers in a narrower dtype of integers."""
     cdef Variable y = new_variable(u.era)
-    set_data_array(y, _fitting(dtype, op, data_of(u)))
+    try:
+        set_data_array(y, _fitting(dtype, op, data_of(u)))
+    except BaseException:
+        failed()
+        raise
     if traced():
         derived(y, partial(_fitting, dtype, op), (u,))
     return y

@@ -20,8 +20,8 @@ from dezero_c._arrays cimport (
     reduction_of, run, widened)
 from dezero_c._core cimport (
     DZ_F64, ERA_CORE, Variable, as_operand, data_of, derived, dz_bind, dz_fpe_clear, dz_fpe_test, dz_itemsize, dz_same_shape,
-    dz_view, dz_work, dz_worker, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced, view,
-    wants_grad, wrap)
+    dz_view, dz_work, dz_worker, failed, grad_target, grad_view, has_grad, kernels, new_value, new_variable, ptrdiff_t, traced,
+    view, wants_grad, wrap)
 
 from dezero_c import _core
 from dezero_c._ops import abs, clip, exp, log, softplus
@@ -323,7 +323,11 @@ def accuracy(y, t):
         hint = "; one-hot labels become class numbers by argmax(axis=1)" if target.shape == scores.shape else ""
         raise ValueError(f"accuracy: labels of shape {target.shape} for y of shape {scores.shape}: one label for each row{hint}")
     result = new_variable(ERA_CORE)
-    result._data = _share_of_hits(scores, target)
+    try:
+        result._data = _share_of_hits(scores, target)
+    except BaseException:
+        failed()
+        raise
     if traced():
         derived(result, _share_of_hits, (yv, tv))
     return result

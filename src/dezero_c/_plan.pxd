@@ -49,6 +49,7 @@ cdef class Plan:
     cdef Py_ssize_t nleft, left_room
     cdef readonly bint busy
     cdef bint calls                 # somebody's code runs in it
+    cdef dict passed                # the argument for each Variable that stands for one, where one may be a gradient; or None
     cdef readonly bint branches     # there are questions in it, which may come out in another way
     cdef Py_ssize_t at              # the instruction that runs,
     cdef Py_ssize_t changing        # and the first that changes what is outside, as a call made again would not; -1: none
@@ -64,9 +65,10 @@ cdef class Plan:
     cdef bint suited(self, Variable stand, Variable v) except -1
     cdef int find_drops(self, list results) except -1
     cdef int forget(self) except -1
+    cdef int end(self) except -1
     cdef int more_room(self) except -1
     cdef bint execute(self) except -1
-    cdef bint may_start_again(self, object error) noexcept
+    cpdef bint may_start_again(self, object error) noexcept
     cdef int forward(self, Function f, tuple ys, int graph, PyObject *shapes) except -1
     cdef int check_shapes(self, Function f, object arrays, tuple shapes) except -1
     cpdef Variable leave(self, Variable v)

@@ -33,7 +33,7 @@ from dezero_c._elementwise cimport evaluate_again, evaluate_from, is_exact, oper
 from dezero_c._training cimport Seen, is_rule, step
 
 from dezero_c._calls import CaptureError
-from dezero_c._core import Applied, as_array, shape_of, using_config
+from dezero_c._core import Applied, as_array, class_name, shape_of, using_config
 from dezero_c._core import same as as_it_is
 
 cnp.import_array()
@@ -279,6 +279,7 @@ cdef class Plan:
         cdef int k
         cdef Py_ssize_t i
         cdef set reset = set()
+        cdef const Event *called
         self.check(trace)
         for i in range(trace.n):
             k = trace.log[i].kind
@@ -326,7 +327,7 @@ cdef class Plan:
                     if g is not None:
                         self.add(NUMPY, g, ys[0], f.shapes, (f, tuple(ys)), event[4], line)
                     elif type(f) is Applied and (f.given is as_it_is or f.given is np.asarray) and len(ys) == 1:
-                        self.add(DATA, None, ys[0], xs[0], None, True, line)
+                        self.add(DATA, None, ys[0], xs[0], None, f.given is np.asarray, line)
                         if <size_t> <void *> xs[0] in self.stands:
                             self.borrowed.append(ys[0])
                     else:
@@ -368,8 +369,9 @@ cdef class Plan:
                 self.add(SEED, None, y, None, None, event[2], line)
             elif kind == "step":
                 f = event[1]
-                for v in inputs(f):     # what is there is added to
-                    touched.add(<size_t> <void *> v)
+                called = &trace.log[i if trace.log[i].w < 0 else trace.log[i].w]
+                for k in trace.operands[called.first:called.first + called.nin]:      # what is there is added to
+                    touched.add(<size_t> trace.nodes[k])
                 self.add(STEP, f, None, None, None, event[2], line)
             elif kind == "show" or kind == "grad":
                 v = event[1]
@@ -390,7 +392,10 @@ cdef class Plan:
                 if kind == "show":
                     self.add(SHOW, None, y, self.mine(event[2], False), None, False, line)
                 else:
-                    self.add(GRAD, None, y, self.known(event[2]), None, False, line)
+                    c = self.known(event[2])
+                    if c is not None and <size_t> <void *> c in self.stands and self.passed is None:
+                        self.passed = {}
+                    self.add(GRAD, None, y, c, None, False, line)
             elif kind == "grad read":
                 v, g = event[1], event[2]
                 if <size_t> <void *> v not in touched:
@@ -555,11 +560,18 @@ cdef class Plan:
 
     def release(self):
         """The opposite of acquire."""
-        self.forget()
+        self.end()
         self.busy = False
 
+    cdef int end(self) except -1:
+        """Lets go of all that a call has given or taken."""
+        self.forget()
+        if self.passed:
+            self.passed.clear()
+        return 0
+
     cdef int forget(self) except -1:
-        """Lets go of what has left the plan, and of the arguments."""
+        """Lets go of what has left the plan, and of arguments' arrays."""
         cdef PyObject *o
         cdef Variable v
         for v in self.borrowed:
@@ -588,7 +600,7 @@ cdef class Plan:
                 if v.gstate == G_SHOWN and isinstance(v._grad, Variable):
                     v._grad = self.leave(v._grad)
 
-    cdef bint may_start_again(self, object error) noexcept:
+    cpdef bint may_start_again(self, object error) noexcept:
         """Whether the function itself can be called after an error of a replay: it may catch that, or else raises it from its own
         lines."""
         return (self.changing < 0 or self.at < self.changing) and not isinstance(error, (CaptureError, MemoryError))
@@ -738,8 +750,13 @@ cdef class Plan:
         return 0
 
     cpdef Variable leave(self, Variable v):
-        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's."""
-        return self.left_as(v) if self.addresses.has(<PyObject *> v) else v
+        """A Variable for the user with v's value, its memory included; v itself where it is not the plan's, and the argument that
+        it stands for."""
+        if not self.addresses.has(<PyObject *> v):
+            return v
+        if self.passed and <size_t> <void *> v in self.passed:
+            return self.passed[<size_t> <void *> v]
+        return self.left_as(v)
 
     cdef Variable left_as(self, Variable v):
         """The same for one of the plan's."""
@@ -760,18 +777,18 @@ cdef class Plan:
             h._data = a
             v._data = None
         h._name = v._name
-        if v.gstate != G_NONE:      # of a result, kept by retain_grad
-            a = grad_variable(v)
-            h._grad = self.leave(<Variable> a) if isinstance(a, Variable) else a
-            h.gstate = G_SHOWN
         if v._creator is not None:
             h._creator = replayed_function
             h.gen = v.gen
-        if self.nleft == self.left_room:    # here, since h's gradient may have left meanwhile
+        if self.nleft == self.left_room:
             self.more_room()
         Py_INCREF(h)
         self.left_from[self.nleft], self.left[self.nleft] = <PyObject *> v, <PyObject *> h
         self.nleft += 1
+        if v.gstate != G_NONE:      # of a result, kept by retain_grad; it may be v itself
+            a = grad_variable(v)
+            h._grad = self.leave(<Variable> a) if isinstance(a, Variable) else a
+            h.gstate = G_SHOWN
         return h
 
     # ---- arguments
@@ -941,6 +958,8 @@ cdef bint is_gradient(PyObject *v, Variable of) noexcept:
 cdef int given_to(Plan plan, Variable stand, Variable v) except -1:
     cdef object a = data_of(v) if plan.calls else None      # for somebody's code that looks at v meanwhile
     exchange(stand, v)
+    if plan.passed is not None:
+        plan.passed[<size_t> <void *> stand] = v
     if a is not None:
         v._data = a
     return 0

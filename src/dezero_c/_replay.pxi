@@ -33,7 +33,12 @@ cdef class Call:
         if not self.arguments.take(args, n, names, mode) or not self.arguments.shaped(args) or not plan.fits():
             return NOT_TAKEN
         if self.alone is not None:
-            return self.computed(args)
+            try:
+                return self.computed(args)
+            except Exception as error:
+                if not plan.may_start_again(error):
+                    raise
+                return EAGER
         for k in range(self.nstands):
             if not plan.suited(<Variable> s[k].v, <Variable> args[s[k].position]):
                 return NOT_TAKEN
@@ -82,7 +87,7 @@ cdef class Call:
                 elif kind == R_OUTSIDE_DATA:
                     values[position] = data_of(<Variable> what)
         finally:
-            plan.forget()
+            plan.end()
             plan.busy = False
         if self.single:
             return values[0]

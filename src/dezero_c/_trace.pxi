@@ -452,6 +452,13 @@ cdef bint is_value_of(object a, list xs):
     return False
 
 
+cdef int refuse(object error) except -1:
+    """Keeps the first error for which a traced call cannot be captured."""
+    if traced() and not watched() and type(<Trace> dz_trace) is not Measured and (<Trace> dz_trace).error is None:
+        (<Trace> dz_trace).error = error
+    return 0
+
+
 cdef int failed() except -1:
     """Tells that an operation raises. Where the call goes on it has caught that, and may go another way with other numbers."""
     if dz_trace != NULL and not watched() and type(<Trace> dz_trace) is not Measured:
@@ -539,6 +546,9 @@ def traced_call(function):
     dz_mode[0] = old & M_ON
     try:
         return function()
+    except BaseException:
+        failed()
+        raise
     finally:
         dz_mode[0] = old
 

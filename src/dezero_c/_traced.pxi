@@ -53,7 +53,7 @@ cdef bint changes(Trace trace, const Event *e, set cleared) except -1:
         return True
     if e.kind == E_OP:
         f = <Function> e.o
-        return not f.native and type(f) is not Applied or hasattr(f, "_redraw") \
+        return not f.native and type(f) is not Applied and class_name(type(f)) is None or hasattr(f, "_redraw") \
             or hasattr(f, "_writes_in_training") and (e.flag & IN_TRAINING) != 0
     if e.kind == E_STEP:
         if e.w >= 0:
