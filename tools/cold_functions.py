@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes src/cold.txt: the functions of the Cython modules that no workload of the benchmark calls in each of its runs, which are
-compiled for size (src/cold.py). Needs valgrind, and the modules built in place with symbols; takes some twenty minutes.
+"""Writes src/cold.txt: the functions of the Cython modules that no workload of the benchmark, nor of bench.replays, calls in each
+of its runs, which are compiled for size (src/cold.py). Needs valgrind, and the modules built in place with symbols; takes some
+twenty minutes.
 
     tools/cold_functions.py
 
@@ -21,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Those whose code between the loops is not compiled for size as it is (src/build_commands.py).
 MODULES = ["_arrays", "_calls", "_core", "_elementwise", "_machine", "_matmul", "_plan", "_training"]
 TIMES = 12          # a workload runs: three are traced in a captured function,
-SHARES = 8          # of which no share of the workloads has more than three
+SHARES = 8          # of which no share of the workloads has more than three;
+MANY_TIMES = 2000   # and a short program, of which there are a hundred
 # Methods that slots of types run under other names in C.
 OPERATOR = re.compile(r"\.__(?!reduce|repr|setstate|dir|format)\w+__$")
 LARGEST = 300       # sizes of workloads are cut to this
@@ -35,6 +37,8 @@ def child(share, shares):
 
     environment.pin_threads()
     environment.load_dezero_c()
+    if share == shares:
+        return short_programs()
     from bench.peers import OURS, PEERS
     from bench.workloads import WORKLOADS
 
@@ -51,8 +55,19 @@ def child(share, shares):
             run()
 
 
-def called(text):
-    """The functions that a file of callgrind's has called at least TIMES times, by their names in C."""
+def short_programs():
+    """Those of `python -m bench.replays`, captured, with arguments of every kind."""
+    import dezero_c
+    from bench import replays
+
+    for _, f, args, names in replays.programs(True):
+        g = dezero_c.capture(f)
+        for _ in range(MANY_TIMES):
+            g(*args, **names)
+
+
+def called(text, least):
+    """The functions that a file of callgrind's has called at least so often, by their names in C."""
     names, calls, callee = {}, collections.Counter(), None
     for line in text.splitlines():
         if line.startswith("cfn="):
@@ -63,7 +78,7 @@ def called(text):
             names.setdefault(number, name)
         elif line.startswith("calls="):
             calls[re.sub(r"['.].*", "", callee)] += int(line[6:].split()[0])
-    return {name for name, count in calls.items() if count >= TIMES}
+    return {name for name, count in calls.items() if count >= least}
 
 
 def functions_run(share, shares):
@@ -76,7 +91,7 @@ def functions_run(share, shares):
         if done.returncode:
             raise SystemExit(done.stderr[-2000:])
         text = Path(folder, "out").read_text(encoding="utf-8", errors="replace")
-    return called(text)
+    return called(text, TIMES if share < shares else MANY_TIMES)
 
 
 def main():
@@ -84,7 +99,7 @@ def main():
     import cold
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        run = set().union(*pool.map(lambda share: functions_run(share, SHARES), range(SHARES)))
+        run = set().union(*pool.map(lambda share: functions_run(share, SHARES), range(SHARES + 1)))
     lines = []
     for module in MODULES:
         (library,) = (ROOT / "dezero_c").glob(f"{module}.*.so")
