@@ -81,6 +81,7 @@ class Plan:
 class Call:
     """A plan with what it asks of a call and how it is connected with its arguments and results. Made by `call_of`."""
     plan: Plan
+    as_it_is: bool
 
 def call_of(
     plan: Plan,

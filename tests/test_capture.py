@@ -3157,3 +3157,17 @@ def test_a_state_that_is_also_the_result():
     g(Variable(np.ones((1, 2), np.float32)))
     with pytest.raises(CaptureError, match="reset_state"):
         g(Variable(np.ones((1, 2), np.float32)))
+
+
+@pytest.mark.parametrize(("f", "itself"), [
+    (lambda x: np.clip(x.data, 0.1, 0.2), True), (lambda x: x.data[1:, 0] * x.data[:-1, 1], True),
+    (lambda x: x * x.data.max(axis=1, keepdims=True), False), (lambda x: np.sqrt(x.data) * 2 + 1, False)])
+def test_numpy_alone_is_the_function_itself(f, itself):
+    g = capture(f)
+    for k in range(5):
+        x = Variable(np.random.default_rng(k).uniform(0, 1, (80, 90)))
+        assert bits(g(x)) == bits(f(x))
+    assert g.plans == 1
+    assert ("the function itself is called" in g.show()) == itself
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        capture(lambda x: np.log(np.clip(x.data, -1, 1)))(Variable(np.full((80, 90), -1.0)))

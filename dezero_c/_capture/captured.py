@@ -241,6 +241,8 @@ class Captured(Dispatch):
                 out += [f"{'':6s}  update {type(optimizer).__name__}" for optimizer in entry.machine.optimizers]
                 continue
             out.append(f"plan {number}: {len(entry.plan)} instructions, not on the machine for {entry.reason}")
+            if entry.call is not None and entry.call.as_it_is:
+                out.append(f"{'':6s}  NumPy's functions are all of it: the function itself is called")
             out += [f"{k:6d}  {what:12s} {name:32s} {line}" for k, (what, name, line) in enumerate(entry.plan.listing())]
         return "\n".join(out)
 

@@ -88,8 +88,10 @@ cdef class Call:
     cdef bint single, flat  # the result is one part, or a tuple of parts
     cdef int operands[3]    # positions of `alone`'s inputs; -1: its own, a constant or from outside
     cdef Function alone     # the one operation of the call, and of the table, if that is all
+    cdef readonly bint as_it_is     # it is a few of NumPy's functions, which the function itself calls as fast
 
     cdef int find_alone(self) except -1
+    cdef bint is_numpy_alone(self) noexcept
     cdef object computed(self, PyObject **args)
 
     cdef object replay(self, PyObject **args, Py_ssize_t n, tuple names, int mode)

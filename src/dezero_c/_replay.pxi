@@ -8,6 +8,9 @@ cdef enum:
     R_OUTSIDE       # a Variable from outside, or a constant,
     R_OUTSIDE_DATA  # or the array of one
 
+cdef enum:
+    FEW = 4         # instructions
+
 cdef object NOT_TAKEN = object()    # what `replay` gives where a call is not one for a program,
 cdef object EAGER = object()        # is one, and has to run as it is,
 cdef object ANOTHER_WAY = object()  # or goes another way than the program
@@ -32,6 +35,8 @@ cdef class Call:
             args, n = items_of(leaves), len(leaves)
         if not self.arguments.take(args, n, names, mode) or not self.arguments.shaped(args) or not plan.fits():
             return NOT_TAKEN
+        if self.as_it_is:
+            return EAGER
         if self.alone is not None:
             try:
                 return self.computed(args)
@@ -92,6 +97,17 @@ cdef class Call:
         if self.single:
             return values[0]
         return tuple(values) if self.flat else self.rebuilt(self.shape, values)
+
+    cdef bint is_numpy_alone(self) noexcept:
+        """Whether the call is a few of NumPy's functions, or its operators where kernels cannot stand in for them."""
+        cdef Plan plan = self.plan
+        cdef Py_ssize_t i, called = 0
+        for i in range(plan.n):
+            if plan.code[i].kind == FORWARD and type(<object> plan.code[i].f) is Applied:
+                called += 1
+            elif plan.code[i].kind != NUMPY and plan.code[i].kind != DATA:
+                return False
+        return plan.n <= FEW and 2 * called >= plan.n and not plan.calls
 
     cdef int find_alone(self) except -1:
         """Finds whether the call is one operation of the table, whose value is all that it gives."""
@@ -173,4 +189,5 @@ def call_of(Plan plan, tuple args, Signature signature, list own, list stands, l
     if call.single and call.results[0][0] == R_NODE:
         call.only = call.results[0][1]
     call.find_alone()
+    call.as_it_is = call.is_numpy_alone()
     return call
