@@ -95,12 +95,14 @@ def call_of(
     missing: Any,
     rebuilt: Callable[[Any, list[Any]], Any],
     guards: list[tuple[Any, Any, Any]],
+    itself: bool,
 ) -> Call | None:
     """The plan's Call; None for arguments that `call_key` has to tell of.
 
     args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
     (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's
-    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`.
+    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`; itself: the function itself may be
+    called where that is as fast.
     """
 
 @final

@@ -3171,3 +3171,57 @@ def test_numpy_alone_is_the_function_itself(f, itself):
     assert ("the function itself is called" in g.show()) == itself
     with np.errstate(all="raise"), pytest.raises(FloatingPointError):
         capture(lambda x: np.log(np.clip(x.data, -1, 1)))(Variable(np.full((80, 90), -1.0)))
+
+
+def test_numpy_alone_stays_frozen_where_that_was_asked_for():
+    g = capture(lambda x: np.clip(x.data, float(x.data[0, 0]), 9.0), on_read="freeze")
+    for k in (1.0, 1.0, 3.0, 0.5):
+        assert g(Variable(np.full((80, 90), k)))[0, 0] == max(k, 1.0)
+
+
+def test_errors_of_capture_keep_nothing():
+    def looks(x):
+        return x * float(x.data)
+
+    def catches(x):
+        with contextlib.suppress(RuntimeError):
+            looks(x)
+        return x * 1
+
+    def turns(x):
+        try:
+            return looks(x)
+        except RuntimeError as error:
+            raise KeyError("no") from error
+
+    gc.collect()
+    gc.disable()
+    try:
+        for f in (looks, catches, turns):
+            x = Variable(np.array(1.0))
+            made = weakref.ref(x)
+            with contextlib.suppress(CaptureError):
+                capture(f)(x)
+            del x
+            assert made() is None, f.__name__
+    finally:
+        gc.enable()
+
+
+def test_a_first_trace_that_another_thread_overtakes():
+    """It finds a trace like its own, which was not there when it began and looked at nothing but itself."""
+    done = []
+
+    def f(x):
+        if not done:
+            done.append(1)
+            thread = threading.Thread(target=lambda: g(Variable(np.array([3.0, 4.0]))))
+            thread.start()
+            thread.join()
+        return F.sin(x) * 2
+
+    g = capture(f)
+    for k in range(6):
+        x = Variable(np.array([1.0, 2.0]) * k)
+        assert bits(g(x)) == bits(F.sin(x) * 2)
+    assert g.plans == 1

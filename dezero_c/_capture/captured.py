@@ -465,12 +465,12 @@ class Captured(Dispatch):
                 result = self._f(*args, **kwargs)
         except Exception as raised:
             if trace.error is None or raised is trace.error:
+                trace.error = None
                 raise
-            raise trace.error from raised       # which the function has caught
         finally:
             _core.end_trace(trace)
-        if trace.error is not None:
-            raise trace.error
+        if trace.error is not None:     # which the function has caught
+            _raise_error_of(trace)
         trees.check(self._name())
         del args, kwargs, trees
         collecting = gc.isenabled()
@@ -511,14 +511,16 @@ class Captured(Dispatch):
             return plain_result(result)
         fixed: list[bool] | None = None
         same_as: _Entry | None = None
-        for entry in kind.plans:        # one that was for the very Variables of its traces, and need not be
+        # where there was no program or trace when the call began, but is now, another thread has been there meanwhile
+        asked = before.at_random or not self._looks_at_random
+        for entry in kind.plans if asked else ():       # one that was for the very Variables of its traces, and need not be
             if entry.program is not None and entry.own and entry.program.difference(program) is None:
                 same_as = entry
                 fixed = [v is passed for v, passed in zip(entry.fixed, variables, strict=True)]
                 last = entry.program
                 break
         else:
-            before_it = kind.lasts.get(program.branches)
+            before_it = kind.lasts.get(program.branches) if asked else None
             if before_it is None or (difference := before_it.program.difference(program)) is not None:
                 tries = 1 if before_it is None else before_it.tries + 1
                 if tries >= TRACES:
@@ -569,7 +571,7 @@ class Captured(Dispatch):
             if self._check == "twice":
                 entry.call = call_of(
                     entry.plan, *given, [k for k, _ in entry.own], entry.given, entry.holders,
-                    found, shape, MISSING, rebuilt, entry.guards)
+                    found, shape, MISSING, rebuilt, entry.guards, self._on_read != "freeze")
         if self._check == "twice" and (not entry.own or len(program) > MANY):
             entry.program = None
         kind.lasts.pop(program.branches, None)
@@ -671,6 +673,16 @@ class Captured(Dispatch):
 
 
 call_at_once(Captured)
+
+
+def _raise_error_of(trace: _core.Trace) -> NoReturn:
+    """Raises the error that a trace has kept, and leaves nothing that leads from it to the trace and back."""
+    error: Any = trace.error
+    trace.error = None
+    try:
+        raise error
+    finally:
+        del error, trace
 
 
 def _changing(name: str, difference: str | None) -> NoReturn:

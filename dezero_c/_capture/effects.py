@@ -37,6 +37,7 @@ class Before:
     def __init__(self, outside: Outside, at_random: bool) -> None:
         self.outside = outside
         self._arrays = [(name, a, _checksum(a)) for name, a in outside.arrays if not a.dtype.hasobject]
+        self.at_random = at_random
         self._random = _random.states() if at_random else []
         self._others = self._states() if at_random else []
 

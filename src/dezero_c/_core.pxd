@@ -228,7 +228,7 @@ cdef class Trace:
     cdef public object on_read
     cdef public str refused
     cdef readonly str failed        # where an operation has raised
-    cdef readonly object error      # the first one for which there can be no plan
+    cdef public object error        # the first one for which there can be no plan
     cdef object watch
     cdef int inside
     cdef signed char before

@@ -107,7 +107,7 @@ cdef class Call:
                 called += 1
             elif plan.code[i].kind != NUMPY and plan.code[i].kind != DATA:
                 return False
-        return plan.n <= FEW and 2 * called >= plan.n and not plan.calls
+        return 0 < plan.n <= FEW and 2 * called >= plan.n and not plan.calls
 
     cdef int find_alone(self) except -1:
         """Finds whether the call is one operation of the table, whose value is all that it gives."""
@@ -150,12 +150,13 @@ cdef class Call:
 
 
 def call_of(Plan plan, tuple args, Signature signature, list own, list stands, list holders, list found, shape, missing, rebuilt,
-            list guards):
+            list guards, bint itself):
     """The plan's Call; None for arguments that `call_key` has to tell of.
 
     args, signature: see `signature_of`; own: indices, among the Variables in args, of those that must be these very ones; stands:
     (such an index, the Variable that stands for it); holders: the Variable for each array, in order; found, shape: the result's
-    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`."""
+    parts and its tree, with `missing` in their places, for `rebuilt`; guards: see `holds`; itself: the function itself may be
+    called where that is as fast."""
     cdef Call call = Call.__new__(Call)
     cdef int i
     cdef list variables = [k for k in range(len(args)) if k not in signature.static and isinstance(args[k], Variable)]
@@ -189,5 +190,5 @@ def call_of(Plan plan, tuple args, Signature signature, list own, list stands, l
     if call.single and call.results[0][0] == R_NODE:
         call.only = call.results[0][1]
     call.find_alone()
-    call.as_it_is = call.is_numpy_alone()
+    call.as_it_is = itself and call.is_numpy_alone()
     return call
